@@ -1,0 +1,106 @@
+# One entry point: each target sets up what it needs, once, in .venv, from the hashes in requirements.lock.
+# Kept to GNU make 3.81 (macOS) and a POSIX shell (Git Bash on Windows).
+
+CONFIG ?= configs/experiment/shapes.yaml
+ARGS ?=
+# Looked for in this order; PYTHON=/some/where/python3.12 looks nowhere else.
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
+# Without cached bytecode every start would compile torch and Lightning anew; an empty value means: cache it.
+export PYTHONDONTWRITEBYTECODE :=
+
+# READY holds which build of torch was chosen; its time says when the set-up was last completed.
+READY := .venv/.ready
+CHOSEN := $(shell cat $(READY) 2>/dev/null)
+# "lock" is the build in requirements.lock (CUDA on Linux). Any other value is one of uv's --torch-backend: cpu for no
+# CUDA packages at all, cu126 and the like for older drivers, auto. It stays chosen until another is asked for.
+TORCH ?= $(or $(CHOSEN),lock)
+ifneq ($(TORCH),$(CHOSEN))
+.PHONY: $(READY)
+endif
+DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
+
+# Starts a recipe line that can end in: || fail "one line that says what to do"
+FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
+
+.PRECIOUS: $(READY)
+.PHONY: help setup train test coverage lint format bench lock clean distclean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Set up .venv (the others do it too); TORCH=cpu leaves out the CUDA packages
+
+train: $(READY) ## Train: CONFIG=configs/experiment/shapes.yaml ARGS="--trainer.max_epochs 5"
+	$(BIN)/seglit fit -c $(CONFIG) $(ARGS)
+
+test: $(READY) ## Run the tests: ARGS="-k unet -x"
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(READY) ## Run the tests and list the lines that none of them reached
+	$(BIN)/python -m pytest --cov $(ARGS)
+
+lint: $(READY) ## Check style, types and workflows; changes nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+
+format: $(READY) ## Format the code and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY) ## Measure the speed of the hot paths
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## Renew requirements.lock after a change to pyproject.toml: ARGS=--upgrade for the newest of all
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
+
+clean: ## Delete caches and build outputs; never runs/, data/ or .venv
+	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+	find seglit tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## Delete .venv as well; still never runs/ or data/
+	rm -rf .venv seglit.egg-info
+
+# An interrupted set-up leaves READY missing or in the year 2000, so the next call takes it up again.
+$(READY): requirements.lock pyproject.toml
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(NEW_VENV); }
+	@echo $(TORCH) >$@ && touch -t 200001010000 $@
+	@$(FAIL) awk '/^[a-z]/ { keep = /^uv==/ } keep' requirements.lock >.venv/uv.txt && \
+	$(BIN)/python -m pip install --require-hashes --no-deps --retries 2 --disable-pip-version-check -r .venv/uv.txt \
+		>.venv/pip.log 2>&1 || fail "pip could not install uv (no network? disk full?): $$(tail -n 1 .venv/pip.log)"
+	@$(FAIL) { $(INSTALL_LOCKED); } && \
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --offline --editable . || \
+		fail "set-up stopped, for the reason above (no network? disk full?); the same command takes it up again."
+	@touch $@
+
+define NEW_VENV
+$(FAIL) for python in $(PYTHON) none; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; done; \
+test $$python != none || fail "Python 3.11 or newer is needed; looked for: $(PYTHON). PYTHON=/path/to/python names one."; \
+$$python -c 'import ensurepip, venv' 2>/dev/null || fail "$$python cannot make environments; on Debian and Ubuntu" \
+	"install the package python$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv."; \
+$$python -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < $(DISK_GB) * 2**30)' || \
+	fail "less than $(DISK_GB) GB free here; torch and the rest take about 6 (2 without CUDA: TORCH=cpu)."; \
+echo "seglit: setting up .venv, once, with $$($$python --version)"; \
+$$python -m venv --clear .venv || fail "could not make .venv, for the reason above."
+endef
+
+# Other builds of torch come from PyTorch's own index, which publishes other files: their hashes are not in the lock, so
+# these two are installed by version, and what they need comes with them. All the rest is checked against its hash.
+# The workflows are where this branch runs to its end; TORCH=lock goes back.
+LOCKED_TORCH = $$(awk -F '[= ]+' '/^(torch|torchvision)==/ { print $$1 "==" $$2 }' requirements.lock)
+ifeq ($(TORCH),lock)
+INSTALL_LOCKED = $(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+else
+INSTALL_LOCKED = awk '/^[a-z]/ { keep = !/^(torch|torchvision|triton)==|^(cuda|nvidia)-/ } keep' requirements.lock \
+	>.venv/without-torch.txt && \
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes .venv/without-torch.txt && \
+	$(BIN)/uv pip install --python $(BIN)/python --torch-backend $(TORCH) $(LOCKED_TORCH)
+endif
