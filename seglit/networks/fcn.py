@@ -1,0 +1,105 @@
+"""Fully convolutional networks (Long, Shelhamer and Darrell 2015, https://arxiv.org/abs/1411.4038), to be read.
+
+A classifier slides over the image: its features, 32 times coarser than the pixels, are scored by a 1x1 convolution
+and the scores are scaled up. Scores of the finer strides 16 and 8 are added on the way for sharper borders.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from seglit.errors import InputError
+from seglit.networks.blocks import UpsampleMode, crop
+from seglit.networks.encoders import build_encoder
+
+LEVELS = 6  # strides 1, 2, 4, 8, 16, 32
+
+
+class FCN(nn.Module):
+    """FCN-32s, FCN-16s or FCN-8s.
+
+    Args:
+        num_classes: channels of the logits.
+        in_channels: channels of the images.
+        channels: widths of the hand-written backbone's six levels of strides 1 to 32, finest first. The last level
+            stands for the paper's convolutionalised fc6 and fc7. An `encoder` brings its own widths and these are
+            not used.
+        stride: the finest stride that is scored: 32 uses no skip, 16 one, 8 two.
+        upsample: `transposed` learns the interpolation, starting from the bilinear one; `bilinear` keeps to it.
+        encoder: None for the hand-written backbone, or an encoder's name, see `LibraryEncoder`.
+        encoder_weights: the encoder's pretrained weights.
+
+    Raises:
+        InputError: where `channels` or `stride` do not fit, and as `LibraryEncoder` does.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        channels: Sequence[int] = (64, 128, 256, 512, 512, 1024),
+        stride: Literal[8, 16, 32] = 8,
+        upsample: UpsampleMode = "transposed",
+        encoder: str | None = None,
+        encoder_weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if len(channels) != LEVELS:
+            raise InputError(f"FCN needs {LEVELS} channels, for strides 1 to 32, not {list(channels)}")
+        if stride not in (8, 16, 32):
+            raise InputError(f"FCN stride {stride}: it is 8, 16 or 32")
+
+        self.encoder = build_encoder(encoder, in_channels, encoder_weights, channels, depth=LEVELS - 1)
+        self.normalization = self.encoder.normalization
+        widths = self.encoder.out_channels  # finest first
+        skips = {32: [], 16: [4], 8: [4, 3]}[stride]  # levels of strides 16 and 8
+        self.score = nn.Conv2d(widths[-1], num_classes, kernel_size=1)
+        self.skip_scores = nn.ModuleList(zero_score(widths[level], num_classes) for level in skips)
+        self.ups = nn.ModuleList(interpolation(num_classes, 2, upsample) for _ in skips)
+        self.up = interpolation(num_classes, stride, upsample)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W)."""
+        # (B, 512, H/8, W/8), (B, 512, H/16, W/16), (B, 1024, H/32, W/32) with the default channels
+        *_, eighth, sixteenth, coarsest = self.encoder(x)
+        scores = self.score(coarsest)  # (B, num_classes, H/32, W/32)
+        skips = (sixteenth, eighth)[: len(self.ups)]
+        for up, skip_score, skip in zip(self.ups, self.skip_scores, skips, strict=True):
+            scores = crop(up(scores), like=skip) + skip_score(skip)  # (B, num_classes, H/16, W/16), then H/8, W/8
+        return crop(self.up(scores), like=x)  # (B, num_classes, H, W)
+
+
+def zero_score(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """A 1x1 scoring layer that starts at zero, as the paper's skips do (section 4.2).
+
+    The network starts as FCN-32s, and the skips learn what to add to its scores instead of drowning them in noise.
+    """
+    score = nn.Conv2d(in_channels, num_classes, kernel_size=1)
+    nn.init.zeros_(score.weight)
+    nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # a Conv2d has a bias unless told otherwise
+    return score
+
+
+def interpolation(channels: int, factor: int, mode: UpsampleMode) -> nn.Module:
+    """Scales each channel up on its own: (B, channels, H, W) -> (B, channels, factor H, factor W), `factor` even."""
+    if mode == "bilinear":
+        return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)
+    layer = nn.ConvTranspose2d(
+        channels, channels, kernel_size=2 * factor, stride=factor, padding=factor // 2, groups=channels, bias=False
+    )
+    with torch.no_grad():
+        layer.weight.copy_(bilinear_kernel(factor))
+    return layer
+
+
+def bilinear_kernel(factor: int) -> Tensor:
+    """The (2 factor, 2 factor) kernel of bilinear interpolation: a pixel's weight falls to 0 at its neighbours'.
+
+    Along each axis a new pixel t stands (t + 1/2) / factor - 1/2 old pixels from the first one's middle, and has
+    1 - distance of each of its two neighbours. (At the image's border, where there is but one, the transposed
+    convolution sees 0 beyond it, and plain interpolation the border again.)
+    """
+    distance = (torch.arange(2 * factor) - factor + 0.5).abs() / factor  # (2 factor,), in old pixels
+    return torch.outer(1 - distance, 1 - distance)

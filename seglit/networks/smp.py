@@ -1,0 +1,101 @@
+"""Any architecture of segmentation_models_pytorch, for images of any size."""
+
+import inspect
+from typing import Any
+
+from torch import Tensor, nn
+
+from seglit.errors import InputError
+from seglit.networks.blocks import crop, pad_to_multiple
+from seglit.networks.encoders import LIBRARY_STRIDE
+from seglit.networks.library import (
+    any_size_options,
+    check_batch,
+    encoder_normalization,
+    fetching,
+    resolve_encoder,
+    unknown_name,
+)
+
+# These average the whole image to one value per channel and then normalise it over the batch.
+POOLING_ARCHITECTURES = ("pan", "deeplabv3", "deeplabv3plus", "upernet")
+
+
+class SMP(nn.Module):
+    """A network of segmentation_models_pytorch: an architecture around an encoder.
+
+    Args:
+        num_classes: channels of the logits.
+        in_channels: channels of the images.
+        architecture: unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, upernet,
+            segformer or dpt.
+        encoder_name: an smp encoder (`resnet34`), or `tu-` and any timm model. DPT takes timm's only, best a vision
+            transformer with patches of 8, 16 or 32 pixels (`tu-vit_tiny_patch16_224`).
+        encoder_weights: the encoder's pretrained weights, or None.
+        options: further arguments of the architecture (`decoder_channels`, ...), and of the encoder if it is timm's.
+
+    Raises:
+        InputError: for unknown names or options, an encoder that the architecture cannot use, or weights that cannot
+            be fetched; in training for a batch of one image with PAN, DeepLabV3, DeepLabV3+ and UPerNet.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        *,
+        architecture: str,
+        encoder_name: str = "resnet34",
+        encoder_weights: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        import segmentation_models_pytorch as smp
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        super().__init__()
+        self.architecture = architecture.lower()
+        if self.architecture not in smp.MODEL_ARCHITECTURES_MAPPING:
+            raise unknown_name("architecture", architecture, smp.MODEL_ARCHITECTURES_MAPPING)
+        name, weights = resolve_encoder(encoder_name, encoder_weights)
+        if not_logits := {"activation", "aux_params"} & set(options or {}):
+            raise InputError(f"options {', '.join(sorted(not_logits))}: a network gives logits alone, leave them out")
+        if not name.startswith("tu-"):  # whose options go on to timm
+            _check_options(options or {}, smp.MODEL_ARCHITECTURES_MAPPING[self.architecture])
+        options = any_size_options(name) | (options or {})
+        with fetching(f"encoder {name}", "encoder_weights", HF_HUB_CACHE):
+            try:
+                self.model = smp.create_model(architecture, name, weights, in_channels, num_classes, **options)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"{architecture} cannot be built with encoder {name} and options {options} ({error}): resnet34 "
+                    "works with every architecture but dpt, and tu-vit_tiny_patch16_224 with dpt"
+                ) from error
+            self.normalization = encoder_normalization(name, weights, in_channels)
+        if LIBRARY_STRIDE % self.model.encoder.output_stride:
+            raise InputError(
+                f"{architecture} cannot use encoder {name}, whose stride is {self.model.encoder.output_stride}: "
+                "it must divide 32, as that of tu-vit_tiny_patch16_224"
+            )
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The part that may be pretrained."""
+        encoder: nn.Module = self.model.encoder
+        return encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W)."""
+        if self.training and self.architecture in POOLING_ARCHITECTURES:
+            check_batch(x, self.architecture)
+        # PAN halves its deepest map three times more.
+        at_least = 8 * self.model.encoder.output_stride if self.architecture == "pan" else 0
+        padded = pad_to_multiple(x, LIBRARY_STRIDE, at_least)  # (B, in_channels, H', W'), multiples of 32
+        return crop(self.model(padded), like=x)  # (B, num_classes, H, W)
+
+
+def _check_options(options: dict[str, Any], architecture: Any) -> None:
+    """Raises InputError for an option that smp would drop without a word."""
+    known = set(inspect.signature(architecture.__init__).parameters) - {"self", "kwargs"}
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of {architecture.__name__}", option, sorted(known))

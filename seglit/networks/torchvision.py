@@ -1,0 +1,119 @@
+"""Any segmentation network of torchvision."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seglit.errors import InputError
+from seglit.networks.library import check_batch, fetching, unknown_name
+from seglit.networks.normalization import Normalization
+
+
+class Torchvision(nn.Module):
+    """A network of torchvision.models.segmentation, with its auxiliary head where it has one.
+
+    Args:
+        num_classes: channels of the logits. Where the weights are of another number, they keep all but the last
+            layers.
+        in_channels: channels of the images.
+        architecture: as `deeplabv3_resnet50`, `fcn_resnet101` or `lraspp_mobilenet_v3_large`.
+        weights: weights of the whole network (`DEFAULT`, `COCO_WITH_VOC_LABELS_V1`), or None.
+        weights_backbone: weights of the backbone alone (`DEFAULT`, `IMAGENET1K_V1`), or None.
+
+    Raises:
+        InputError: for unknown names, both kinds of weights at once, or weights that cannot be fetched; in training
+            for a batch of one image with DeepLabV3.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        *,
+        architecture: str,
+        weights: str | None = None,
+        weights_backbone: str | None = None,
+    ) -> None:
+        from torchvision import models
+
+        super().__init__()
+        names = models.list_models(module=models.segmentation)
+        if architecture not in names:
+            raise unknown_name("architecture", architecture, names)
+        if weights is not None and weights_backbone is not None:
+            raise InputError("weights hold the backbone's too: set weights_backbone: null")
+        self.architecture = architecture
+        chosen = _weights(architecture, weights)
+        chosen_backbone = _weights(architecture.partition("_")[2], weights_backbone)
+        # Whole-network weights come with their own classes.
+        options: dict[str, Any] = {"num_classes": num_classes if chosen is None else None}
+        if "aux_loss" in inspect.signature(models.get_model_builder(architecture)).parameters:
+            options["aux_loss"] = True
+        setting = "weights_backbone" if weights is None else "weights"
+        with fetching(architecture, setting, str(Path(torch.hub.get_dir(), "checkpoints"))):
+            self.model = models.get_model(architecture, weights=chosen, weights_backbone=chosen_backbone, **options)
+
+        pretrained = chosen or chosen_backbone
+        if chosen is not None:
+            _replace_heads(self.model, num_classes)
+        if in_channels != 3:
+            _replace_first_convolution(self.model.backbone, in_channels, pretrained is not None)
+        self.normalization: Normalization | None = None
+        if pretrained is not None:
+            preset = pretrained.transforms()
+            self.normalization = Normalization(tuple(preset.mean), tuple(preset.std)).for_channels(in_channels)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The part that may be pretrained."""
+        encoder: nn.Module = self.model.backbone
+        return encoder
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W).
+
+        In training, where the architecture has an auxiliary head, the pair of logits and auxiliary logits.
+        """
+        if self.training and self.architecture.startswith("deeplabv3"):
+            check_batch(x, self.architecture)
+        logits: dict[str, Tensor] = self.model(x)  # "out" and perhaps "aux", each (B, num_classes, H, W)
+        return tuple(logits.values()) if self.training and len(logits) > 1 else logits["out"]
+
+
+def _weights(model: str, name: str | None) -> Any:
+    """The model's weights of this name as a member of torchvision's enum, None for None."""
+    from torchvision.models import get_model_weights
+
+    if name is None:
+        return None
+    known = get_model_weights(model).__members__
+    if name not in known:
+        raise InputError(f"{model} has no weights {name!r}: it has {', '.join(known)}")
+    return known[name]
+
+
+def _replace_heads(model: nn.Module, num_classes: int) -> None:
+    """Puts a new last layer in the place of every one that has another number of classes."""
+    last = ("classifier.4", "aux_classifier.4", "classifier.low_classifier", "classifier.high_classifier")
+    layers = {name: layer for name, layer in model.named_modules() if name in last and isinstance(layer, nn.Conv2d)}
+    for name, layer in layers.items():
+        if layer.out_channels != num_classes:
+            model.set_submodule(name, nn.Conv2d(layer.in_channels, num_classes, kernel_size=1))
+
+
+def _replace_first_convolution(backbone: nn.Module, in_channels: int, pretrained: bool) -> None:
+    """Fits the first convolution to `in_channels`; pretrained weights are summed or repeated, as smp and timm do."""
+    first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
+    weight = first.weight.detach()  # (out_channels, 3, height, width)
+    if not pretrained:
+        weight = weight.new_empty(first.out_channels, in_channels, *first.kernel_size)
+        nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
+    elif in_channels == 1:
+        weight = weight.sum(1, keepdim=True)
+    else:
+        weight = weight[:, [channel % 3 for channel in range(in_channels)]] * 3 / in_channels
+    first.in_channels = in_channels
+    first.weight = nn.Parameter(weight)

@@ -1,0 +1,122 @@
+"""The networks that are written to be read: U-Net and FCN."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seglit.errors import InputError
+from seglit.networks import FCN, UNet
+from seglit.networks.fcn import interpolation
+
+torch.set_num_threads(1)
+
+FCN_CHANNELS = (4, 4, 6, 6, 8, 8)
+HAND_WRITTEN: dict[str, Callable[[int, int], nn.Module]] = {
+    "unet-transposed": lambda classes, channels: UNet(classes, channels, (4, 6, 8), "transposed"),
+    "unet-bilinear": lambda classes, channels: UNet(classes, channels, (4, 6, 8), "bilinear"),
+    "fcn8-transposed": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 8, "transposed"),
+    "fcn8-bilinear": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 8, "bilinear"),
+    "fcn16": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 16),
+    "fcn32": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 32),
+}
+WITH_ENCODER: dict[str, Callable[[int, int], nn.Module]] = {
+    # mit_b0 has no map at stride 2
+    "unet-mit_b0": lambda classes, channels: UNet(classes, channels, (4, 6, 8, 8, 8), encoder="mit_b0"),
+    "fcn-resnet18": lambda classes, channels: FCN(classes, channels, encoder="resnet18"),
+}
+ALL = HAND_WRITTEN | WITH_ENCODER
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_logits_have_the_size_of_the_images(name: str) -> None:
+    network = ALL[name](5, 2).eval()
+    for size in ((1, 1), (1, 37), (33, 47), (64, 32)):
+        with torch.no_grad():
+            logits = network(torch.rand(1, 2, *size))
+        assert logits.shape == (1, 5, *size)
+        assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "channels"),
+    [("tu-mobilenetv3_small_050", (4, 6, 8)), ("vgg11", (4, 6, 8, 8))],  # VGG has features of its own at stride 1
+)
+def test_unet_takes_encoders_of_any_depth(encoder: str, channels: tuple[int, ...]) -> None:
+    with torch.device("meta"), torch.no_grad():
+        assert UNet(5, 2, channels, encoder=encoder)(torch.rand(2, 2, 33, 47)).shape == (2, 5, 33, 47)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gradients_reach_every_parameter(name: str) -> None:
+    torch.manual_seed(0)
+    network = ALL[name](3, 3)
+    loss = F.cross_entropy(network(torch.rand(2, 3, 70, 65)), torch.randint(3, (2, 70, 65)))
+    torch.autograd.backward(loss)
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    assert [name for name, gradient in gradients.items() if gradient is None or not gradient.any()] == []
+
+
+@pytest.mark.parametrize("name", HAND_WRITTEN)
+def test_an_image_is_scored_alike_alone_and_in_a_batch_and_after_a_reload(name: str) -> None:
+    images = torch.rand(3, 3, 33, 47)
+    network, reloaded = (HAND_WRITTEN[name](2, 3).eval() for _ in range(2))
+    reloaded.load_state_dict(network.state_dict(), strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images)[1:2], reloaded(images[1:2]), rtol=1e-4, atol=1e-5)
+
+
+def test_default_unet_is_the_papers() -> None:
+    # As widely counted for the U-Net with BatchNorm (github.com/milesial/Pytorch-UNet): 31,037,698 for two classes.
+    with torch.device("meta"):
+        assert sum(parameter.numel() for parameter in UNet(num_classes=2).parameters()) == 31_037_698
+
+
+@pytest.mark.parametrize("factor", [2, 8, 16, 32])
+def test_learned_upsampling_starts_as_bilinear_interpolation(factor: int) -> None:
+    scores = torch.rand(2, 3, 4, 5)
+    with torch.no_grad():
+        learned = interpolation(3, factor, "transposed")(scores)
+    expected = F.interpolate(scores, scale_factor=factor, mode="bilinear", align_corners=False)
+    inside = (..., slice(factor // 2, -factor // 2), slice(factor // 2, -factor // 2))
+    torch.testing.assert_close(learned[inside], expected[inside])
+    assert learned.shape == expected.shape
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_fcn_starts_as_fcn32(stride: Literal[8, 16]) -> None:
+    network = FCN(3, 3, FCN_CHANNELS, stride, "bilinear").eval()
+    images = torch.rand(1, 3, 70, 75)
+    with torch.no_grad():
+        expected = network.score(network.encoder(images)[-1])  # (1, 3, 3, 3)
+        for factor, height, width in [(2, 5, 5), (2, 9, 10), (8, 70, 75)] if stride == 8 else [(2, 5, 5), (16, 70, 75)]:
+            expected = F.interpolate(expected, scale_factor=factor, mode="bilinear", align_corners=False)
+            expected = expected[:, :, :height, :width]  # pixel (0, 0) stays in its place
+        assert expected.std() > 0
+        torch.testing.assert_close(network(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (UNet, {"channels": [8]}, "at least two levels"),
+        (UNet, {"channels": [8, 8], "encoder": "resnet18"}, "3 to 5 channels"),
+        (UNet, {"encoder_weights": "imagenet"}, "need an encoder"),
+        (UNet, {"encoder": "resnet81"}, "unknown encoder 'resnet81': try resnet18"),
+        (UNet, {"encoder": "tu-convnext_atom"}, "try tu-convnext_atto"),
+        (UNet, {"encoder": "tu-resnet18.nope"}, "no weights 'nope': it has a1_in1k"),
+        (UNet, {"encoder": "resnet18", "encoder_weights": "nope"}, "it has imagenet, ssl, swsl"),
+        (UNet, {"encoder": "tu-resnetblur18", "encoder_weights": "imagenet"}, "it has none, set null"),
+        (UNet, {"encoder": "tu-vit_tiny_patch16_224"}, "no pyramid of maps"),
+        (FCN, {"encoder": "tu-twins_pcpvt_small"}, "for any image size"),
+        (FCN, {"channels": [8] * 5}, "FCN needs 6 channels"),
+        (FCN, {"stride": 4}, "FCN stride 4: it is 8, 16 or 32"),
+    ],
+)
+def test_errors_are_one_line_that_helps(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        network(num_classes=2, **options)
+    assert "\n" not in str(raised.value)
