@@ -1,0 +1,212 @@
+"""What the classes are called, how they are drawn, and which value stored in a mask file means which class."""
+
+import colorsys
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from seglit.errors import InputError
+
+IGNORE_INDEX = 255
+"""The class index of void: never trained on, never scored. Padding is void too."""
+
+Color = tuple[int, int, int]
+Stored = int | Color
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class names, colours, and the map from stored values to class indices: plain data, part of every checkpoint.
+
+    Args:
+        class_names: One name a class; a name's place is its class index.
+        palette: One RGB colour a class, 0 to 255.
+        values: Stored value (an integer, or an RGB colour) to class index, or to `IGNORE_INDEX`.
+    """
+
+    class_names: tuple[str, ...]
+    palette: tuple[Color, ...]
+    values: Mapping[Stored, int]
+
+    @classmethod
+    def create(
+        cls,
+        class_names: Sequence[str],
+        mask_values: Mapping[str, int | list[int]] | None = None,
+        mask_colors: Mapping[str, list[int] | list[list[int]]] | None = None,
+        ignore_values: Sequence[int | list[int]] = (),
+        palette: Sequence[Sequence[int]] | None = None,
+    ) -> Self:
+        """Builds labels from what a YAML file says.
+
+        Args:
+            class_names: One name a class.
+            mask_values: Class name to the stored integer, or integers, that mean it. Without it (and without
+                `mask_colors`) the stored integers are the class indices 0, 1, 2, ...
+            mask_colors: Class name to the stored RGB colour, or colours, that mean it.
+            ignore_values: Stored integers (or colours) that are void.
+            palette: RGB colours to draw the classes in; without it `mask_colors`, or well separated hues.
+
+        Raises:
+            InputError: A class without value, a value without class, one value for two classes, too many classes.
+        """
+        names = tuple(class_names)
+        _check_names(names)
+        if mask_values is not None and mask_colors is not None:
+            raise InputError("mask_values and mask_colors are both set; a mask holds integers or colours: keep one")
+        stored: Mapping[str, Any] = mask_colors or mask_values or {name: index for index, name in enumerate(names)}
+        key = "mask_colors" if mask_colors else "mask_values"
+        values: dict[Stored, int] = {}
+        for name, meant in stored.items():
+            if name not in names:
+                raise InputError(
+                    f"{key} names the class {name!r}, which is not among class_names{_nearest(name, names)}"
+                )
+            for value in _each(meant, colors=mask_colors is not None):
+                if value in values:
+                    raise InputError(f"{key}: {value} is given to both {names[values[value]]!r} and {name!r}")
+                values[value] = names.index(name)
+        if missing := [name for name in names if name not in stored]:
+            raise InputError(f"{key} has no entry for the class {missing[0]!r}")
+        for entry in ignore_values:
+            value = _as_stored(entry)
+            if value in values:
+                raise InputError(f"ignore_values holds {value}, which is also the class {names[values[value]]!r}")
+            values[value] = IGNORE_INDEX
+        if isinstance(next(iter(values)), tuple) != all(isinstance(value, tuple) for value in values):
+            raise InputError("ignore_values must be of the masks' own kind: integers, or colours [r, g, b]")
+        return cls(names, _palette(len(names), palette, mask_colors, names), values)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are, void not counted."""
+        return len(self.class_names)
+
+    @property
+    def stored_as_color(self) -> bool:
+        """Whether masks hold RGB colours (True) or integers (False)."""
+        return isinstance(next(iter(self.values)), tuple)
+
+    def encode(self, stored: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
+        """Turns the values of a mask file into class indices.
+
+        Args:
+            stored: (H, W) integers, or (H, W, 3) uint8 where masks hold colours.
+            where: The mask's file, for the message.
+
+        Returns:
+            (H, W) uint8 class indices, void 255.
+
+        Raises:
+            InputError: A stored value that is neither a class nor void.
+        """
+        packed = _pack(stored) if stored.ndim == 3 else stored
+        place = np.searchsorted(self._sorted_values, packed).clip(max=len(self._sorted_values) - 1)
+        if not np.array_equal(self._sorted_values[place], packed):
+            self._refuse(packed[self._sorted_values[place] != packed], where)
+        encoded: npt.NDArray[np.uint8] = self._sorted_classes[place]
+        return encoded
+
+    def colorize(self, mask: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+        """Draws class indices (H, W) as an RGB picture (H, W, 3) uint8; void is light grey."""
+        table = np.full((256, 3), 200, np.uint8)
+        table[: self.num_classes] = self.palette
+        colors: npt.NDArray[np.uint8] = table[mask]
+        return colors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that a checkpoint can hold and `from_dict` reads."""
+        return {
+            "class_names": list(self.class_names),
+            "palette": [list(color) for color in self.palette],
+            "values": [[list(v) if isinstance(v, tuple) else v, index] for v, index in self.values.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` wrote."""
+        values = {_as_stored(value): index for value, index in data["values"]}
+        return cls(tuple(data["class_names"]), tuple(_color(c) for c in data["palette"]), values)
+
+    @cached_property
+    def _sorted_values(self) -> npt.NDArray[np.int64]:
+        return np.array(sorted(_code(value) for value in self.values), np.int64)
+
+    @cached_property
+    def _sorted_classes(self) -> npt.NDArray[np.uint8]:
+        return np.array([index for _, index in sorted((_code(v), i) for v, i in self.values.items())], np.uint8)
+
+    def _refuse(self, unknown: npt.NDArray[Any], where: str) -> None:
+        values, counts = np.unique(unknown, return_counts=True)
+        shown = [[int(v) >> 16, int(v) >> 8 & 255, int(v) & 255] if self.stored_as_color else int(v) for v in values]
+        key = "mask_colors" if self.stored_as_color else "mask_values"
+        others = f" and {len(shown) - 1} other values" if len(shown) > 1 else ""
+        listed = ", ".join(str(value) for value in shown[:8])
+        raise InputError(
+            f"{where}: holds the value {shown[0]} ({counts[0]} pixels){others}, which is no class; if void, say "
+            f"`ignore_values: [{listed}]`, if a class, give it to one: `{key}: {{NAME: {shown[0]}}}`"
+        )
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    if not names:
+        raise InputError("class_names is empty; name every class, in the order of its index")
+    if len(names) > IGNORE_INDEX:
+        raise InputError(f"class_names holds {len(names)} names; at most {IGNORE_INDEX} fit beside void in 8 bits")
+    if double := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"class_names holds {double[0]!r} twice")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else f" ({', '.join(names)})"
+
+
+def _color(value: Sequence[int]) -> Color:
+    if len(value) != 3 or not all(0 <= part <= 255 for part in value):
+        raise InputError(f"{list(value)} is no RGB colour: three numbers from 0 to 255")
+    red, green, blue = value
+    return red, green, blue
+
+
+def _as_stored(value: int | Sequence[int]) -> Stored:
+    return value if isinstance(value, int) else _color(value)
+
+
+def _each(meant: Any, colors: bool) -> list[Stored]:
+    """One value or a list of them, as a list."""
+    single = isinstance(meant, int) or (colors and all(isinstance(part, int) for part in meant))
+    return [_as_stored(value) for value in ([meant] if single else meant)]
+
+
+def _code(value: Stored) -> int:
+    return value if isinstance(value, int) else value[0] << 16 | value[1] << 8 | value[2]
+
+
+def _pack(rgb: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    wide = rgb.astype(np.int64)
+    packed: npt.NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return packed
+
+
+def _palette(
+    count: int,
+    palette: Sequence[Sequence[int]] | None,
+    mask_colors: Mapping[str, Any] | None,
+    names: Sequence[str],
+) -> tuple[Color, ...]:
+    if palette is not None:
+        if len(palette) != count:
+            raise InputError(f"palette holds {len(palette)} colours for {count} classes")
+        return tuple(_color(color) for color in palette)
+    if mask_colors is not None:
+        first = (_each(mask_colors[name], colors=True)[0] for name in names)
+        return tuple(color for color in first if isinstance(color, tuple))
+    hues = (index * 0.618034 % 1 for index in range(count))  # golden-ratio steps keep neighbours far apart
+    rgb = (colorsys.hsv_to_rgb(hue, 0.6 + 0.25 * (i % 2), 0.95 - 0.2 * (i % 3)) for i, hue in enumerate(hues))
+    return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in rgb)

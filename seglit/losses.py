@@ -1,0 +1,288 @@
+"""Criteria for segmentation: what a batch of logits and masks costs.
+
+Every criterion here is called as `criterion(logits, mask)` and keeps the same promises (`Criterion`): float32 under
+any autocast, void pixels without influence, a finite zero with zero gradient where nothing is labelled, and no value
+read back to the host, so that a training step never waits for the device. Under DDP every rank takes the loss of its
+own part of the batch.
+
+They are written here, not taken from segmentation_models_pytorch (0.6). There, on a batch of void alone focal loss is
+NaN and Lovasz no scalar, and both index with a boolean mask, which makes the host wait. Its Dice, Jaccard and Tversky
+average an absent class in as a loss of 0, and on the CPU sum naively in float32: a Dice loss of 0.390 over eight
+megapixels came out as 0.383.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from math import isfinite
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seglit.errors import InputError
+from seglit.labels import IGNORE_INDEX
+
+
+class Criterion(nn.Module, ABC):
+    """What all criteria have in common: shapes are checked, the arithmetic is float32, void is `IGNORE_INDEX`."""
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            logits: Scores before softmax, (B, C, H, W), any float type.
+            mask: Class indices, int64 (B, H, W), void = 255.
+
+        Returns:
+            The loss, float32, shape ().
+
+        Raises:
+            InputError: The two shapes do not belong together.
+        """
+        if logits.ndim != 4 or mask.shape != (logits.shape[0], *logits.shape[2:]):
+            raise InputError(
+                f"{type(self).__name__}: logits (B, C, H, W) and mask (B, H, W) must agree in B, H and W, "
+                f"but are {tuple(logits.shape)} and {tuple(mask.shape)}"
+            )
+        with torch.autocast(logits.device.type, enabled=False):
+            return self.loss(logits.float(), mask)
+
+    @abstractmethod
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The loss, shape (), of float32 logits (B, C, H, W) and a mask (B, H, W), outside of any autocast."""
+
+
+class _PixelCriterion(Criterion):
+    """A criterion that is a mean over labelled pixels, each weighted by its class."""
+
+    class_weights: Tensor | None
+
+    def __init__(self, class_weights: list[float] | None) -> None:
+        super().__init__()
+        if class_weights is not None:
+            _check_weights(f"{type(self).__name__}: class_weights", class_weights)
+        # Not persistent: the weights are a setting, kept in the run's configuration. So a resumed run takes those of
+        # its command line, and a checkpoint loads with weights added, changed or dropped.
+        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self.register_buffer("class_weights", weights, persistent=False)
+
+    def pixel_weights(self, mask: Tensor, num_classes: int) -> Tensor:
+        """The weight of every pixel, float32 (B, H, W): its class's, 1 without class weights, 0 for void.
+
+        Raises:
+            InputError: There are not as many class weights as channels.
+        """
+        labelled = mask != IGNORE_INDEX
+        if self.class_weights is None:
+            return labelled.float()
+        if len(self.class_weights) != num_classes:
+            raise InputError(
+                f"{type(self).__name__}: {len(self.class_weights)} class_weights for logits of {num_classes} channels; "
+                "give one weight per class"
+            )
+        return self.class_weights[torch.where(labelled, mask, 0)] * labelled
+
+
+class CrossEntropy(_PixelCriterion):
+    """Cross-entropy, averaged over the labelled pixels, optionally over the hardest of them only.
+
+    With `hardest=1` it equals `torch.nn.CrossEntropyLoss(weight, ignore_index=255, label_smoothing=...)`: a mean
+    weighted by the pixels' class weights. With less, only that fraction of the batch's labelled pixels, those of the
+    largest (weighted) loss, counts and learns: online hard example mining (Shrivastava et al., 2016). Classes that do
+    not occur in the batch add nothing.
+
+    Args:
+        class_weights: One weight per class, none negative.
+        label_smoothing: The share of the target spread evenly over all classes, 0 to 1 (Szegedy et al., 2016).
+        hardest: The fraction of labelled pixels to keep, above 0 and at most 1; at least one pixel is kept.
+
+    Raises:
+        InputError: A value is out of its range.
+    """
+
+    def __init__(
+        self, class_weights: list[float] | None = None, label_smoothing: float = 0.0, hardest: float = 1.0
+    ) -> None:
+        super().__init__(class_weights)
+        if not 0 <= label_smoothing <= 1:
+            raise InputError(f"CrossEntropy: label_smoothing must lie between 0 and 1, got {label_smoothing}")
+        if not 0 < hardest <= 1:
+            raise InputError(f"CrossEntropy: hardest is a fraction above 0 and at most 1, got {hardest}")
+        self.label_smoothing = label_smoothing
+        self.hardest = hardest
+
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The weighted mean over the pixels that are kept."""
+        weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
+        losses = F.cross_entropy(
+            logits,
+            mask,
+            weight=self.class_weights,
+            ignore_index=IGNORE_INDEX,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )  # (B, H, W), 0 for void
+        if self.hardest < 1:
+            labelled = mask != IGNORE_INDEX
+            # A loss is never negative: -1 sorts void behind every labelled pixel.
+            order = torch.where(labelled, losses, -1.0).flatten().argsort(descending=True)  # (B * H * W,)
+            count = (self.hardest * labelled.sum()).round().clamp_min(1)
+            keep = torch.arange(order.numel(), device=order.device) < count
+            losses, weights = losses.flatten()[order] * keep, weights.flatten()[order] * keep
+        return _ratio(losses.sum(), weights.sum())
+
+
+class Focal(_PixelCriterion):
+    """Focal loss (Lin et al., 2017, equation 4) of the softmax: the mean of -(1 - p)^gamma log p over labelled pixels.
+
+    With `gamma=0` it is `CrossEntropy`; the larger gamma, the less a pixel counts that is already right. The mean is
+    weighted by the pixels' class weights, as in `CrossEntropy`. Classes that do not occur in the batch add nothing.
+    (smp's multi-class focal loss is another one: a mean of one sigmoid loss per class.)
+
+    Args:
+        gamma: The focusing exponent, not negative.
+        class_weights: One weight per class, none negative.
+
+    Raises:
+        InputError: A value is out of its range.
+    """
+
+    def __init__(self, gamma: float = 2.0, class_weights: list[float] | None = None) -> None:
+        super().__init__(class_weights)
+        if not (isfinite(gamma) and gamma >= 0):
+            raise InputError(f"Focal: gamma must not be negative, got {gamma}")
+        self.gamma = gamma
+
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The weighted mean over the labelled pixels."""
+        weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
+        nll = F.cross_entropy(logits, mask, ignore_index=IGNORE_INDEX, reduction="none")  # (B, H, W)
+        # 1 - p without cancellation; kept off 0, where the derivative of x^gamma is infinite for gamma < 1.
+        miss = (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).tiny)
+        return _ratio((weights * miss**self.gamma * nll).sum(), weights.sum())
+
+
+class Tversky(Criterion):
+    """Tversky loss (Salehi et al., 2017): 1 - TP / (TP + alpha FP + beta FN) per class, over the whole batch.
+
+    TP, FP and FN are sums of probabilities. The loss is the mean over the classes that occur in the batch's masks; the
+    others are left out. alpha = beta = 0.5 is `Dice`, alpha = beta = 1 `Jaccard`; a larger beta finds more of a rare
+    class.
+
+    Args:
+        alpha: The weight of false positives, not negative.
+        beta: The weight of false negatives, not negative.
+
+    Raises:
+        InputError: A weight is negative, or both are 0.
+    """
+
+    def __init__(self, alpha: float, beta: float) -> None:
+        super().__init__()
+        _check_weights("Tversky: (alpha, beta)", (alpha, beta))
+        self.alpha = alpha
+        self.beta = beta
+
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The mean over the classes that occur."""
+        probabilities = logits.softmax(dim=1) * (mask != IGNORE_INDEX).unsqueeze(1)  # (B, C, H, W), 0 for void
+        classes = torch.arange(logits.shape[1], device=mask.device).view(1, -1, 1, 1)
+        target = mask.unsqueeze(1) == classes  # (B, C, H, W)
+        true_positive = (probabilities * target).sum((0, 2, 3))  # (C,)
+        false_positive = probabilities.sum((0, 2, 3)) - true_positive
+        size = target.sum((0, 2, 3))
+        false_negative = size - true_positive
+        index = _ratio(true_positive, true_positive + self.alpha * false_positive + self.beta * false_negative)
+        return _mean_of_present(1 - index, size > 0)
+
+
+class Dice(Tversky):
+    """Soft Dice loss (Milletari et al., 2016): 1 - 2 TP / (2 TP + FP + FN) per class; see `Tversky`."""
+
+    def __init__(self) -> None:
+        super().__init__(alpha=0.5, beta=0.5)
+
+
+class Jaccard(Tversky):
+    """Soft Jaccard (IoU) loss: 1 - TP / (TP + FP + FN) per class; see `Tversky`."""
+
+    def __init__(self) -> None:
+        super().__init__(alpha=1.0, beta=1.0)
+
+
+class Lovasz(Criterion):
+    """Lovasz-softmax loss (Berman et al., 2018): the convex extension of the Jaccard loss, over the whole batch.
+
+    The mean over the classes that occur in the batch's masks; the others are left out, as the paper recommends.
+    """
+
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The mean over the classes that occur."""
+        num_classes = logits.shape[1]
+        probabilities = logits.softmax(dim=1).transpose(0, 1).flatten(1)  # (C, B * H * W)
+        mask = mask.flatten()  # (B * H * W,)
+        labelled = mask != IGNORE_INDEX
+        losses = torch.stack([_lovasz_class(probabilities[c], mask == c, labelled) for c in range(num_classes)])
+        present = torch.stack([(mask == c).any() for c in range(num_classes)])
+        return _mean_of_present(losses, present)
+
+
+class WeightedSum(Criterion):
+    """A weighted sum of criteria, such as cross-entropy + Dice.
+
+    Any module called as `term(logits, mask)` may be a term, PyTorch's own included (which then needs its
+    `ignore_index: 255`): it is given float32 logits outside of autocast.
+
+    Args:
+        terms: The criteria.
+        weights: One weight per term, none negative.
+
+    Raises:
+        InputError: There are not as many weights as terms, or a weight is negative.
+    """
+
+    def __init__(self, terms: list[nn.Module], weights: list[float]) -> None:
+        super().__init__()
+        if len(terms) != len(weights):
+            raise InputError(f"WeightedSum: {len(terms)} terms but {len(weights)} weights; give one weight per term")
+        _check_weights("WeightedSum: weights", weights)
+        self.terms = nn.ModuleList(terms)
+        self.weights = weights
+
+    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The sum of weight times term."""
+        losses = [weight * term(logits, mask) for weight, term in zip(self.weights, self.terms, strict=True)]
+        return torch.stack(losses).sum()
+
+
+def _lovasz_class(probability: Tensor, foreground: Tensor, labelled: Tensor) -> Tensor:
+    """The Lovasz extension of one class's Jaccard loss (Berman et al., 2018, algorithm 1 and equation 8).
+
+    With the errors in falling order, an error's weight is what the Jaccard loss 1 - I/U gains when that pixel becomes
+    wrong: 1/U if it is foreground, I / (U (U - 1)) if it is background, with I and U counted after it. Written so,
+    and from whole numbers, no two nearly equal float32 are subtracted. Void has error 0: it comes last, where it
+    changes no other pixel's weight.
+    """
+    errors = torch.where(labelled, (foreground.float() - probability).abs(), 0.0)  # (P,)
+    errors, order = errors.sort(descending=True)
+    foreground, background = foreground[order], ~foreground[order]
+    size = foreground.sum()
+    intersection = size - foreground.cumsum(0)
+    union = size + background.cumsum(0)  # at least 2 at a background pixel of a class that occurs
+    weights = foreground / union.clamp_min(1) + background * intersection / (union * (union - 1)).clamp_min(1)
+    return (errors * weights).sum()
+
+
+def _ratio(total: Tensor, count: Tensor) -> Tensor:
+    """The quotient total / count, and 0 with zero gradient where there is nothing to count."""
+    return total / torch.where(count > 0, count, 1)
+
+
+def _mean_of_present(losses: Tensor, present: Tensor) -> Tensor:
+    """The mean of the losses (C,) of the classes that are present, bool (C,); 0 if none is."""
+    return _ratio((losses * present).sum(), present.sum())
+
+
+def _check_weights(what: str, weights: Sequence[float]) -> None:
+    if not all(isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+        raise InputError(f"{what} must be finite, none negative and not all 0, got {list(weights)}")

@@ -1,0 +1,179 @@
+"""Parameter groups, the schedule, and how a YAML names them."""
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from jsonargparse import auto_cli
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR
+
+from seglit.errors import InputError
+from seglit.optim import WarmupPolynomial, configure_optimization, find_encoder, parameter_groups
+
+
+class Network(nn.Module):
+    """An encoder with batch and layer norm, and a decoder that shares the encoder's convolution and its own head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.LayerNorm([4, 2, 2]))
+        self.decoder = nn.ModuleList([self.encoder[0], nn.Conv2d(4, 2, 1)])
+        self.head = self.decoder[1]
+
+
+def test_groups_split_the_parameters() -> None:
+    network = Network()
+    groups = {group["name"]: group for group in parameter_groups(network, 0.1)}
+    encoder, head = network.encoder, network.head
+    expected = {
+        "encoder/decay": [encoder[0].weight],
+        "encoder/no_decay": [encoder[0].bias, *encoder[1].parameters(), *encoder[2].parameters()],
+        "decoder/decay": [head.weight],
+        "decoder/no_decay": [head.bias],
+    }
+    assert {name: [id(p) for p in group["params"]] for name, group in groups.items()} == {
+        name: [id(p) for p in parameters] for name, parameters in expected.items()
+    }
+    assert {name: group["lr_factor"] for name, group in groups.items()} == {
+        name: 0.1 if name.startswith("encoder") else 1.0 for name in expected
+    }
+    assert {name for name, group in groups.items() if group.get("weight_decay") == 0} == {
+        "encoder/no_decay",
+        "decoder/no_decay",
+    }
+
+
+def test_frozen_parameters_are_kept_and_empty_groups_left_out() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False)).requires_grad_(False)
+    (group,) = parameter_groups(network)
+    assert (group["name"], group["params"]) == ("network/decay", [network[0].weight])
+
+
+def test_a_factor_needs_an_encoder() -> None:
+    with pytest.raises(InputError, match=r"Sequential has no part named 'encoder'; its parts are: 0, 1"):
+        parameter_groups(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), 0.1)
+    with pytest.raises(InputError, match="above 0"):
+        parameter_groups(Network(), 0.0)
+    assert find_encoder(network := Network()) is network.encoder
+
+
+def configured(
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+    scheduler: Callable[[Optimizer, int], LRScheduler] | None,
+    total_steps: float = 10,
+) -> dict[str, object]:
+    configuration = configure_optimization(Network(), optimizer, scheduler, total_steps, 0.1)
+    assert isinstance(configuration, dict)
+    return dict(configuration)
+
+
+def lrs(optimizer: Optimizer) -> dict[str, float]:
+    return {group["name"]: group["lr"] for group in optimizer.param_groups}
+
+
+def adamw(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    return AdamW(parameters, lr=1.0, weight_decay=0.5)
+
+
+def test_optimizer_has_the_encoders_learning_rate_under_any_schedule() -> None:
+    configuration = configured(adamw, lambda optimizer, steps: WarmupPolynomial(optimizer, steps, warmup_steps=4))
+    optimizer, schedule = configuration["optimizer"], configuration["lr_scheduler"]
+    assert isinstance(optimizer, AdamW)
+    assert isinstance(schedule, dict)
+    assert schedule["interval"] == "step"
+    for _ in range(5):
+        rates = lrs(optimizer)
+        assert rates["encoder/decay"] == pytest.approx(0.1 * rates["decoder/decay"])
+        optimizer.step()
+        schedule["scheduler"].step()
+    decays = {group["name"]: group["weight_decay"] for group in optimizer.param_groups}
+    assert decays == {"encoder/decay": 0.5, "encoder/no_decay": 0, "decoder/decay": 0.5, "decoder/no_decay": 0}
+
+
+def test_without_a_schedule_the_run_may_be_endless() -> None:
+    configuration = configured(adamw, None, float("inf"))
+    assert list(configuration) == ["optimizer"]
+    with pytest.raises(InputError, match="max_epochs"):
+        configured(adamw, WarmupPolynomial, float("inf"))
+
+
+def run(total_steps: int, warmup_steps: int = 0, power: float = 0.9, steps: int | None = None) -> list[float]:
+    """The learning rate of every step, and the one after the last."""
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = WarmupPolynomial(optimizer, total_steps, warmup_steps, power)
+    rates = [schedule.get_last_lr()[0]]
+    for _ in range(total_steps if steps is None else steps):
+        optimizer.step()
+        schedule.step()
+        rates.append(schedule.get_last_lr()[0])
+    return [float(rate) for rate in rates]
+
+
+def test_schedule_is_linear_then_polynomial() -> None:
+    expected = [(s + 1) / 5 if s < 4 else (1 - (s - 4) / 16) ** 0.9 for s in range(21)]
+    assert run(20, warmup_steps=4) == pytest.approx(expected)
+    assert run(8, power=1.0) == pytest.approx([1 - s / 8 for s in range(9)])
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 1, 9, 10, 11, 1000])
+def test_no_step_has_a_learning_rate_of_zero(warmup_steps: int) -> None:
+    rates = run(10, warmup_steps, steps=12)
+    assert all(0 < rate <= 1 for rate in rates[:10])
+    assert rates[10:] == [0, 0, 0] or warmup_steps > 10
+
+
+@pytest.mark.parametrize(("total_steps", "warmup_steps", "power"), [(0, 0, 0.9), (10, -1, 0.9), (10, 0, 0.0)])
+def test_schedule_refuses_impossible_numbers(total_steps: int, warmup_steps: int, power: float) -> None:
+    with pytest.raises(InputError, match="WarmupPolynomial"):
+        run(total_steps, warmup_steps, power)
+
+
+def test_a_resumed_run_follows_its_own_length() -> None:
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = SGD([parameter], lr=1.0)
+    schedule = WarmupPolynomial(optimizer, total_steps=10, warmup_steps=2)
+    for _ in range(5):
+        optimizer.step()
+        schedule.step()
+    file = io.BytesIO()
+    torch.save({"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, file)
+    file.seek(0)
+    saved = torch.load(file, weights_only=True)
+
+    optimizer = SGD([parameter], lr=1.0)
+    resumed = WarmupPolynomial(optimizer, total_steps=20, warmup_steps=2)
+    optimizer.load_state_dict(saved["optimizer"])
+    resumed.load_state_dict(saved["schedule"])
+    optimizer.step()
+    resumed.step()
+    assert resumed.get_last_lr() == pytest.approx([run(20, warmup_steps=2)[6]])
+
+
+@pytest.mark.parametrize(
+    ("class_path", "init_args", "kind"),
+    [
+        ("seglit.optim.WarmupPolynomial", "{warmup_steps: 5, power: 0.9}", WarmupPolynomial),
+        ("torch.optim.lr_scheduler.PolynomialLR", "{power: 0.9}", PolynomialLR),
+        ("torch.optim.lr_scheduler.CosineAnnealingLR", "{eta_min: 0.001}", CosineAnnealingLR),
+    ],
+)
+def test_a_yaml_names_the_schedule(tmp_path: Path, class_path: str, init_args: str, kind: type[LRScheduler]) -> None:
+    def build(
+        optimizer: Callable[[Iterable], Optimizer],  # type: ignore[type-arg]
+        scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
+    ) -> dict[str, object]:
+        return configured(optimizer, scheduler, 40)
+
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"""
+        optimizer: {{class_path: torch.optim.AdamW, init_args: {{lr: 1.0, weight_decay: 0.01}}}}
+        scheduler: {{class_path: {class_path}, init_args: {init_args}}}
+        """
+    )
+    schedule = auto_cli(build, args=["--config", str(config)])["lr_scheduler"]
+    assert type(schedule["scheduler"]) is kind
