@@ -1,0 +1,83 @@
+"""Augmentation: Albumentations transforms named in YAML, drawn from a seed and never from shared state."""
+
+import os
+import warnings
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version on import
+
+import albumentations as A
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seglit.errors import InputError
+from seglit.labels import IGNORE_INDEX
+
+cv2.setNumThreads(0)  # workers are the parallelism; threads inside each would multiply
+
+
+class Augment:
+    """What happens to a training pair: random scale, crop to the data's `crop_size`, then any transforms, in order.
+
+    Crops come before the other transforms, which makes those cheap, and whatever a transform brings in from
+    outside the picture is void in the mask.
+
+    Args:
+        scale: Range of the random factor by which image and mask are resized before the crop; [1, 1] is none.
+        transforms: Albumentations transforms by `class_path`, applied to the crop in this order.
+
+    Raises:
+        InputError: The range of scales is empty or not positive.
+    """
+
+    def __init__(
+        self,
+        scale: tuple[float, float] = (1.0, 1.0),
+        transforms: list[A.BasicTransform | A.BaseCompose] | None = None,
+    ) -> None:
+        low, high = scale
+        if not 0 < low <= high:
+            raise InputError(f"augment: scale is [{low}, {high}]; it takes two positive factors, the smaller first")
+        self.scale = scale
+        self.transforms = transforms or []
+
+    def pipeline(self, crop_size: tuple[int, int] | None) -> "Pipeline":
+        """The whole pipeline for crops of `crop_size` (height, width) pixels; None leaves the size as it is."""
+        low, high = self.scale
+        steps: list[Any] = []
+        if (low, high) != (1.0, 1.0):
+            steps.append(A.RandomScale((low - 1, high - 1), p=1.0))
+        if crop_size is not None:
+            height, width = crop_size
+            steps.append(A.PadIfNeeded(height, width, position="random", border_mode=cv2.BORDER_CONSTANT))
+            steps.append(A.RandomCrop(height, width))
+        return Pipeline([*steps, *self.transforms])
+
+
+class Pipeline:
+    """A composed pipeline that draws from the seed it is called with, so that workers share no random state."""
+
+    def __init__(self, steps: list[A.BasicTransform | A.BaseCompose]) -> None:
+        for step in steps:
+            _fill_with_void(step)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.compose = A.Compose(steps)
+
+    def __call__(
+        self, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], seed: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Augments image (H, W, C) and mask (H, W) uint8 alike; the same seed gives the same result."""
+        self.compose.set_random_seed(seed)
+        result = self.compose(image=image, mask=mask)
+        return result["image"], result["mask"]
+
+
+def _fill_with_void(step: A.BasicTransform | A.BaseCompose) -> None:
+    """Albumentations fills masks with 0, which is a class; ours are filled with void."""
+    if isinstance(step, A.BaseCompose):
+        for inner in step.transforms:
+            _fill_with_void(inner)
+    elif "fill_mask" in vars(step) and step.fill_mask is not None:  # None leaves the mask alone (dropout)
+        step.fill_mask = IGNORE_INDEX

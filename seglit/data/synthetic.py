@@ -1,0 +1,183 @@
+"""A made-up data set of shapes: no download, any size, and hard enough that a wrong loss or metric shows.
+
+    python -m seglit.data.synthetic data/shapes
+
+writes it out as a folder of files.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from seglit.data.augment import Augment, Pipeline
+from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
+from seglit.labels import Labels
+
+LABELS = Labels.create(
+    ["background", "disk", "box", "triangle", "line", "star"],
+    palette=[[60, 60, 70], [230, 85, 75], [70, 140, 230], [245, 185, 65], [95, 200, 120], [190, 100, 220]],
+)
+"""`line` is thin, `star` is rare: what they score tells whether small and seldom classes are learned."""
+
+_SUPERSAMPLING = 4  # drawn this much larger, then averaged: edges look as a camera's do
+_SPLIT_NUMBERS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
+
+
+class SyntheticDataset(SegmentationDataset):
+    """Shapes on textured ground, drawn from (split, index) alone.
+
+    Args:
+        length: Number of images.
+        split: Each split has its own images.
+        size: (height, width) in pixels.
+        in_channels: Channels of the images.
+        pipeline: See `SegmentationDataset`.
+        seed: Draws the augmentation; the images themselves do not depend on it.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        split: Split = "train",
+        size: tuple[int, int] = (96, 96),
+        in_channels: int = 3,
+        pipeline: Pipeline | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(pipeline, seed)
+        self.length = length
+        self.split = split
+        self.size = size
+        self.in_channels = in_channels
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return self.length
+
+    def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
+        """Draws image (H, W, C) uint8 and mask (H, W) uint8."""
+        rng = np.random.default_rng((_SPLIT_NUMBERS[self.split], index))
+        image = _ground(rng, self.size, self.in_channels)
+        mask = np.zeros(self.size, np.uint8)
+        for _ in range(rng.integers(3, 7)):
+            shape = int(rng.choice([1, 2, 3, 4, 5], p=[0.27, 0.27, 0.22, 0.18, 0.06]))
+            cover = _cover(rng, shape, self.size)[..., None]  # (H, W, 1) in 0..1
+            paint = _paint(rng, shape, self.in_channels)
+            image = cover * paint + (1 - cover) * image
+            mask[cover[..., 0] >= 0.5] = shape
+        image += rng.normal(0, 6, image.shape)
+        return image.clip(0, 255).astype(np.uint8), mask, f"{index:05d}"
+
+
+class SyntheticDataModule(SegmentationDataModule):
+    """The shapes as a data module: trains with no files at all.
+
+    Args:
+        num_train: Number of training images.
+        num_val: Number of validation images.
+        num_test: Number of test images.
+        size: (height, width) in pixels of every image.
+        in_channels: Channels of the images.
+        batch_size: See `SegmentationDataModule`.
+        crop_size: See `SegmentationDataModule`.
+        augment: See `SegmentationDataModule`.
+        num_workers: See `SegmentationDataModule`.
+        seed: See `SegmentationDataModule`.
+    """
+
+    def __init__(
+        self,
+        num_train: int = 256,
+        num_val: int = 32,
+        num_test: int = 64,
+        size: tuple[int, int] = (96, 96),
+        in_channels: int = 3,
+        batch_size: int = 8,
+        crop_size: tuple[int, int] | None = None,
+        augment: Augment | None = None,
+        num_workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(LABELS, in_channels, batch_size, crop_size, augment, num_workers, seed)
+        self.lengths: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
+        self.size = size
+
+    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SyntheticDataset:
+        """Makes the data set of a split."""
+        return SyntheticDataset(self.lengths[split], split, self.size, self.in_channels, pipeline, self.seed)
+
+
+def write_folder(
+    root: Path, num_train: int = 64, num_val: int = 16, num_test: int = 16, size: tuple[int, int] = (96, 96)
+) -> None:
+    """Writes the shapes as files: images/{split}/NAME.png (RGB) and masks/{split}/NAME.png (class indices).
+
+    Args:
+        root: Folder to write into; made where it is missing.
+        num_train: Number of training images.
+        num_val: Number of validation images.
+        num_test: Number of test images.
+        size: (height, width) in pixels.
+    """
+    lengths: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
+    for split, length in lengths.items():
+        dataset = SyntheticDataset(length, split, size)
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True, exist_ok=True)
+        for index in range(length):
+            image, mask, name = dataset.read(index)
+            Image.fromarray(image).save(root / "images" / split / f"{name}.png")
+            Image.fromarray(mask).save(root / "masks" / split / f"{name}.png")
+
+
+def _ground(rng: np.random.Generator, size: tuple[int, int], channels: int) -> npt.NDArray[np.float64]:
+    """A texture: smooth patches plus stripes, in random colours."""
+    height, width = size
+    coarse = rng.uniform(60, 190, (4, 4, channels)).astype(np.float32)
+    rows = [Image.fromarray(coarse[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(channels)]
+    smooth = np.stack([np.asarray(row) for row in rows], -1)
+    y, x = np.mgrid[:height, :width]
+    angle, period = rng.uniform(0, math.pi), rng.uniform(4, 16)
+    stripes = np.sin((x * math.cos(angle) + y * math.sin(angle)) * 2 * math.pi / period)[..., None]
+    texture: npt.NDArray[np.float64] = smooth + stripes * rng.uniform(0, 18, channels)
+    return texture
+
+
+def _paint(rng: np.random.Generator, shape: int, channels: int) -> npt.NDArray[np.float64]:
+    """A class's typical colour with much jitter: colour helps, but shape decides."""
+    typical = 128 + 90 * np.sin(shape * 2.1 + np.arange(channels) * 2.0)
+    color: npt.NDArray[np.float64] = (typical + rng.normal(0, 30, channels)).clip(0, 255)
+    return color
+
+
+def _cover(rng: np.random.Generator, shape: int, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """How much of each pixel (H, W) a randomly placed shape covers, 0 to 1."""
+    height, width = size
+    picture = Image.new("L", (width * _SUPERSAMPLING, height * _SUPERSAMPLING))
+    draw = ImageDraw.Draw(picture)
+    short = min(picture.size)
+    x, y = rng.uniform(0.1, 0.9) * picture.width, rng.uniform(0.1, 0.9) * picture.height
+    radius, turn = short * rng.uniform(0.12, 0.24), rng.uniform(0, 2 * math.pi)
+    if shape == 1:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    elif shape == 4:
+        reach = radius * 2.5
+        ends = [(x + side * reach * math.cos(turn), y + side * reach * math.sin(turn)) for side in (-1, 1)]
+        draw.line(ends, fill=255, width=round(short * rng.uniform(0.03, 0.045)))
+    else:
+        corners = {2: 4, 3: 3, 5: 10}[shape]
+        radii = [radius * (0.45 if shape == 5 and i % 2 else 1.0) for i in range(corners)]
+        angles = [turn + 2 * math.pi * i / corners for i in range(corners)]
+        points = [(x + r * math.cos(a), y + r * math.sin(a)) for r, a in zip(radii, angles, strict=True)]
+        draw.polygon(points, fill=255)
+    small = picture.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small, np.float64) / 255
+
+
+if __name__ == "__main__":
+    from jsonargparse import auto_cli
+
+    auto_cli(write_folder)
