@@ -1,0 +1,72 @@
+"""The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
+
+import difflib
+import os
+import sys
+
+COMMANDS = {
+    "fit": "train a network, then score the best checkpoint on the test split",
+    "validate": "score a checkpoint on the validation split",
+    "test": "score a checkpoint on the test split",
+}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 2 for input that has to be put right."""
+    args = list(sys.argv[1:] if args is None else args)
+    if not args or args[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if args[0] == "--version":
+        from seglit import __version__
+
+        print(f"seglit {__version__}")
+        return 0
+    if args[0] not in COMMANDS:
+        near = difflib.get_close_matches(args[0], COMMANDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+        print(f"seglit: error: no command {args[0]!r}; {hint}", file=sys.stderr)
+        return 2
+    debug = "--debug" in args
+    return _run([arg for arg in args if arg != "--debug"], debug)
+
+
+def _run(args: list[str], debug: bool) -> int:
+    # Threads of a CPU sleep while they wait: spinning, they would take the cores from the processes that read images.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # imported here, so that help and a mistyped command answer at once
+    import warnings
+
+    from seglit.errors import InputError
+
+    warnings.filterwarnings("ignore", module="pytorch_lightning|torch|jsonargparse")
+    from seglit.cli import run
+
+    try:
+        run(args)
+    except InputError as error:
+        if debug:
+            raise
+        # a reading process wraps its error in its own traceback; the message is the last line
+        line = str(error).strip().splitlines()[-1].removeprefix("seglit.errors.InputError: ")
+        print(f"seglit: error: {line}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items())
+    return f"""usage: seglit COMMAND -c CONFIG.yaml [options]
+
+From a folder of images and masks to a trained, scored semantic segmentation network.
+
+commands:
+{commands}
+
+`seglit COMMAND --help` lists its options; `seglit COMMAND -c CONFIG.yaml --print_config` shows the whole
+configuration. An error is one line; `--debug` shows the traceback."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

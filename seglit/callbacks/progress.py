@@ -1,0 +1,22 @@
+"""A progress bar that does not slow training down."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+
+class ProgressBar(TQDMProgressBar):
+    """Shows the latest logged loss and score.
+
+    Lightning's `prog_bar=True` reads a value from the device at every step; this bar shows what the loggers have read
+    already.
+    """
+
+    def __init__(self, refresh_rate: int = 10) -> None:
+        super().__init__(refresh_rate)
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """The values last logged, by their short names."""
+        logged = {name: trainer.logged_metrics.get(name) for name in ("train/loss", "val/miou")}
+        return {name: f"{float(value):.3f}" for name, value in logged.items() if value is not None}

@@ -1,0 +1,51 @@
+"""What a run leaves behind so that it can be repeated and its checkpoints used alone."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from seglit import __version__
+
+CHECKPOINT_KEY = "seglit"
+
+
+class RunRecord(pl.Callback):
+    """Writes `config.yaml` into the run folder, and into every checkpoint what prediction needs.
+
+    The checkpoint's key `seglit` is plain data: the version, the network's `class_path` and `init_args`, the labels
+    and the normalisation. It loads with `weights_only=True`.
+
+    Args:
+        config: The complete configuration as YAML.
+        network: The network's part of it, with the values that the data gave.
+    """
+
+    def __init__(self, config: str, network: dict[str, Any]) -> None:
+        self.config = config
+        self.network = network
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Writes the configuration, once a run."""
+        file = Path(trainer.default_root_dir) / "config.yaml"
+        if trainer.is_global_zero and not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            accelerator = type(trainer.accelerator).__name__.removesuffix("Accelerator")
+            made = (
+                f"# seglit {__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
+                f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
+            )
+            file.write_text(made + self.config, encoding="utf-8")
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Adds what prediction needs."""
+        checkpoint[CHECKPOINT_KEY] = {
+            "version": __version__,
+            "network": self.network,
+            "labels": pl_module.labels.to_dict(),
+            "normalization": {name: list(values) for name, values in asdict(pl_module.normalization).items()},
+        }

@@ -1,0 +1,171 @@
+"""The trainer's command line: `seglit fit | validate | test`, each a LightningCLI over YAML."""
+
+import inspect
+from argparse import ArgumentError
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+from jsonargparse import Namespace
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from seglit.callbacks import ClassTable, Pictures, ProgressBar, RunRecord
+from seglit.data.base import SegmentationDataModule
+from seglit.errors import InputError
+from seglit.explain import check_yaml, explain
+from seglit.hardware import fastest_memory_format, fastest_precision, find_device
+from seglit.module import SegmentationModule
+from seglit.run_folder import make_run_folder
+
+DEFAULTS = Path(__file__).with_name("default.yaml")
+COMMANDS = ("fit", "validate", "test")
+
+
+class SegmentationCLI(LightningCLI):
+    """Reads YAML and options, builds data, module and trainer, and runs one command."""
+
+    trainer: pl.Trainer
+    datamodule: SegmentationDataModule
+    model: SegmentationModule
+
+    def __init__(self, args: list[str]) -> None:
+        # an abbreviated setting would be taken for the one it abbreviates today
+        parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
+        super().__init__(
+            SegmentationModule,
+            SegmentationDataModule,
+            subclass_mode_data=True,
+            save_config_callback=None,  # RunRecord writes it, before the run's own paths are filled in
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={
+                **parser_kwargs,
+                **{name: {**parser_kwargs, "default_config_files": [str(DEFAULTS)]} for name in COMMANDS},
+            },
+            args=args,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The commands of the trainer; `predict` is none of them, it starts from a checkpoint."""
+        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name in COMMANDS}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds what a run needs beside data, model and trainer, and hands the data's facts to the model."""
+        parser.add_argument(
+            "--experiment", type=str | None, help="Name of the run's folder; by default the configuration file's name."
+        )
+        parser.add_argument(
+            "--test_after_fit",
+            type=bool,
+            default=True,
+            help="Whether fit ends with scoring the best checkpoint on test.",
+        )
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(Pictures, "pictures")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+        parser.link_arguments("data.labels", "model.labels", apply_on="instantiate")
+        for name in ("num_classes", "in_channels"):
+            parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses the command line and the files it names.
+
+        Raises:
+            InputError: Anything there is wrong.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            keys = self._parser(args[0]).get_defaults().keys()
+            raise InputError(check_yaml(args) or explain(error, args, keys)) from error
+
+    def before_instantiate_classes(self) -> None:
+        """Fills in what the hardware decides, records the configuration, then makes the run folder."""
+        config = self.config[self.subcommand]
+        device = find_device(config.trainer.accelerator)
+        config.trainer.precision = config.trainer.precision or fastest_precision(device)
+        config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
+        config.experiment = config.experiment or _experiment_name(config)
+        config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
+        if root := config.data.init_args.get("root"):
+            config.data.init_args.root = str(Path(root).expanduser().absolute())
+        self.record = self._parser(self.subcommand).dump(config, skip_none=False)
+        self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
+        config.trainer.default_root_dir = str(self.run_folder)
+        config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
+        for logger in _configured_loggers(config):
+            logger.init_args.save_dir = str(self.run_folder / logger.init_args.get("save_dir", "."))
+
+    def instantiate_classes(self) -> None:
+        """Builds everything; a value that a class refuses is bad input, and leaves no empty run folder behind."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, MisconfigurationException) as error:
+            if self.run_folder.is_dir() and not any(self.run_folder.iterdir()):
+                self.run_folder.rmdir()
+            raise InputError(" ".join(str(error).split())) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Adds what every run has: the CSV log, the table, the record and the progress bar."""
+        config = self.config_init[self.subcommand].trainer
+        chosen = config.logger if isinstance(config.logger, list) else [config.logger]
+        loggers = [CSVLogger(self.run_folder, name="", version=""), *(x for x in chosen if isinstance(x, Logger))]
+        callbacks = [*(config.callbacks or []), ClassTable(), RunRecord(self.record, self._network_config())]
+        if config.enable_progress_bar is not False:
+            callbacks.append(ProgressBar())
+        trainer: pl.Trainer = super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
+        return trainer
+
+    def after_fit(self) -> None:
+        """Scores the best checkpoint on the test split."""
+        if (
+            self.config.fit.test_after_fit
+            and not self.config.fit.trainer.fast_dev_run
+            and self.datamodule.has_split("test")
+        ):
+            self.trainer.test(self.model, self.datamodule, ckpt_path="best", verbose=False)
+        if self.trainer.is_global_zero:
+            best = self.run_folder / "checkpoints" / "best.ckpt"
+            print(f"run folder: {self.run_folder}")
+            print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores)")
+            print(f"score it:   seglit test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
+
+    def test(self, model: SegmentationModule, **kwargs: Any) -> None:
+        """Scores a checkpoint on the test split; the class table stands for Lightning's own."""
+        self.trainer.test(model, **{**kwargs, "verbose": False})
+
+    def validate(self, model: SegmentationModule, **kwargs: Any) -> None:
+        """Scores a checkpoint on the validation split; the class table stands for Lightning's own."""
+        self.trainer.validate(model, **{**kwargs, "verbose": False})
+
+    def _network_config(self) -> dict[str, Any]:
+        """The network as a checkpoint describes it, the data's facts included."""
+        network = yaml.safe_load(self.record)["model"]["network"]
+        facts = {"num_classes": self.datamodule.num_classes, "in_channels": self.datamodule.in_channels}
+        accepted = inspect.signature(type(self.model.network)).parameters
+        return {
+            **network,
+            "init_args": {**network.get("init_args", {}), **{k: v for k, v in facts.items() if k in accepted}},
+        }
+
+
+def _experiment_name(config: Namespace) -> str:
+    """The name of the last configuration file, or of the data's class."""
+    files = config.get("config") or []
+    return Path(str(files[-1])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
+
+
+def _configured_loggers(config: Namespace) -> list[Namespace]:
+    logger = config.trainer.logger
+    entries = logger if isinstance(logger, list) else [logger]
+    return [entry for entry in entries if isinstance(entry, Namespace)]
+
+
+def run(args: list[str]) -> None:
+    """Runs one command of the trainer."""
+    SegmentationCLI(args)

@@ -1,0 +1,135 @@
+"""Turns what the parser says of bad input into one line: what is wrong, the nearest right name, and where it stands.
+
+jsonargparse's messages span many lines and repeat the whole value; the cause at the end of the chain of exceptions is
+what its user needs.
+"""
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+
+def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]) -> str:
+    """One line for an error of parsing.
+
+    Args:
+        error: What the parser raised.
+        args: The command line, to find the place in its files.
+        known_keys: The dotted names of all settings.
+    """
+    chain = [str(each) for each in _causes(error)]
+    leaf = chain[-1].strip()
+    class_paths = re.findall(r"Problem with given class_path '([^']+)'", "\n".join(chain))
+    keys = [found[1] for found in re.finditer(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', "\n".join(chain))]
+    if found := re.search(r"Option '([^']+)' is not accepted", leaf):
+        return _unknown_setting(found[1], class_paths[-1], args)
+    if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
+        return _unknown_class(found[1], found[2], args)
+    if found := re.search(r"No module named '([^']+)'", leaf):
+        path = class_paths[-1] if class_paths else found[1]
+        return f"cannot import {path}: no module named {found[1]!r}{_place(path, args)}"
+    if found := re.search(r"does not accept option '([^']+)'|unrecognized arguments: (?:--)?([^\s=]+)", leaf):
+        wrong = found[1] or found[2]
+        last = wrong.rsplit(".", 1)[-1]
+        return f"no setting {wrong!r}{_nearest(wrong, known_keys)}{_place(last, args)}"
+    if found := re.search(r"arguments are required: (.+)", leaf):
+        missing = [key.split(".", 1)[1] for key in found[1].split(", ")]
+        return f"not set: {', '.join(missing)}; name a configuration (-c FILE), or --data FILE and --model FILE"
+    whole = "\n".join(chain)
+    if found := re.search(r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]", whole):
+        return _missing_file(found[1] or found[2], args)
+    if found := re.search(r"Expected a path but (\S+\.ya?ml) either not accessible", whole):
+        return _missing_file(found[1], args)
+    return _wrong_value(chain, keys, args) or " ".join(chain[0].split())
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        each = each.__cause__
+
+
+def _unknown_setting(wrong: str, class_path: str, args: Sequence[str]) -> str:
+    module, _, name = class_path.rpartition(".")
+    known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    return f"{class_path} has no setting {wrong!r}{_nearest(wrong, known)}{_place(wrong, args)}"
+
+
+def _unknown_class(module: str, name: str, args: Sequence[str]) -> str:
+    classes = [each for each, _ in inspect.getmembers(importlib.import_module(module), inspect.isclass)]
+    same = [each for each in classes if each.lower() == name.lower()]
+    return f"{module} has no class {name!r}{_nearest(name, same or classes)}{_place(f'{module}.{name}', args)}"
+
+
+def _missing_file(path: str, args: Sequence[str]) -> str:
+    folder = Path(path).parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return f"no file {path}{_nearest(Path(path).name, names)}{_place(path, args)}"
+
+
+def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str]) -> str | None:
+    """For a value of the wrong type, or a name that is none of a fixed few."""
+    union = next((text for text in reversed(chain) if "Expected a" in text and "Got value" not in text), chain[-1])
+    expected = [
+        _plain_type(found[1])
+        for found in re.finditer(r"Expected a ((?!dot).+?)(?:\. Got value|$)", union, re.MULTILINE)
+    ]
+    value = re.search(r"(?:Got|Given) value: (.+?)\.?$", "\n".join(reversed(chain)), re.MULTILINE)
+    named = re.search(r"Expected a dot import path string: (\S+)", chain[-1])
+    if named:
+        key = f"{keys[-1]}: " if keys else ""
+        return f"{key}{named[1]!r} is no class_path, such as torch.optim.AdamW{_place(named[1], args)}"
+    if not expected or value is None:
+        return None
+    key = ".".join(dict.fromkeys(keys)) or "a value"
+    choices = re.findall(r"'([^']+)'", " ".join(expected))
+    hint = _nearest(value[1], choices) if choices else ""
+    return f"{key} is {value[1]!r}, but takes {' or '.join(dict.fromkeys(expected))}{hint}{_place(value[1], args)}"
+
+
+def _plain_type(text: str) -> str:
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text).replace("NoneType", "null")
+    return re.sub(r"typing\.Literal\[(.+)\]", r"one of \1", text)
+
+
+def _nearest(wrong: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(wrong, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _place(word: str, args: Sequence[str]) -> str:
+    """' (FILE, line N)' for the first place of a word in the configuration files; '' if it is on the command line."""
+    pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
+    if any(pattern.search(arg.replace("--", " ").replace(".", " ")) or arg == word for arg in args):
+        return ""
+    for file in _files([Path(arg.split("=", 1)[-1]) for arg in args]):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if pattern.search(line.split("#", 1)[0]):
+                return f" ({file}, line {number})"
+    return ""
+
+
+def _files(candidates: Iterable[Path]) -> Iterator[Path]:
+    """The YAML files among the candidates, each followed by those it names."""
+    for file in candidates:
+        if file.suffix in (".yaml", ".yml") and file.is_file():
+            yield file
+            text = file.read_text(encoding="utf-8")
+            yield from _files(file.parent / named for named in re.findall(r"[\w./-]+\.ya?ml\b", text))
+
+
+def check_yaml(args: Sequence[str]) -> str | None:
+    """One line on the first configuration file that is no YAML, or None."""
+    for file in _files([Path(arg.split("=", 1)[-1]) for arg in args]):
+        try:
+            yaml.safe_load(file.read_text(encoding="utf-8"))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else "?"
+            return f"{file}, line {line}: not valid YAML ({error.problem})"
+    return None
