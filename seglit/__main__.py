@@ -8,6 +8,7 @@ COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
+    "shapes": "write a folder of made-up images and masks, to try things on",
 }
 
 
@@ -40,10 +41,17 @@ def _run(args: list[str], debug: bool) -> int:
     from seglit.errors import InputError
 
     warnings.filterwarnings("ignore", module="pytorch_lightning|torch|jsonargparse")
-    from seglit.cli import run
-
     try:
-        run(args)
+        if args[0] == "shapes":
+            from jsonargparse import auto_cli
+
+            from seglit.data.synthetic import write_folder
+
+            auto_cli(write_folder, args=args[1:])
+        else:
+            from seglit.cli import run
+
+            run(args)
     except InputError as error:
         if debug:
             raise

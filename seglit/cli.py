@@ -2,6 +2,7 @@
 
 import inspect
 from argparse import ArgumentError
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from seglit.callbacks import ClassTable, Pictures, ProgressBar, RunRecord
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.explain import check_yaml, explain
+from seglit.explain import check_yaml, explain, refusal
 from seglit.hardware import fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.run_folder import make_run_folder
@@ -87,6 +88,7 @@ class SegmentationCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fills in what the hardware decides, records the configuration, then makes the run folder."""
         config = self.config[self.subcommand]
+        _check_checkpoint(config.ckpt_path)
         device = find_device(config.trainer.accelerator)
         config.trainer.precision = config.trainer.precision or fastest_precision(device)
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
@@ -108,7 +110,7 @@ class SegmentationCLI(LightningCLI):
         except (ValueError, MisconfigurationException) as error:
             if self.run_folder.is_dir() and not any(self.run_folder.iterdir()):
                 self.run_folder.rmdir()
-            raise InputError(" ".join(str(error).split())) from error
+            raise InputError(refusal(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds what every run has: the CSV log, the table, the record and the progress bar."""
@@ -130,10 +132,10 @@ class SegmentationCLI(LightningCLI):
         ):
             self.trainer.test(self.model, self.datamodule, ckpt_path="best", verbose=False)
         if self.trainer.is_global_zero:
-            best = self.run_folder / "checkpoints" / "best.ckpt"
             print(f"run folder: {self.run_folder}")
             print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores)")
-            print(f"score it:   seglit test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
+            if best := self.trainer.checkpoint_callback.best_model_path:
+                print(f"score it:   seglit test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
 
     def test(self, model: SegmentationModule, **kwargs: Any) -> None:
         """Scores a checkpoint on the test split; the class table stands for Lightning's own."""
@@ -154,6 +156,14 @@ class SegmentationCLI(LightningCLI):
         }
 
 
+def _check_checkpoint(path: str | None) -> None:
+    """Lightning looks for a checkpoint when all is built; a mistyped one is said at once."""
+    if path and path.endswith(".ckpt") and "://" not in path and not Path(path).exists():
+        folder = Path(path).parent
+        near = get_close_matches(Path(path).name, [file.name for file in folder.glob("*.ckpt")], 1)
+        raise InputError(f"no checkpoint {path}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
 def _experiment_name(config: Namespace) -> str:
     """The name of the last configuration file, or of the data's class."""
     files = config.get("config") or []
@@ -167,5 +177,12 @@ def _configured_loggers(config: Namespace) -> list[Namespace]:
 
 
 def run(args: list[str]) -> None:
-    """Runs one command of the trainer."""
-    SegmentationCLI(args)
+    """Runs one command of the trainer.
+
+    Raises:
+        InputError: Anything on the command line, in its files or in the data is wrong.
+    """
+    try:
+        SegmentationCLI(args)
+    except MisconfigurationException as error:  # what Lightning itself finds wrong once it runs
+        raise InputError(refusal(error)) from error

@@ -7,11 +7,16 @@ what its user needs.
 import difflib
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
+
+from seglit.errors import InputError
+
+_YAML = (".yaml", ".yml")
 
 
 def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]) -> str:
@@ -29,14 +34,14 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     if found := re.search(r"Option '([^']+)' is not accepted", leaf):
         return _unknown_setting(found[1], class_paths[-1], args)
     if found := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
-        return _unknown_class(found[1], found[2], args)
+        return _unknown_class(found[1], found[2], class_paths, args)
     if found := re.search(r"No module named '([^']+)'", leaf):
         path = class_paths[-1] if class_paths else found[1]
+        if path.endswith(_YAML):
+            return _missing_file(path, args)
         return f"cannot import {path}: no module named {found[1]!r}{_place(path, args)}"
     if found := re.search(r"does not accept option '([^']+)'|unrecognized arguments: (?:--)?([^\s=]+)", leaf):
-        wrong = found[1] or found[2]
-        last = wrong.rsplit(".", 1)[-1]
-        return f"no setting {wrong!r}{_nearest(wrong, known_keys)}{_place(last, args)}"
+        return _no_setting(found[1] or found[2], known_keys, args)
     if found := re.search(r"arguments are required: (.+)", leaf):
         missing = [key.split(".", 1)[1] for key in found[1].split(", ")]
         return f"not set: {', '.join(missing)}; name a configuration (-c FILE), or --data FILE and --model FILE"
@@ -46,6 +51,12 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     if found := re.search(r"Expected a path but (\S+\.ya?ml) either not accessible", whole):
         return _missing_file(found[1], args)
     return _wrong_value(chain, keys, args) or " ".join(chain[0].split())
+
+
+def refusal(error: BaseException) -> str:
+    """One line for what a class refused when it was built: its own words, without the parser's around them."""
+    own = [str(each) for each in _causes(error) if isinstance(each, InputError)]
+    return own[0] if own else " ".join(str(error).split())
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -61,15 +72,33 @@ def _unknown_setting(wrong: str, class_path: str, args: Sequence[str]) -> str:
     return f"{class_path} has no setting {wrong!r}{_nearest(wrong, known)}{_place(wrong, args)}"
 
 
-def _unknown_class(module: str, name: str, args: Sequence[str]) -> str:
-    classes = [each for each, _ in inspect.getmembers(importlib.import_module(module), inspect.isclass)]
+def _no_setting(wrong: str, known_keys: Iterable[str], args: Sequence[str]) -> str:
+    """Names the first part of a dotted setting that there is none of, beside which the right one stands."""
+    keys = [key.split(".") for key in known_keys]
+    known = {".".join(key[:depth]) for key in keys for depth in range(1, len(key) + 1)}
+    parts = wrong.split(".")
+    starts = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    first = next((start for start in starts if start not in known), wrong)
+    parent, _, last = first.rpartition(".")
+    beside = _nearest(first, sorted(key for key in known if key.rpartition(".")[0] == parent))
+    elsewhere = sorted((key for key in known if key.endswith(f".{last}")), key=len)
+    hint = beside or (f"; did you mean {elsewhere[0]!r}?" if elsewhere else "")
+    return f"no setting {first!r}{hint}{_place(last, args)}"
+
+
+def _unknown_class(module: str, name: str, class_paths: Sequence[str], args: Sequence[str]) -> str:
+    package = importlib.import_module(module)
+    if class_paths and class_paths[-1].startswith(f"{module}.{name}."):
+        modules = [each.name for each in pkgutil.iter_modules(getattr(package, "__path__", None) or [])]
+        return f"{module} has no module {name!r}{_nearest(name, modules)}{_place(class_paths[-1], args)}"
+    classes = [each for each, _ in inspect.getmembers(package, inspect.isclass)]
     same = [each for each in classes if each.lower() == name.lower()]
     return f"{module} has no class {name!r}{_nearest(name, same or classes)}{_place(f'{module}.{name}', args)}"
 
 
 def _missing_file(path: str, args: Sequence[str]) -> str:
-    folder = Path(path).parent
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    folders = {(base / path).parent for base in (Path(), *(file.parent for file in _files(args)))}
+    names = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
     return f"no file {path}{_nearest(Path(path).name, names)}{_place(path, args)}"
 
 
@@ -82,6 +111,8 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     ]
     value = re.search(r"(?:Got|Given) value: (.+?)\.?$", "\n".join(reversed(chain)), re.MULTILINE)
     named = re.search(r"Expected a dot import path string: (\S+)", chain[-1])
+    if named and named[1].endswith(_YAML):
+        return _missing_file(named[1], args)
     if named:
         key = f"{keys[-1]}: " if keys else ""
         return f"{key}{named[1]!r} is no class_path, such as torch.optim.AdamW{_place(named[1], args)}"
@@ -108,25 +139,29 @@ def _place(word: str, args: Sequence[str]) -> str:
     pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
     if any(pattern.search(arg.replace("--", " ").replace(".", " ")) or arg == word for arg in args):
         return ""
-    for file in _files([Path(arg.split("=", 1)[-1]) for arg in args]):
+    for file in _files(args):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if pattern.search(line.split("#", 1)[0]):
                 return f" ({file}, line {number})"
     return ""
 
 
-def _files(candidates: Iterable[Path]) -> Iterator[Path]:
-    """The YAML files among the candidates, each followed by those it names."""
-    for file in candidates:
-        if file.suffix in (".yaml", ".yml") and file.is_file():
-            yield file
+def _files(args: Sequence[str]) -> list[Path]:
+    """The YAML files of the command line and those that they name, each once."""
+    waiting = [Path(arg.split("=", 1)[-1]) for arg in args]
+    found: dict[Path, Path] = {}
+    while waiting:
+        file = waiting.pop(0)
+        if file.suffix in _YAML and file.is_file() and file.resolve() not in found:
+            found[file.resolve()] = file
             text = file.read_text(encoding="utf-8")
-            yield from _files(file.parent / named for named in re.findall(r"[\w./-]+\.ya?ml\b", text))
+            waiting += [file.parent / named for named in re.findall(r"[\w./-]+\.ya?ml\b", text)]
+    return list(found.values())
 
 
 def check_yaml(args: Sequence[str]) -> str | None:
     """One line on the first configuration file that is no YAML, or None."""
-    for file in _files([Path(arg.split("=", 1)[-1]) for arg in args]):
+    for file in _files(args):
         try:
             yaml.safe_load(file.read_text(encoding="utf-8"))
         except yaml.MarkedYAMLError as error:

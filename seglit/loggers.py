@@ -22,7 +22,7 @@ class WandbLogger(loggers.WandbLogger):
 
     Args:
         save_dir: Folder that W&B's own folder `wandb` is made in.
-        kwargs: Lightning's arguments, and those of `wandb.init` (in YAML under `dict_kwargs`).
+        kwargs: Lightning's arguments, and those of `wandb.init` (entity, group, tags, ...).
 
     Raises:
         InputError: wandb is not installed.
@@ -30,13 +30,13 @@ class WandbLogger(loggers.WandbLogger):
 
     def __init__(self, save_dir: str = ".", **kwargs: Any) -> None:
         _require("wandb")
-        chosen: dict[str, Any] = {}
+        # The command line fills in None, which would take the place of Lightning's own `resume: allow`.
+        kwargs = {key: value for key, value in kwargs.items() if value is not None}
         if reason := _why_offline():
             print(f"W&B: offline, {reason}; to upload: wandb sync {Path(save_dir, 'wandb')}/offline-run-*", flush=True)
             # Not Lightning's own `offline`, which refuses `log_model`: W&B uploads checkpoints as well when it syncs.
-            chosen = {"mode": "offline", "settings": {"silent": True}}
-        missing = {key: value for key, value in chosen.items() if key not in kwargs}
-        super().__init__(save_dir=save_dir, **missing, **kwargs)
+            kwargs = {"settings": {"silent": True}, **kwargs, "mode": "offline"}
+        super().__init__(save_dir=save_dir, **kwargs)
 
 
 class TensorBoardLogger(loggers.TensorBoardLogger):

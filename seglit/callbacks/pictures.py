@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from seglit.callbacks.dashboards import log_predictions
+from seglit.callbacks.dashboards import draw_confusion, log_picture, log_predictions
 from seglit.data.base import Batch
 from seglit.pictures import Prediction, draw_grid
 
 
 class Pictures(pl.Callback):
-    """Draws the first images of a split with their predictions.
+    """Draws images from all over a split with their predictions.
 
-    `pictures/val.png` is the latest validation's, `pictures/test.png` the test's.
+    `pictures/val.png` is the latest validation's, `pictures/test.png` the test's; `confusion_*.png` beside them are the
+    confusion matrices of the whole split.
 
     Args:
         count: How many images; 0 draws none.
@@ -27,28 +28,42 @@ class Pictures(pl.Callback):
         self.predictions: list[Prediction] = []
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, *_: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        """Keeps the first predictions."""
-        if not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
-            self._keep(trainer, outputs, batch)
+        """Keeps some predictions."""
+        if trainer.is_global_zero and not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+            self._keep(outputs, batch, batch_idx, int(trainer.num_val_batches[dataloader_idx]))
 
     def on_test_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, *_: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        """Keeps the first predictions."""
-        self._keep(trainer, outputs, batch)
+        """Keeps some predictions."""
+        if trainer.is_global_zero:
+            self._keep(outputs, batch, batch_idx, int(trainer.num_test_batches[dataloader_idx]))
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draws them."""
         self._draw(trainer, pl_module, "val")
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Draws them."""
         self._draw(trainer, pl_module, "test")
 
-    def _keep(self, trainer: pl.Trainer, outputs: Any, batch: Batch) -> None:
-        wanted = self.count - len(self.predictions) if trainer.is_global_zero else 0
+    def _keep(self, outputs: Any, batch: Batch, batch_index: int, batches: int) -> None:
+        """Keeps this batch's share of the pictures: neighbours look alike, so all batches share alike."""
+        wanted = (batch_index + 1) * self.count // batches - batch_index * self.count // batches
         arrays = (batch["image"], batch["mask"], outputs["preds"])
         images, targets, preds = (tensor[:wanted].cpu().numpy() for tensor in arrays)
         for image, target, pred, name in zip(images, targets, preds, batch["name"], strict=False):
@@ -58,10 +73,14 @@ class Pictures(pl.Callback):
     def _draw(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
         if not self.predictions:
             return
-        grid = draw_grid(self.predictions, pl_module.labels)
-        file = Path(trainer.default_root_dir) / "pictures" / f"{split}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        grid.save(file)
+        labels = pl_module.labels
+        grid = draw_grid(self.predictions, labels)
+        matrix = draw_confusion(pl_module.scores[split].confusion, labels.class_names)
+        folder = Path(trainer.default_root_dir) / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        grid.save(folder / f"{split}.png")
+        matrix.save(folder / f"confusion_{split}.png")
         for logger in trainer.loggers:
-            log_predictions(logger, split, self.predictions, grid, pl_module.labels, trainer.global_step)
+            log_predictions(logger, split, self.predictions, grid, labels, trainer.global_step)
+            log_picture(logger, f"{split}/confusion", matrix, trainer.global_step)
         self.predictions = []

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from seglit import __version__
+from seglit.callbacks.dashboards import log_config
 
 CHECKPOINT_KEY = "seglit"
 
@@ -40,6 +41,8 @@ class RunRecord(pl.Callback):
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
             )
             file.write_text(made + self.config, encoding="utf-8")
+            for logger in trainer.loggers:
+                log_config(logger, self.config)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds what prediction needs."""

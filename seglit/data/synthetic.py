@@ -1,8 +1,6 @@
 """A made-up data set of shapes: no download, any size, and hard enough that a wrong loss or metric shows.
 
-    python -m seglit.data.synthetic data/shapes
-
-writes it out as a folder of files.
+`seglit shapes data/shapes` writes it out as a folder of files.
 """
 
 import math
@@ -63,7 +61,7 @@ class SyntheticDataset(SegmentationDataset):
         image = _ground(rng, self.size, self.in_channels)
         mask = np.zeros(self.size, np.uint8)
         for _ in range(rng.integers(3, 7)):
-            shape = int(rng.choice([1, 2, 3, 4, 5], p=[0.27, 0.27, 0.22, 0.18, 0.06]))
+            shape = int(rng.choice([1, 2, 3, 4, 5], p=[0.26, 0.26, 0.22, 0.18, 0.08]))
             cover = _cover(rng, shape, self.size)[..., None]  # (H, W, 1) in 0..1
             paint = _paint(rng, shape, self.in_channels)
             image = cover * paint + (1 - cover) * image
@@ -148,7 +146,7 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], channels: int) -> n
 
 def _paint(rng: np.random.Generator, shape: int, channels: int) -> npt.NDArray[np.float64]:
     """A class's typical colour with much jitter: colour helps, but shape decides."""
-    typical = 128 + 90 * np.sin(shape * 2.1 + np.arange(channels) * 2.0)
+    typical = 128 + 90 * np.sin((shape / 5 + np.arange(channels) / 3) * 2 * math.pi)
     color: npt.NDArray[np.float64] = (typical + rng.normal(0, 30, channels)).clip(0, 255)
     return color
 
@@ -175,9 +173,3 @@ def _cover(rng: np.random.Generator, shape: int, size: tuple[int, int]) -> npt.N
         draw.polygon(points, fill=255)
     small = picture.resize((width, height), Image.Resampling.BOX)
     return np.asarray(small, np.float64) / 255
-
-
-if __name__ == "__main__":
-    from jsonargparse import auto_cli
-
-    auto_cli(write_folder)

@@ -1,0 +1,291 @@
+"""Draws the pictures of these pages with seglit's own networks: `python -m docs.make_pictures`, some minutes.
+
+Every shape in them is read off the running network, every number computed by the layer that is shown.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
+from seglit.data.synthetic import LABELS, SyntheticDataset
+from seglit.metrics import ConfusionMatrix
+from seglit.networks import FCN, UNet
+from seglit.networks.blocks import upsample_twice
+from seglit.networks.fcn import interpolation
+
+NUM_CLASSES = LABELS.num_classes
+IMAGE = (3, 256, 256)
+
+
+class Shapes(NamedTuple):
+    """What a layer was given and what it made of it, each (C, H, W)."""
+
+    given: tuple[int, ...]
+    made: tuple[int, ...]
+
+
+def trace_shapes(network: nn.Module) -> dict[str, Shapes]:
+    """The shapes at every layer, by the layer's name, while one image of `IMAGE` passes.
+
+    On the meta device tensors have shapes and no values, which takes no time.
+    """
+    traced: dict[str, Shapes] = {}
+
+    def watch(name: str, layer: nn.Module) -> None:
+        def note(_: nn.Module, given: tuple[Tensor, ...], made: Tensor | list[Tensor]) -> None:
+            if isinstance(made, Tensor):
+                traced[name] = Shapes(tuple(given[0].shape[1:]), tuple(made.shape[1:]))
+
+        layer.register_forward_hook(note)
+
+    network.to("meta")
+    for name, layer in network.named_modules():
+        watch(name, layer)
+    network(torch.empty(1, *IMAGE, device="meta"))
+    return traced
+
+
+def draw_map(page: Page, x: float, y: float, shape: tuple[int, ...], color: tuple[int, int, int]) -> float:
+    """Draws a feature map as a box, the wider the more channels and the higher the larger; returns its height."""
+    channels, height, _ = shape
+    tall = 8 + 0.45 * height if height < 64 else 16 + 0.33 * height
+    page.box(x, y, 5 + channels**0.5, tall, color)
+    page.text(x, y + tall / 2 + 10, f"({', '.join(map(str, shape))})", size=11)
+    return tall
+
+
+def draw_vector_and_map() -> None:
+    """A classifier's end above, an FCN's below."""
+    traced = trace_shapes(FCN(NUM_CLASSES, stride=32))
+    features, scores, logits = traced["score"].given, traced["score"].made, traced["up"].made
+    page = Page(760, 330)
+    for y, title in ((75, "classification"), (245, "segmentation")):
+        page.text(10, y - 62, title, size=14, anchor="lm")
+        draw_map(page, 110, y, IMAGE, SAND)
+        page.arrow((150, y), (225, y))
+        page.text(187, y - 12, "encoder", GREY)
+        draw_map(page, 265, y, features, BLUE)
+        page.arrow((300, y), (380, y))
+    page.text(340, 63, "flatten", GREY)
+    page.box(395, 75, 6, 110, BLUE)
+    page.text(395, 140, f"({features[0] * features[1] * features[2]})", size=11)
+    page.arrow((410, 75), (515, 75))
+    page.text(462, 63, "linear", GREY)
+    page.box(535, 75, 6, 36, GREEN)
+    page.text(535, 103, f"({NUM_CLASSES})", size=11)
+    page.text(700, 75, "one score a class,\nbut not where it is")
+    page.text(340, 233, "1x1 conv", GREY)
+    draw_map(page, 420, 245, scores, GREEN)
+    page.arrow((450, 245), (560, 245))
+    page.text(505, 233, "upsample by 32", GREY)
+    draw_map(page, 600, 245, logits, GREEN)
+    page.text(700, 245, "one score a class\nfor every pixel")
+    page.save("vector-and-map")
+
+
+def draw_fcn() -> None:
+    """FCN-8s: the encoder above, scores on their way back below."""
+    traced = trace_shapes(FCN(NUM_CLASSES, stride=8))
+    page = Page(960, 350)
+    columns = [50 + 135 * column for column in range(7)]
+    top, bottom = 80, 265
+    draw_map(page, columns[0], top, IMAGE, SAND)
+    for level in range(6):
+        x = columns[level + 1]
+        draw_map(page, x, top, traced[f"encoder.levels.{level}"].made, BLUE)
+        page.arrow((columns[level] + 32, top), (x - 32, top), color=GREY if level == 0 else RED)
+    lines = ((6, "score"), (5, "skip_scores.0"), (4, "skip_scores.1"))
+    for column, name in lines:
+        page.arrow((columns[column], 118), (columns[column], bottom - 22), color=GREEN)
+        page.text(columns[column] + 8, 178, f"1x1 conv\n({', '.join(map(str, traced[name].made))})", GREEN, 11, "lm")
+        page.box(columns[column], bottom, 26, 26, GREEN)
+    for column, name in ((5, "ups.0"), (4, "ups.1")):
+        page.text(columns[column], bottom, "+", WHITE, 18)
+        page.arrow((columns[column + 1] - 18, bottom), (columns[column] + 18, bottom), color=GREEN)
+        page.text(columns[column] + 67, bottom + 14, f"up 2: ({', '.join(map(str, traced[name].made))})", GREEN, 11)
+    page.arrow((columns[4] - 18, bottom), (columns[1] + 32, bottom), color=GREEN)
+    page.text((columns[1] + columns[4]) / 2, bottom + 14, "up 8", GREEN, 11)
+    draw_map(page, columns[1], bottom, traced[""].made, GREEN)
+    page.text(columns[2] - 20, 10, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
+    page.text(columns[4] - 10, 10, "green: scores, one channel a class", GREEN, 12, "lm")
+    page.save("fcn-shapes")
+
+
+def draw_unet() -> None:
+    """U-Net as its paper draws it: down on the left, up on the right, skips across."""
+    traced = trace_shapes(UNet(NUM_CLASSES))
+    levels, page = 5, Page(960, 545)
+    left: list[Point] = [(130 + 82 * level, (75, 205, 310, 400, 480)[level]) for level in range(levels)]
+    right = [(830 - 82 * level, y) for level, (_, y) in enumerate(left[:-1])] + [left[-1]]
+    draw_map(page, 40, left[0][1], IMAGE, SAND)
+    page.arrow((66, left[0][1]), (108, left[0][1]))
+    heights = [draw_map(page, *left[i], traced[f"encoder.levels.{i}"].made, BLUE) for i in range(levels)]
+    for level in range(levels - 1):
+        (x, y), (next_x, next_y) = left[level : level + 2]
+        below = next_y - heights[level + 1] / 2 - 3
+        lower, upper = y + 0.2 * heights[level], y - 0.2 * heights[level]
+        page.arrow((x + 22, lower), (next_x, lower), (next_x, below), color=RED)
+        x = right[level][0]
+        under = right[level + 1][0] if level < levels - 2 else right[-1][0] + 20
+        block = f"decoder.{levels - 2 - level}"
+        draw_map(page, x, y, traced[block].made, GREEN)
+        page.arrow((left[level][0] + 22, upper), (x - 22, upper))
+        joined = f"joined: ({', '.join(map(str, traced[f'{block}.conv'].given))})"
+        page.text((left[level][0] + x) / 2, upper - 10, joined, GREY, 11)
+        page.arrow((under, below), (under, lower), (x - 22, lower), color=GREEN)
+    page.arrow((852, left[0][1]), (892, left[0][1]))
+    draw_map(page, 920, left[0][1], traced["head"].made, GREEN)
+    page.text(20, 490, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
+    page.text(20, 510, "green: up-convolution by 2, cropped to the skip", GREEN, 12, "lm")
+    page.text(20, 530, "grey: skip and what came up, joined; then two 3x3 convolutions", GREY, 12, "lm")
+    page.save("unet-shapes")
+
+
+@torch.no_grad()
+def draw_upsampling() -> None:
+    """Two by two pixels made four by four, in three ways."""
+    small = torch.tensor([[16.0, 32.0], [48.0, 64.0]])
+    transposed = nn.ConvTranspose2d(1, 1, kernel_size=2, stride=2, bias=False)
+    transposed.weight.copy_(torch.tensor([[1.0, 0.5], [0.5, 0.25]]))
+    ways = {
+        "bilinear interpolation": interpolation(1, 2, "bilinear"),
+        "transposed convolution\nkernel 2x2: 1, 1/2, 1/2, 1/4": transposed,
+        "transposed convolution\nkernel 4x4, bilinear": interpolation(1, 2, "transposed"),
+    }
+    page = Page(860, 250)
+    page.text(80, 22, "2 x 2", size=13)
+    page.grid(36, 98, 44, small.tolist(), 64)
+    for column, (title, layer) in enumerate(ways.items()):
+        left = 190 + 230 * column
+        page.text(left + 88, 22, title, size=13)
+        page.grid(left, 54, 44, layer(small[None, None])[0, 0].tolist(), 64)
+    page.arrow((134, 142), (176, 142))
+    page.save("upsampling-2x2")
+
+
+@torch.no_grad()
+def draw_checkerboard() -> None:
+    """A flat map and a smooth one, upsampled by layers that were never trained."""
+    torch.manual_seed(4)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 10), torch.linspace(-1, 1, 10), indexing="ij")
+    even = nn.ConvTranspose2d(1, 1, 3, stride=2, bias=False)
+    nn.init.ones_(even.weight)
+    ways = {
+        "input": nn.Identity(),
+        "transposed, 3x3\nall ones": even,
+        "transposed, 2x2\nrandom": upsample_twice(1, 1, "transposed"),
+        "transposed, 4x4\nrandom": nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False),
+        "transposed, 4x4\nbilinear": interpolation(1, 2, "transposed"),
+        "interpolation\nbilinear": interpolation(1, 2, "bilinear"),
+    }
+    page = Page(870, 345)
+    for row, small in enumerate((torch.ones(10, 10), torch.exp(-3 * (x**2 + y**2)))):
+        for column, (title, layer) in enumerate(ways.items()):
+            large = layer(small[None, None])[0, 0]
+            low, high = large.min(), large.max()
+            grey = (large - low) / (high - low) if high > low else torch.full_like(large, 0.7)
+            page.text(75 + 144 * column, 24, title, size=12)
+            page.paste(Image.fromarray((grey * 255).byte().numpy()), 8 + 144 * column, 48 + 148 * row, 134)
+    page.save("checkerboard")
+
+
+class Shown(NamedTuple):
+    """A split in memory: images float (N, 3, 64, 64) in -0.5..0.5 and masks int64 (N, 64, 64)."""
+
+    images: Tensor
+    masks: Tensor
+
+
+def load(split: str, count: int) -> Shown:
+    """Draws shapes of 64 x 64 pixels."""
+    dataset = SyntheticDataset(count, "train" if split == "train" else "val", (64, 64))
+    samples = [dataset[index] for index in range(count)]
+    images = torch.stack([sample["image"] for sample in samples]).float() / 255 - 0.5
+    return Shown(images, torch.stack([sample["mask"] for sample in samples]).long())
+
+
+def train(network: nn.Module, data: Shown, steps: int = 600) -> nn.Module:
+    """Trains a tiny network with cross-entropy for some seconds."""
+    optimizer = torch.optim.AdamW(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, steps)
+    for _ in range(steps):
+        batch = torch.randint(len(data.images), (8,))
+        loss = F.cross_entropy(network(data.images[batch]), data.masks[batch])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def train_all() -> dict[str, nn.Module]:
+    """FCN-32s, 16s, 8s and a U-Net, trained alike."""
+    data, channels = load("train", 512), (8, 16, 32, 48, 64, 64)
+    torch.manual_seed(0)
+    networks: dict[str, nn.Module] = {
+        "FCN-32s": FCN(NUM_CLASSES, channels=channels, stride=32),
+        "FCN-16s": FCN(NUM_CLASSES, channels=channels, stride=16),
+        "FCN-8s": FCN(NUM_CLASSES, channels=channels, stride=8),
+        "U-Net": UNet(NUM_CLASSES, channels=(8, 16, 32, 64)),
+    }
+    return {name: train(network, data) for name, network in networks.items()}
+
+
+def picture(image: Tensor) -> Image.Image:
+    """An image (3, H, W) in -0.5..0.5 as a picture."""
+    return Image.fromarray(((image + 0.5) * 255).byte().permute(1, 2, 0).numpy())
+
+
+@torch.no_grad()
+def draw_predictions(networks: dict[str, nn.Module], data: Shown, chosen: tuple[int, ...]) -> None:
+    """Image, mask and what each network makes of it, a row an image."""
+    page = Page(6 * 140 + 22, 60 + 140 * len(chosen))
+    predictions = {name: network(data.images).argmax(1) for name, network in networks.items()}
+    for column, name in enumerate(("image", "mask", *predictions)):
+        page.text(80 + 140 * column, 18, name, size=14)
+        if name in predictions:
+            matrix = ConfusionMatrix(NUM_CLASSES)
+            matrix.update(predictions[name], data.masks)
+            page.text(80 + 140 * column, 38, f"mIoU {matrix.compute().miou:.2f}", GREY)
+    for row, index in enumerate(chosen):
+        masks = [data.masks[index], *(masks[index] for masks in predictions.values())]
+        drawn = [picture(data.images[index]), *(Image.fromarray(LABELS.colorize(mask.numpy())) for mask in masks)]
+        for column, panel in enumerate(drawn):
+            page.paste(panel, 15 + 140 * column, 55 + 140 * row, 132)
+    page.save("fcn-and-unet")
+
+
+@torch.no_grad()
+def draw_softmax(network: nn.Module, image: Tensor) -> None:
+    """The probability of each class at each pixel, and the mask of the most probable ones."""
+    probabilities = network(image[None])[0].softmax(0)  # (C, H, W)
+    maps = [Image.fromarray((p * 255).byte().numpy()) for p in probabilities]
+    mask = Image.fromarray(LABELS.colorize(probabilities.argmax(0).numpy()))
+    page = Page(8 * 120 + 10, 150)
+    for column, (name, panel) in enumerate(
+        zip(("image", *LABELS.class_names, "argmax"), (picture(image), *maps, mask), strict=True)
+    ):
+        page.text(65 + 120 * column, 16, name, size=13)
+        page.paste(panel.convert("RGB"), 10 + 120 * column, 32, 110)
+    page.save("softmax-argmax")
+
+
+def main() -> None:
+    """Draws them all."""
+    torch.set_num_threads(1)
+    draw_vector_and_map()
+    draw_fcn()
+    draw_unet()
+    draw_upsampling()
+    draw_checkerboard()
+    networks, data = train_all(), load("val", 64)
+    draw_predictions(networks, data, chosen=(1, 4, 7))
+    draw_softmax(networks["U-Net"], data.images[4])
+
+
+if __name__ == "__main__":
+    main()
