@@ -40,14 +40,10 @@ def _run(args: list[str], debug: bool) -> int:
 
     from seglit.errors import InputError
 
-    warnings.filterwarnings("ignore", module="pytorch_lightning|torch|jsonargparse")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
     try:
         if args[0] == "shapes":
-            from jsonargparse import auto_cli
-
-            from seglit.data.synthetic import write_folder
-
-            auto_cli(write_folder, args=args[1:])
+            _write_shapes(args[1:])
         else:
             from seglit.cli import run
 
@@ -60,6 +56,22 @@ def _run(args: list[str], debug: bool) -> int:
         print(f"seglit: error: {line}", file=sys.stderr)
         return 2
     return 0
+
+
+def _write_shapes(args: list[str]) -> None:
+    import inspect
+    from argparse import ArgumentError
+
+    from jsonargparse import auto_cli
+
+    from seglit.data.synthetic import write_folder
+    from seglit.errors import InputError
+    from seglit.explain import explain
+
+    try:
+        auto_cli(write_folder, args=args, prog="seglit shapes", exit_on_error=False, allow_abbrev=False)
+    except ArgumentError as error:
+        raise InputError(explain(error, args, inspect.signature(write_folder).parameters)) from error
 
 
 def _help() -> str:

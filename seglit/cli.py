@@ -96,7 +96,7 @@ class SegmentationCLI(LightningCLI):
         config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
         if root := config.data.init_args.get("root"):
             config.data.init_args.root = str(Path(root).expanduser().absolute())
-        self.record = self._parser(self.subcommand).dump(config, skip_none=False)
+        self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
@@ -165,9 +165,9 @@ def _check_checkpoint(path: str | None) -> None:
 
 
 def _experiment_name(config: Namespace) -> str:
-    """The name of the last configuration file, or of the data's class."""
+    """The name of the first configuration file, or of the data's class."""
     files = config.get("config") or []
-    return Path(str(files[-1])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
+    return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 
 def _configured_loggers(config: Namespace) -> list[Namespace]:

@@ -43,8 +43,12 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     if found := re.search(r"does not accept option '([^']+)'|unrecognized arguments: (?:--)?([^\s=]+)", leaf):
         return _no_setting(found[1] or found[2], known_keys, args)
     if found := re.search(r"arguments are required: (.+)", leaf):
-        missing = [key.split(".", 1)[1] for key in found[1].split(", ")]
-        return f"not set: {', '.join(missing)}; name a configuration (-c FILE), or --data FILE and --model FILE"
+        missing = [key.split(".", 1)[-1] for key in found[1].split(", ")]
+        files = "; name a configuration (-c FILE), or --data FILE and --model FILE" if "." in found[1] else ""
+        return f"not set: {', '.join(missing)}{files}"
+    if leaf.startswith("Unexpected config"):
+        file = next(file for file in _files(args) if not isinstance(yaml.safe_load(file.read_text("utf-8")), dict))
+        return f"{file}: holds no settings; a configuration is made of lines `name: value`"
     whole = "\n".join(chain)
     if found := re.search(r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]", whole):
         return _missing_file(found[1] or found[2], args)

@@ -59,8 +59,9 @@ class Labels:
         _check_names(names)
         if mask_values is not None and mask_colors is not None:
             raise InputError("mask_values and mask_colors are both set; a mask holds integers or colours: keep one")
-        stored: Mapping[str, Any] = mask_colors or mask_values or {name: index for index, name in enumerate(names)}
-        key = "mask_colors" if mask_colors else "mask_values"
+        given: Mapping[str, Any] | None = mask_values if mask_colors is None else mask_colors
+        stored = {name: index for index, name in enumerate(names)} if given is None else given
+        key = "mask_values" if mask_colors is None else "mask_colors"
         values: dict[Stored, int] = {}
         for name, meant in stored.items():
             if name not in names:
@@ -78,7 +79,7 @@ class Labels:
             if value in values:
                 raise InputError(f"ignore_values holds {value}, which is also the class {names[values[value]]!r}")
             values[value] = IGNORE_INDEX
-        if isinstance(next(iter(values)), tuple) != all(isinstance(value, tuple) for value in values):
+        if len({isinstance(value, tuple) for value in values}) > 1:
             raise InputError("ignore_values must be of the masks' own kind: integers, or colours [r, g, b]")
         return cls(names, _palette(len(names), palette, mask_colors, names), values)
 
@@ -142,14 +143,19 @@ class Labels:
         return np.array([index for _, index in sorted((_code(v), i) for v, i in self.values.items())], np.uint8)
 
     def _refuse(self, unknown: npt.NDArray[Any], where: str) -> None:
-        values, counts = np.unique(unknown, return_counts=True)
-        shown = [[int(v) >> 16, int(v) >> 8 & 255, int(v) & 255] if self.stored_as_color else int(v) for v in values]
-        key = "mask_colors" if self.stored_as_color else "mask_values"
-        others = f" and {len(shown) - 1} other values" if len(shown) > 1 else ""
-        listed = ", ".join(str(value) for value in shown[:8])
+        codes, counts = np.unique(unknown, return_counts=True)
+        shown = [[c >> 16, c >> 8 & 255, c & 255] if self.stored_as_color else c for c in codes.tolist()]
+        others = f" and {len(shown) - 1} other unlisted" if len(shown) > 1 else ""
+        meant: dict[int, list[Any]] = {index: [] for index in (*range(self.num_classes), IGNORE_INDEX)}
+        for value, index in self.to_dict()["values"]:
+            meant[index].append(value)
+        void = ", ".join(str(value) for value in [*meant.pop(IGNORE_INDEX), *shown[:8]])
+        meant[self.num_classes - 1].append(shown[0])  # an example: which class it is, only the user knows
+        entries = (f"{self.class_names[index]}: {v if len(v) > 1 else v[0]}" for index, v in meant.items())
         raise InputError(
             f"{where}: holds the value {shown[0]} ({counts[0]} pixels){others}, which is no class; if void, say "
-            f"`ignore_values: [{listed}]`, if a class, give it to one: `{key}: {{NAME: {shown[0]}}}`"
+            f"`ignore_values: [{void}{', ...' * (len(shown) > 8)}]`; if a class, give it to that one, as in "
+            f"`{'mask_colors' if self.stored_as_color else 'mask_values'}: {{{', '.join(entries)}}}`"
         )
 
 

@@ -13,6 +13,7 @@ _COLUMNS = ("image", "target", "prediction", "errors")
 _GAP = 6
 _TEXT = 13  # pixels
 _INK = (40, 40, 48)
+_WRONG = (225, 40, 50)
 
 
 class Prediction(NamedTuple):
@@ -66,7 +67,7 @@ def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
     target = shrink(prediction.target, width, Image.Resampling.NEAREST)
     preds = shrink(prediction.preds, width, Image.Resampling.NEAREST)
     errors = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
-    errors[(target != preds) & (target != IGNORE_INDEX)] = (225, 40, 50)
+    errors[(target != preds) & (target != IGNORE_INDEX)] = _WRONG
     panels = (image, labels.colorize(target), labels.colorize(preds), errors)
     row = Image.new("RGB", (len(panels) * (width + _GAP) - _GAP, image.shape[0]), "white")
     for column, panel in enumerate(panels):
@@ -77,7 +78,7 @@ def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
 def _legend(labels: Labels, width: int) -> Image.Image:
     """Colour and name of every class, in lines as wide as the page, then void and wrong pixels."""
     font = ImageFont.load_default(_TEXT)
-    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200))]
+    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200)), ("wrong", _WRONG)]
     places: list[tuple[int, int]] = []
     x, y = _GAP, _GAP
     for name, _ in entries:

@@ -22,6 +22,8 @@ def make_run_folder(root: Path, experiment: str) -> Path:
     if job := os.environ.get("SLURM_JOB_ID"):
         folder = parent / f"slurm-{job}"
         folder.mkdir(parents=True, exist_ok=True)
+        for log in folder.glob("metrics.csv"):  # Lightning's CSV log would begin it anew
+            log.rename(folder / f"metrics_before_{os.environ.get('SLURM_RESTART_COUNT', 'restart')}.csv")
         return folder
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning sets it

@@ -1,7 +1,6 @@
 """Augmentation: Albumentations transforms named in YAML, drawn from a seed and never from shared state."""
 
 import os
-import warnings
 from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version on import
@@ -61,16 +60,23 @@ class Pipeline:
     def __init__(self, steps: list[A.BasicTransform | A.BaseCompose]) -> None:
         for step in steps:
             _fill_with_void(step)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            self.compose = A.Compose(steps)
+        self.compose = A.Compose(steps)
 
     def __call__(
         self, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], seed: int
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-        """Augments image (H, W, C) and mask (H, W) uint8 alike; the same seed gives the same result."""
+        """Augments image (H, W, C) and mask (H, W) uint8 alike; the same seed gives the same result.
+
+        Raises:
+            InputError: A transform changes the type of the image.
+        """
         self.compose.set_random_seed(seed)
         result = self.compose(image=image, mask=mask)
+        if result["image"].dtype != image.dtype:
+            raise InputError(
+                f"augment: transforms turn the images from {image.dtype} into {result['image'].dtype}; leave out "
+                "Normalize, ToFloat and ToTensorV2: the module does that, in training as in use"
+            )
         return result["image"], result["mask"]
 
 

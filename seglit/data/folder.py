@@ -65,8 +65,8 @@ class FolderDataModule(SegmentationDataModule):
 
     - split folders: `images: images/{split}`, `masks: masks/{split}`, for the splits train, val and test;
     - flat folders: `images: images`, `masks: masks`, and `splits`, either list files (one name a line) or shares;
-    - a CSV of pairs: `pairs: pairs.csv` with columns `image`, `mask` (relative to root) and, unless `splits` gives
-      shares, `split`.
+    - a CSV of pairs: `pairs: pairs.csv` with columns `image`, `mask` (relative to root) and, unless `splits` is
+      set, `split`.
 
     Args:
         root: The folder that everything below is relative to.
@@ -74,8 +74,8 @@ class FolderDataModule(SegmentationDataModule):
         images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test.
         masks: Folder of the masks, in the same sub-folders.
         mask_name: Name of an image's mask; `{stem}` is the image's name without suffix, `.*` any suffix.
-        splits: For flat folders: split to list file (`train: train.txt`), or split to share (`val: 0.1`, `test:
-            0.2`; the rest is train), drawn by `split_seed` from the names alone.
+        splits: For flat folders and CSVs: split to list file (`train: train.txt`), or split to share (`val: 0.1`,
+            `test: 0.2`; the rest is train), drawn by `split_seed` from the names alone.
         split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
         pairs: A CSV of pairs, in place of `images` and `masks`.
         mask_values: Class name to the stored integer or integers; by default the stored value is the class index.
@@ -100,7 +100,7 @@ class FolderDataModule(SegmentationDataModule):
         images: str = "images/{split}",
         masks: str = "masks/{split}",
         mask_name: str = "{stem}.*",
-        splits: dict[str, str | float] | None = None,
+        splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
         pairs: str | None = None,
         mask_values: dict[str, int | list[int]] | None = None,
@@ -127,10 +127,15 @@ class FolderDataModule(SegmentationDataModule):
             raise InputError(f"in_channels is {in_channels}; image files are read as RGB (3) or grey (1)")
         if not self.root.is_dir():
             raise InputError(f"data root {root}: no such folder{_nearest_entry(self.root)}")
+        if splits and pairs is None and "{split}" in images:
+            raise InputError(
+                f"splits is set, but images is {images!r}, a folder for each split; for flat folders say "
+                "`images: images` and `masks: masks`"
+            )
         self._files: dict[Split, list[Pair]] | None = None
 
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> FolderDataset:
-        """Makes the data set of a split; a split that is not there is empty."""
+        """Makes the data set of a split."""
         if self._files is None:
             self._files = self._find()
         if not self._files[split]:
@@ -144,77 +149,93 @@ class FolderDataModule(SegmentationDataModule):
         return bool(self._files[split])
 
     def _where(self, split: Split) -> str:
-        return f"column split of {self.pairs}" if self.pairs else f"looked in {self.images.format(split=split)}"
+        divided = f", splits is {self.splits}" if self.splits else ""
+        if self.pairs is not None:
+            return f"looked in {self.pairs}{divided}"
+        folder = self.root / self.images.replace("{split}", split)
+        return f"looked in {folder}{divided}{'' if folder.is_dir() else _nearest_entry(folder)}"
 
     def _find(self) -> dict[Split, list[Pair]]:
         """Finds every pair of every split."""
         if self.pairs is not None:
-            every, named = _read_csv(self.root, self.pairs)
-            return self._by_share(every, self.splits) if named is None else named
+            every, by_column = _read_csv(self.root, self.pairs)
+            if by_column is not None and self.splits:
+                raise InputError(f"splits is set, but {self.pairs} has a column split: keep one")
+            return by_column or self._divide(every)
         if "{split}" in self.images:
             return {
                 split: self._match(
-                    self.root / self.images.format(split=split), self.root / self.masks.format(split=split)
+                    self.root / self.images.replace("{split}", split), self.root / self.masks.replace("{split}", split)
                 )
                 for split in SPLITS
             }
-        every = self._match(self.root / self.images, self.root / self.masks)
-        return self._by_list(every) if _are_lists(self.splits) else self._by_share(every, self.splits)
+        return self._divide(self._match(self.root / self.images, self.root / self.masks))
 
     def _match(self, images: Path, masks: Path) -> list[Pair]:
-        """Finds the mask of every image below a folder; a missing folder has no images."""
+        """Finds the mask of every image below a folder; a missing folder has no images.
+
+        Masks may stand beside the images: what is the mask of another picture is no image.
+        """
         stored = {path.relative_to(masks).as_posix(): path for path in _pictures(masks)}
         by_stem = {path.rsplit(".", 1)[0]: found for path, found in stored.items()}
+        wanted = {image: self._mask_of(image.relative_to(images)) for image in _pictures(images)}
+        matched = {
+            image: by_stem.get(name[:-2]) if name.endswith(".*") else stored.get(name) for image, name in wanted.items()
+        }
+        taken = set(matched.values())
         pairs: list[Pair] = []
-        for image in _pictures(images):
-            name = image.relative_to(images).with_suffix("").as_posix()
-            folder, _, stem = name.rpartition("/")
-            wanted = f"{folder}/" * bool(folder) + self.mask_name.format(stem=stem)
-            mask = by_stem.get(wanted[:-2]) if wanted.endswith(".*") else stored.get(wanted)
+        for image, mask in matched.items():
+            if image in taken:
+                continue
             if mask is None:
-                near = difflib.get_close_matches(wanted, stored, 1, cutoff=0.3)
+                near = difflib.get_close_matches(wanted[image], stored, 1, cutoff=0.3)
                 hint = f"; the nearest there is {near[0]}, set mask_name to fit" if near else ""
-                raise InputError(f"{image}: its mask {wanted} is not in {masks}{hint}")
-            pairs.append(Pair(image, mask, name))
+                raise InputError(f"{image}: its mask {wanted[image]} is not in {masks}{hint}")
+            pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix()))
         return pairs
 
-    def _by_list(self, every: list[Pair]) -> dict[Split, list[Pair]]:
-        by_name = {pair.name: pair for pair in every}
-        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
-        for split in SPLITS:
-            file = (self.splits or {}).get(split)
-            if file is None:
-                continue
-            path = self.root / str(file)
-            if not path.is_file():
-                raise InputError(f"splits: {split}: {path} is no file{_nearest_entry(path)}")
-            names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            stems = [name.rsplit(".", 1)[0] if name.lower().endswith(SUFFIXES) else name for name in names]
-            if lost := [stem for stem in stems if stem not in by_name]:
-                raise InputError(
-                    f"{path}: {len(lost)} names have no image in {self.root / self.images}, first {lost[0]!r}"
-                )
-            found[split] = [by_name[stem] for stem in stems]
-        _refuse_overlap(found)
-        return found
+    def _mask_of(self, image: Path) -> str:
+        return (image.parent / self.mask_name.replace("{stem}", image.stem)).as_posix()
 
-    def _by_share(self, every: list[Pair], splits: Mapping[str, str | float] | None) -> dict[Split, list[Pair]]:
-        if not splits:
+    def _divide(self, every: list[Pair]) -> dict[Split, list[Pair]]:
+        """Divides the pairs of a flat folder or a CSV as `splits` says."""
+        if not self.splits:
             raise InputError(
                 "splits is not set; flat folders need list files (`splits: {train: train.txt, val: val.txt}`) or "
                 "shares (`splits: {val: 0.1, test: 0.2}`)"
             )
-        shares = {split: float(splits.get(split, 0)) for split in ("val", "test")}
-        if set(splits) - set(SPLITS) or min(shares.values()) < 0 or sum(shares.values()) >= 1:
-            raise InputError(f"splits is {dict(splits)}; val and test take shares that leave something for train")
+        files = {split: value for split, value in self.splits.items() if isinstance(value, str)}
+        shares = {split: value for split, value in self.splits.items() if not isinstance(value, str)}
+        if set(self.splits) - set(SPLITS) or (files and shares):
+            raise InputError(f"splits is {self.splits}; train, val and test take list files, or val and test shares")
+        return self._by_list(every, files) if files else self._by_share(every, shares)
+
+    def _by_list(self, every: list[Pair], files: Mapping[str, str]) -> dict[Split, list[Pair]]:
+        by_name = {pair.name: pair for pair in every}
+        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
+        for split in SPLITS:
+            if split not in files:
+                continue
+            path = self.root / files[split]
+            if not path.is_file():
+                raise InputError(f"splits: {split}: {path} is no file{_nearest_entry(path)}")
+            names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            stems = [name.rsplit(".", 1)[0] if name.lower().endswith(SUFFIXES) else name for name in names]
+            if lost := [stem for stem in stems if stem not in by_name]:
+                near = difflib.get_close_matches(lost[0], by_name, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise InputError(f"{path}: {len(lost)} of its names have no image, first {lost[0]!r}{hint}")
+            found[split] = [by_name[stem] for stem in stems]
+        _refuse_overlap(found)
+        return found
+
+    def _by_share(self, every: list[Pair], shares: Mapping[str, float]) -> dict[Split, list[Pair]]:
+        if "train" in shares or min(shares.values()) < 0 or sum(shares.values()) >= 1:
+            raise InputError(f"splits is {self.splits}; val and test take shares below 1 together, train is the rest")
         drawn = sorted(every, key=lambda pair: pair.name)
         random.Random(self.split_seed).shuffle(drawn)
-        val, test = (round(share * len(drawn)) for share in shares.values())
+        val, test = (round(shares.get(split, 0) * len(drawn)) for split in ("val", "test"))
         return {"val": drawn[:val], "test": drawn[val : val + test], "train": drawn[val + test :]}
-
-
-def _are_lists(splits: Mapping[str, str | float] | None) -> bool:
-    return bool(splits) and all(isinstance(value, str) for value in (splits or {}).values())
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -239,23 +260,39 @@ def _read_csv(root: Path, file: str) -> tuple[list[Pair], dict[Split, list[Pair]
         columns = reader.fieldnames or []
         if missing := {"image", "mask"} - set(columns):
             raise InputError(f"{path}: no column {min(missing)!r}; its columns are {', '.join(columns)}")
-        rows = list(reader)
-    every = [Pair(root / row["image"], root / row["mask"], str(Path(row["image"]).with_suffix(""))) for row in rows]
+        rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
+    every = [
+        Pair(
+            _listed_file(root, row["image"], f"{where}: image"),
+            _listed_file(root, row["mask"], f"{where}: mask"),
+            Path(row["image"]).with_suffix("").as_posix(),
+        )
+        for where, row in rows
+    ]
     if "split" not in columns:
         return every, None
     found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
-    for number, (row, pair) in enumerate(zip(rows, every, strict=True), 2):
-        for split in SPLITS:
-            if row["split"] == split:
-                found[split].append(pair)
-        if row["split"] not in SPLITS:
-            raise InputError(f"{path}, line {number}: split is {row['split']!r}; it takes train, val or test")
+    for (where, row), pair in zip(rows, every, strict=True):
+        if row["split"] not in found:
+            raise InputError(f"{where}: split is {row['split']!r}; it takes train, val or test")
+        found[row["split"]].append(pair)
     _refuse_overlap(found)
     return every, found
 
 
+def _listed_file(root: Path, entry: str | None, where: str) -> Path:
+    """A file below `root`: what is written for a picture is named like it, and must not land elsewhere."""
+    if not entry:
+        raise InputError(f"{where} is empty")
+    if Path(entry).is_absolute() or ".." in Path(entry).parts:
+        raise InputError(f"{where} {entry} leaves the data root {root}; its paths are relative to that")
+    if not (root / entry).is_file():
+        raise InputError(f"{where} {root / entry}: no such file{_nearest_entry(root / entry)}")
+    return root / entry
+
+
 def _refuse_overlap(found: Mapping[Split, Iterable[Pair]]) -> None:
     """A pair in two splits would be trained on and scored."""
-    counts = Counter(pair.name for pairs in found.values() for pair in set(pairs))
-    if double := [name for name, count in counts.items() if count > 1]:
-        raise InputError(f"{len(double)} images stand in more than one split, first {double[0]!r}; keep each in one")
+    counts = Counter(image for pairs in found.values() for image in {pair.image for pair in pairs})
+    if double := [image for image, count in counts.items() if count > 1]:
+        raise InputError(f"{len(double)} images stand in more than one split, first {double[0]}; keep each in one")

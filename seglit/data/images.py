@@ -29,13 +29,10 @@ def read_pair(
     Raises:
         InputError: A file is missing or unreadable, has more than 8 bits, an unlisted value, or sizes differ.
     """
-    picture, mask = _open(image_path), _open(mask_path)
-    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    stored_size = picture.size
-    picture = ImageOps.exif_transpose(picture)
-    if ExifTags.Base.Orientation in mask.getexif():
-        mask = ImageOps.exif_transpose(mask)
-    elif mask.size == stored_size and orientation != 1:
+    (picture, orientation), (mask, own_orientation) = _open(image_path), _open(mask_path)
+    sideways = orientation in (5, 6, 7, 8)
+    stored_size = picture.size[::-1] if sideways else picture.size
+    if own_orientation is None and orientation is not None and mask.size == stored_size:
         mask.getexif()[ExifTags.Base.Orientation] = orientation
         mask = ImageOps.exif_transpose(mask)
     if picture.size != mask.size:
@@ -46,20 +43,24 @@ def read_pair(
     return _image_array(picture, in_channels), labels.encode(_mask_array(mask, labels, mask_path), str(mask_path))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path) -> tuple[Image.Image, int | None]:
+    """The upright picture, and the EXIF orientation that its file states."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-            picture.load()
+            with Image.open(path) as picture:
+                coding = str(picture.tile)  # such as RGB;16B, of which loading would drop the lower 8 bits
+                orientation = picture.getexif().get(ExifTags.Base.Orientation)  # loading turns a TIFF and drops it
+                picture.load()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        reason = str(error).replace(str(path), path.name).splitlines()[0]
+        reason = " ".join(str(error).replace(str(path), path.name).split())
         raise InputError(f"{path}: cannot be read as a picture ({reason})") from error
-    if picture.mode.startswith(("I", "F")):
-        raise InputError(f"{path}: holds more than 8 bits a value (mode {picture.mode}); convert it to 8 bits")
-    return picture
+    if picture.mode.startswith(("I", "F")) or (";16" in coding and "BGR;16" not in coding):  # BGR;16: 5, 6, 5 bits
+        raise InputError(f"{path}: holds more than 8 bits a value; convert it to 8 bits")
+    picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
+    return ImageOps.exif_transpose(picture), orientation
 
 
 def _image_array(picture: Image.Image, in_channels: int) -> npt.NDArray[np.uint8]:

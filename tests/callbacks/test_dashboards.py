@@ -1,0 +1,197 @@
+"""Dashboards: offline without asking, masks and configuration where they belong, a sweep that the parser accepts."""
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from seglit.__main__ import main
+from seglit.callbacks.dashboards import draw_confusion
+from seglit.errors import InputError
+from seglit.loggers import TensorBoardLogger, WandbLogger
+
+torch.set_num_threads(2)
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TINY = [
+    f"--config={CONFIGS / 'experiment/shapes.yaml'}",
+    "--model.network.init_args.channels=[4, 8]",
+    "--data.init_args.num_train=2",
+    "--data.init_args.num_val=2",
+    "--data.init_args.num_test=2",
+    "--data.init_args.batch_size=2",
+    "--data.init_args.size=[24, 1024]",
+    "--data.init_args.num_workers=0",
+    "--trainer.max_epochs=1",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+]
+
+
+class Refusal(BaseHTTPRequestHandler):
+    """Answers 501 to all, without a word on the terminal."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def fresh_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """W&B as on a machine that never saw it: no account, no settings, nobody at the keyboard."""
+    import wandb
+
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SEGLIT_RUN_FOLDER", "")  # fit sets it; this puts it back
+    for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("W&B asked for input"))
+    monkeypatch.setattr("getpass.getpass", lambda *_, **__: pytest.fail("W&B asked for a key"))
+    monkeypatch.chdir(tmp_path)
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The address of a server that answers everything with an error."""
+    httpd = HTTPServer(("127.0.0.1", 0), Refusal)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_fit_with_wandb_runs_offline_and_logs_all_there_is(
+    fresh_wandb: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_checkpoint = tmp_path / "with_checkpoint.yaml"
+    with_checkpoint.write_text((CONFIGS / "logger/wandb.yaml").read_text().replace("# log_model", "log_model"))
+    loggers = [f"--config={with_checkpoint}", f"--config={CONFIGS / 'logger/tensorboard.yaml'}"]
+    assert main(["fit", *TINY, *loggers, f"--trainer.default_root_dir={tmp_path / 'runs'}"]) == 0
+    import wandb
+
+    assert wandb.run is not None
+    logged = wandb.run.config["model"]
+    summary = dict(wandb.run.summary)
+    wandb.finish()
+    (run_folder,) = (tmp_path / "runs").glob("*/*")
+    (offline,) = (run_folder / "wandb").glob("offline-run-*")
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("W&B:")]
+    assert len(lines) == 1
+    assert f"wandb sync {run_folder / 'wandb'}/offline-run-*" in lines[0]
+
+    assert logged["network"]["init_args"]["channels"] == [4, 8]
+    assert {"val/miou", "val/iou/star", "val/loss", "test/miou", "test/predictions", "test/confusion"} <= set(summary)
+
+    record = next(offline.glob("run-*.wandb")).read_bytes()
+    assert b'"5":"star","255":"void"' in record
+    assert b"model.ckpt" in record
+    files = list((offline / "files/media/images/mask/val").glob("*.mask.png"))
+    shown = [np.asarray(Image.open(file)) for file in files]
+    assert {mask.shape for mask in shown} == {(12, 512)}  # shrunk from 24 x 1024
+    assert set(np.unique(shown)) <= {0, 1, 2, 3, 4, 5, 255}
+
+    assert list((run_folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert {file.name for file in (run_folder / "pictures").iterdir()} == {
+        "val.png",
+        "test.png",
+        "confusion_val.png",
+        "confusion_test.png",
+    }
+
+
+def offline_reason(capsys: pytest.CaptureFixture[str]) -> str:
+    """What a new logger says; the empty string if it says nothing."""
+    import wandb
+
+    wandb.teardown()  # or it would not look at the environment again
+    WandbLogger()
+    return capsys.readouterr().out
+
+
+def test_offline_exactly_where_the_server_is_out_of_reach(
+    fresh_wandb: None, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("WANDB_BASE_URL", nobody)
+    assert "no API key" in offline_reason(capsys)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert f"{nobody} cannot be reached" in offline_reason(capsys)
+    monkeypatch.setenv("WANDB_BASE_URL", server)
+    assert offline_reason(capsys) == ""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert "WANDB_MODE" in offline_reason(capsys)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert offline_reason(capsys) == ""
+
+
+def test_a_key_in_netrc_is_an_account(
+    fresh_wandb: None, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home/netrc").write_text(f"machine 127.0.0.1\n  login user\n  password {'0' * 40}\n")
+    monkeypatch.setenv("WANDB_BASE_URL", server)
+    assert offline_reason(capsys) == ""
+
+
+@pytest.mark.parametrize(("logger", "package"), [(WandbLogger, "wandb"), (TensorBoardLogger, "tensorboard")])
+def test_a_missing_package_is_one_line(
+    logger: type[WandbLogger | TensorBoardLogger], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf'^{package} is not installed: pip install "seglit\[{package}\]"$'):
+        logger()
+
+
+def test_sweep_names_options_that_the_command_line_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    sweep = yaml.safe_load((CONFIGS / "sweep.yaml").read_text())
+    drawn = {
+        name: space["values"][0] if "values" in space else space["min"] for name, space in sweep["parameters"].items()
+    }
+    arguments = create_sweep_command_args({"args": {name: {"value": value} for name, value in drawn.items()}})["args"]
+    program, *command = [part for entry in sweep["command"] for part in (arguments if entry == "${args}" else [entry])]
+    assert program == "seglit"
+
+    monkeypatch.chdir(CONFIGS.parent)
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--print_config"])
+    assert stopped.value.code == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    for name, value in drawn.items():
+        entry = config
+        for key in name.split("."):
+            entry = entry[key]
+        assert entry == value, name
+    assert config["test_after_fit"] is False
+    assert [logger["class_path"] for logger in config["trainer"]["logger"]] == ["seglit.loggers.WandbLogger"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_confusion_picture_shows_right_and_wrong(count: int) -> None:
+    confusion = np.diag(np.full(count, 10))
+    names = [f"class {index}" for index in range(count)]
+    right, wrong = (np.asarray(draw_confusion(m, names), int) for m in (confusion, np.roll(confusion, 1, axis=1)))
+    blue, red = ((picture[..., 2] - picture[..., 0]) > 60 for picture in (right, right[..., ::-1]))
+    assert blue.any()
+    assert not red.any()
+    assert (wrong[..., 0] - wrong[..., 2] > 60).any() == (count > 1)
