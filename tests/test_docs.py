@@ -55,7 +55,7 @@ def test_commands_are_understood(page: Path, capsys: pytest.CaptureFixture[str])
         if not any(option.startswith("RUN/") for option in options):
             with pytest.raises(SystemExit, match="0"):
                 main([command, *options, "--print_config"])
-            assert "seglit.data." in capsys.readouterr().out
+            assert ": " in capsys.readouterr().out  # the configuration
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -1,0 +1,1 @@
+"""How fast seglit is: `make bench`. Measurements to read, never tests."""

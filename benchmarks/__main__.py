@@ -1,0 +1,46 @@
+"""Measures the speed of the hot paths: all of them, or those that are named.
+
+python -m benchmarks training scoring --training.rounds 1
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.input import measure_input
+from benchmarks.machine import describe_machine
+from benchmarks.scoring import measure_scoring
+from benchmarks.startup import measure_startup
+from benchmarks.training import measure_training
+
+BENCHMARKS: dict[str, Callable[..., Table]] = {
+    "training": measure_training,
+    "input": measure_input,
+    "scoring": measure_scoring,
+    "startup": measure_startup,
+}
+STANDARD_AUGMENTATION = Path(__file__).parents[1] / "configs" / "augment" / "standard.yaml"
+
+
+def main() -> None:
+    """Runs the benchmarks that the command line names and prints a table for each."""
+    parser = ArgumentParser(prog="python -m benchmarks", description="Measures the speed of the hot paths.")
+    parser.add_argument(
+        "names", nargs="*", type=Literal["training", "input", "scoring", "startup"], help="Which; without any, all."
+    )
+    for name, measure in BENCHMARKS.items():
+        parser.add_function_arguments(measure, name, sub_configs=True)
+    parser.set_defaults({"input.augment": str(STANDARD_AUGMENTATION)})
+    config = parser.instantiate(parser.parse_args())
+    console = Console()
+    console.print(describe_machine(), highlight=False, soft_wrap=True)
+    for name in config.names or BENCHMARKS:
+        console.print(BENCHMARKS[name](**config[name]))
+
+
+if __name__ == "__main__":
+    main()

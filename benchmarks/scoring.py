@@ -1,0 +1,82 @@
+"""What scoring adds to a batch of validation, beside the network's forward pass."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from rich.box import MARKDOWN
+from rich.table import Table
+from torch.utils.benchmark import Timer
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from benchmarks.machine import autocast, fastest_layout
+from seglit.hardware import fastest_precision, find_device
+from seglit.labels import IGNORE_INDEX
+from seglit.metrics import ConfusionMatrix
+from seglit.networks import UNet
+
+VOID_SHARE = 0.05
+
+
+def measure_scoring(
+    channels: tuple[int, ...] = (16, 32, 64, 128),
+    size: tuple[int, int] = (360, 480),
+    batch_size: int = 8,
+    num_classes: int = 11,
+    min_seconds: float = 3.0,
+) -> Table:
+    """Milliseconds a batch of seglit's confusion matrix, of torchmetrics' IoU and of the network.
+
+    Args:
+        channels: Width of the U-Net's levels.
+        size: Height and width of the images.
+        batch_size: Images a batch.
+        num_classes: Number of classes.
+        min_seconds: How long each is timed at least.
+    """
+    device = find_device()
+    shape = (batch_size, *size)
+    preds = torch.randint(num_classes, shape, device=device)
+    target = torch.randint(num_classes, shape, device=device)
+    target[torch.rand(shape, device=device) < VOID_SHARE] = IGNORE_INDEX
+    rivals = {
+        f"torchmetrics IoU, validate_args={validate}": MulticlassJaccardIndex(
+            num_classes, ignore_index=IGNORE_INDEX, validate_args=validate
+        ).to(device)
+        for validate in (False, True)
+    }
+    metrics = {"seglit ConfusionMatrix": ConfusionMatrix(num_classes).to(device), **rivals}
+    forward = time_call(make_forward(channels, shape, num_classes), min_seconds)
+    table = Table(
+        title=f"scoring: {batch_size} x {size[0]} x {size[1]}, {num_classes} classes",
+        box=MARKDOWN,
+        title_justify="left",
+    )
+    table.add_column("a batch's")
+    table.add_column("ms", justify="right")
+    table.add_column("share of forward", justify="right")
+    table.add_row(f"forward pass, U-Net {list(channels)}", f"{1000 * forward:.1f}", "100%")
+    for name, metric in metrics.items():
+        seconds = time_call(partial(metric.update, preds, target), min_seconds)
+        table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
+    return table
+
+
+def make_forward(channels: tuple[int, ...], shape: tuple[int, int, int], num_classes: int) -> Callable[[], object]:
+    """The network's forward pass as in validation: the fastest precision and layout, no gradients."""
+    device, layout = find_device(), fastest_layout()
+    network = UNet(num_classes, channels=channels).eval().to(device).to(memory_format=layout)
+    batch, height, width = shape
+    image = torch.randn(batch, 3, height, width, device=device).contiguous(memory_format=layout)
+
+    def forward() -> object:
+        with torch.inference_mode(), autocast(fastest_precision(device)):
+            return network(image)
+
+    return forward
+
+
+def time_call(call: Callable[[], object], min_seconds: float) -> float:
+    """The median time of a call in seconds, on all threads, the device waited for."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=min_seconds).median
