@@ -1,20 +1,22 @@
 """The trainer's command line: `seglit fit | validate | test`, each a LightningCLI over YAML."""
 
 import inspect
+import sys
 from argparse import ArgumentError
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from seglit.callbacks import ClassTable, Pictures, ProgressBar, RunRecord
+from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.explain import check_yaml, explain, refusal
@@ -66,7 +68,7 @@ class SegmentationCLI(LightningCLI):
             default=True,
             help="Whether fit ends with scoring the best checkpoint on test.",
         )
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
         parser.link_arguments("data.labels", "model.labels", apply_on="instantiate")
@@ -88,7 +90,7 @@ class SegmentationCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fills in what the hardware decides, records the configuration, then makes the run folder."""
         config = self.config[self.subcommand]
-        _check_checkpoint(config.ckpt_path)
+        _check_checkpoint(self.config.subcommand, config.ckpt_path)
         device = find_device(config.trainer.accelerator)
         config.trainer.precision = config.trainer.precision or fastest_precision(device)
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
@@ -101,7 +103,8 @@ class SegmentationCLI(LightningCLI):
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
         for logger in _configured_loggers(config):
-            logger.init_args.save_dir = str(self.run_folder / logger.init_args.get("save_dir", "."))
+            if "save_dir" in logger.init_args:
+                logger.init_args.save_dir = str(self.run_folder / (logger.init_args.save_dir or "."))
 
     def instantiate_classes(self) -> None:
         """Builds everything; a value that a class refuses is bad input, and leaves no empty run folder behind."""
@@ -115,27 +118,31 @@ class SegmentationCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds what every run has: the CSV log, the table, the record and the progress bar."""
         config = self.config_init[self.subcommand].trainer
-        chosen = config.logger if isinstance(config.logger, list) else [config.logger]
-        loggers = [CSVLogger(self.run_folder, name="", version=""), *(x for x in chosen if isinstance(x, Logger))]
-        callbacks = [*(config.callbacks or []), ClassTable(), RunRecord(self.record, self._network_config())]
-        if config.enable_progress_bar is not False:
+        chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
+        loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
+        callbacks = [*_as_list(config.callbacks), ClassTable(), RunRecord(self.record, self._network_config())]
+        own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
+        if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())
+        # What a run is resumed from. `save_last` would not do: it writes only in epochs that are the best so far. Among
+        # the defaults it comes after `checkpoint`, and so holds which epoch is the best.
+        self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
         return trainer
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
-        if (
-            self.config.fit.test_after_fit
-            and not self.config.fit.trainer.fast_dev_run
-            and self.datamodule.has_split("test")
-        ):
-            self.trainer.test(self.model, self.datamodule, ckpt_path="best", verbose=False)
+        best = self.config_init.fit.checkpoint.best_model_path  # none after a fast_dev_run
+        if best and self.config.fit.test_after_fit and self.datamodule.has_split("test"):
+            # loaded here: given the path, an averaging callback would put the weights that are not averaged in place
+            self.model.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+            self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
+            program = "python -m seglit" if Path(sys.argv[0]).parts[-2:] == ("seglit", "__main__.py") else "seglit"
             print(f"run folder: {self.run_folder}")
             print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores)")
-            if best := self.trainer.checkpoint_callback.best_model_path:
-                print(f"score it:   seglit test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
+            if best:
+                print(f"score it:   {program} test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
 
     def test(self, model: SegmentationModule, **kwargs: Any) -> None:
         """Scores a checkpoint on the test split; the class table stands for Lightning's own."""
@@ -147,18 +154,20 @@ class SegmentationCLI(LightningCLI):
 
     def _network_config(self) -> dict[str, Any]:
         """The network as a checkpoint describes it, the data's facts included."""
-        network = yaml.safe_load(self.record)["model"]["network"]
+        network: dict[str, Any] = yaml.safe_load(self.record)["model"]["network"]
         facts = {"num_classes": self.datamodule.num_classes, "in_channels": self.datamodule.in_channels}
         accepted = inspect.signature(type(self.model.network)).parameters
-        return {
-            **network,
-            "init_args": {**network.get("init_args", {}), **{k: v for k, v in facts.items() if k in accepted}},
-        }
+        given = {name: value for name, value in facts.items() if name in accepted}
+        return {**network, "init_args": {**network.get("init_args", {}), **given}}
 
 
-def _check_checkpoint(path: str | None) -> None:
-    """Lightning looks for a checkpoint when all is built; a mistyped one is said at once."""
-    if path and path.endswith(".ckpt") and "://" not in path and not Path(path).exists():
+def _check_checkpoint(command: str, path: str | None) -> None:
+    """Lightning looks for a checkpoint when all is built, and scores random weights without one."""
+    if path is None and command != "fit":
+        raise InputError(f"{command} scores a checkpoint; name it: --ckpt_path RUN/checkpoints/best.ckpt")
+    if path in ("best", "last"):
+        raise InputError(f"--ckpt_path {path} names no file; such as RUN/checkpoints/{path}.ckpt")
+    if path and "://" not in path and not Path(path).exists():
         folder = Path(path).parent
         near = get_close_matches(Path(path).name, [file.name for file in folder.glob("*.ckpt")], 1)
         raise InputError(f"no checkpoint {path}" + (f"; did you mean {near[0]!r}?" if near else ""))
@@ -171,9 +180,12 @@ def _experiment_name(config: Namespace) -> str:
 
 
 def _configured_loggers(config: Namespace) -> list[Namespace]:
-    logger = config.trainer.logger
-    entries = logger if isinstance(logger, list) else [logger]
-    return [entry for entry in entries if isinstance(entry, Namespace)]
+    return [entry for entry in _as_list(config.trainer.logger) if isinstance(entry, Namespace)]
+
+
+def _as_list(value: Any) -> list[Any]:
+    """What Lightning takes as one or several (loggers, callbacks), as several."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def run(args: list[str]) -> None:

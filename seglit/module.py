@@ -21,6 +21,8 @@ from seglit.optim import configure_optimization
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
 """ImageNet's mean and standard deviation over all three channels: serves any number of channels."""
+CHECKPOINT_KEY = "seglit"
+"""Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""
 
 
 class Evaluation(nn.Module):
@@ -80,9 +82,9 @@ class SegmentationModule(pl.LightningModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
-        self.normalization: Normalization = getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
-        self.register_buffer("mean", torch.tensor(self.normalization.mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(self.normalization.std).view(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.empty(0), persistent=False)
+        self.register_buffer("std", torch.empty(0), persistent=False)
+        self._normalize_by(getattr(network, "normalization", None) or DEFAULT_NORMALIZATION)
         self.val_evaluation = Evaluation(labels.num_classes)
         self.test_evaluation = Evaluation(labels.num_classes)
         self.scores: dict[str, Scores] = {}
@@ -120,6 +122,26 @@ class SegmentationModule(pl.LightningModule):
         """Scores the whole split."""
         self._score("test", self.test_evaluation)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes the normalisation that the weights were trained with.
+
+        Raises:
+            InputError: The checkpoint is of another network or other classes.
+        """
+        saved = checkpoint.get(CHECKPOINT_KEY, {})
+        if saved and tuple(saved["labels"]["class_names"]) != self.labels.class_names:
+            names = ", ".join(saved["labels"]["class_names"])
+            raise InputError(f"the checkpoint's classes are {names}; the data's {', '.join(self.labels.class_names)}")
+        ours = {name: value.shape for name, value in self.state_dict().items()}
+        theirs = {name: value.shape for name, value in checkpoint["state_dict"].items()}
+        if other := [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]:
+            raise InputError(
+                f"the checkpoint is of another network: {len(other)} weights differ, first {other[0]} "
+                f"{theirs.get(other[0])}, here {ours.get(other[0])}; the run's own config.yaml fits it"
+            )
+        if saved:
+            self._normalize_by(Normalization(**{name: tuple(each) for name, each in saved["normalization"].items()}))
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Parameter groups, optimizer and schedule; see `seglit.optim`."""
         steps = self.trainer.estimated_stepping_batches
@@ -132,6 +154,11 @@ class SegmentationModule(pl.LightningModule):
         scale = 1.0 if image.is_floating_point() else 255.0
         normal: Tensor = (image.float() / scale - self.mean) / self.std
         return normal.contiguous(memory_format=self.memory_format)
+
+    def _normalize_by(self, normalization: Normalization) -> None:
+        self.normalization = normalization
+        self.mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
+        self.std = torch.tensor(normalization.std, device=self.device).view(-1, 1, 1)
 
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         output = self.network(self.normalize(image))

@@ -31,9 +31,9 @@ def find_encoder(network: nn.Module) -> nn.Module:
 def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list[dict[str, Any]]:
     """Splits a network's parameters into groups for an optimizer: encoder or not, with weight decay or without.
 
-    Biases, the parameters of normalisation layers and all others of at most one dimension take no weight decay (He et
-    al., 2019, section 3.1). The groups are the same for any `encoder_lr_factor`, so that a run can be resumed with
-    another, and they hold frozen parameters too, so that these can be unfrozen later.
+    Biases and the parameters of normalisation layers take no weight decay (He et al., 2019, section 3.1). The groups
+    are the same for any `encoder_lr_factor`, so that a run can be resumed with another, and they hold frozen parameters
+    too, so that these can be unfrozen later.
 
     Args:
         network: The network. What lies under its `encoder` is the encoder.
@@ -59,9 +59,10 @@ def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list
     for part, lr_factor in (("encoder", encoder_lr_factor), (rest, 1.0)):
         groups[f"{part}/decay"] = {"params": [], "lr_factor": lr_factor}
         groups[f"{part}/no_decay"] = {"params": [], "lr_factor": lr_factor, "weight_decay": 0.0}
-    for parameter in network.parameters():  # each once, however often it is shared
+    for name, parameter in network.named_parameters():  # each once, however often it is shared
         part = "encoder" if parameter in encoder else rest
-        kind = "no_decay" if parameter.ndim <= 1 or parameter in norms else "decay"
+        # by name, not by dimensions: FSDP hands out every weight flattened
+        kind = "no_decay" if name.endswith("bias") or parameter in norms else "decay"
         groups[f"{part}/{kind}"]["params"].append(parameter)
     return [{"name": name, **group} for name, group in groups.items() if group["params"]]
 

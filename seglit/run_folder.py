@@ -13,23 +13,21 @@ _INHERITED = "SEGLIT_RUN_FOLDER"
 def make_run_folder(root: Path, experiment: str) -> Path:
     """Makes `root/experiment/<date>_<time>`; of runs started in the same second, each gets its own.
 
-    Under SLURM the folder is named by the job, so that a requeued job goes on in its own. Other processes of a
-    distributed run get the main process's folder and make none.
+    Under SLURM the folder is named by job and step, and a job that was requeued goes on in the folder it had. Other
+    processes of a distributed run make none.
     """
-    if inherited := os.environ.get(_INHERITED):
-        return Path(inherited)
     parent = root.absolute() / experiment
-    if job := os.environ.get("SLURM_JOB_ID"):
-        folder = parent / f"slurm-{job}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for log in folder.glob("metrics.csv"):  # Lightning's CSV log would begin it anew
-            log.rename(folder / f"metrics_before_{os.environ.get('SLURM_RESTART_COUNT', 'restart')}.csv")
-        return folder
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    job, step = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_STEP_ID")
+    name = f"slurm-{job}-{step}" if job and step else datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning sets it
-        return parent / stamp
+        return Path(os.environ.get(_INHERITED) or parent / name)
+    restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
+    if job and restarts != "0" and (parent / name).is_dir():
+        for log in (parent / name).glob("metrics.csv"):  # Lightning's CSV log would begin it anew
+            log.rename(log.with_name(f"metrics_before_restart_{restarts}.csv"))
+        return parent / name
     for number in count(1):
-        folder = parent / (stamp if number == 1 else f"{stamp}_{number}")
+        folder = parent / (name if number == 1 else f"{name}_{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:

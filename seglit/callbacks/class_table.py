@@ -24,9 +24,9 @@ class ClassTable(pl.Callback):
             _show(trainer, pl_module, "val")
 
 
-def class_table(scores: Scores, labels: Labels, title: str) -> Table:
+def class_table(scores: Scores, labels: Labels) -> Table:
     """A table of per-class scores; `n/a` where a class occurs in neither target nor prediction."""
-    table = Table(title=title, show_footer=True)
+    table = Table(show_footer=True)
     table.add_column("class", "mean")
     table.add_column("IoU", _number(scores.miou), justify="right")
     table.add_column("Dice", _number(scores.mdice), justify="right")
@@ -40,8 +40,8 @@ def _show(trainer: pl.Trainer, pl_module: Any, split: str) -> None:
     if trainer.is_global_zero:
         scores: Scores = pl_module.scores[split]
         count = int(scores.confusion.sum())
-        title = f"{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
-        Console().print(class_table(scores, pl_module.labels, title))
+        summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
+        Console().print(summary, class_table(scores, pl_module.labels), sep="\n", highlight=False)
 
 
 def _number(score: float) -> str:

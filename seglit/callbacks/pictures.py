@@ -19,12 +19,10 @@ class Pictures(pl.Callback):
 
     Args:
         count: How many images; 0 draws none.
-        every_n_epochs: Draws every so many validations.
     """
 
-    def __init__(self, count: int = 8, every_n_epochs: int = 1) -> None:
+    def __init__(self, count: int = 8) -> None:
         self.count = count
-        self.every_n_epochs = every_n_epochs
         self.predictions: list[Prediction] = []
 
     def on_validation_batch_end(
@@ -37,7 +35,7 @@ class Pictures(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keeps some predictions."""
-        if trainer.is_global_zero and not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+        if trainer.is_global_zero and not trainer.sanity_checking:
             self._keep(outputs, batch, batch_idx, int(trainer.num_val_batches[dataloader_idx]))
 
     def on_test_batch_end(

@@ -9,8 +9,7 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 class ProgressBar(TQDMProgressBar):
     """Shows the latest logged loss and score.
 
-    Lightning's `prog_bar=True` reads a value from the device at every step; this bar shows what the loggers have read
-    already.
+    Lightning's `prog_bar=True` reads a value from the device at every step; this bar does so at every tenth.
     """
 
     def __init__(self, refresh_rate: int = 10) -> None:

@@ -11,8 +11,7 @@ import torch
 
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
-
-CHECKPOINT_KEY = "seglit"
+from seglit.module import CHECKPOINT_KEY
 
 
 class RunRecord(pl.Callback):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from seglit.errors import InputError
 from seglit.labels import Labels
@@ -48,12 +48,15 @@ def _open(path: Path) -> tuple[Image.Image, int | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
+            with path.open("rb") as file, Image.open(file) as picture:
                 coding = str(picture.tile)  # such as RGB;16B, of which loading would drop the lower 8 bits
                 orientation = picture.getexif().get(ExifTags.Base.Orientation)  # loading turns a TIFF and drops it
                 picture.load()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: cannot be read as a picture (of no known format, or cut off)") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = " ".join(str(error).replace(str(path), path.name).split())
         raise InputError(f"{path}: cannot be read as a picture ({reason})") from error
@@ -64,9 +67,7 @@ def _open(path: Path) -> tuple[Image.Image, int | None]:
 
 
 def _image_array(picture: Image.Image, in_channels: int) -> npt.NDArray[np.uint8]:
-    if picture.mode in ("RGBA", "LA", "PA", "RGBX"):
-        picture = picture.convert("RGB")  # drops alpha as it is, without blending: labels know no transparency
-    array = np.array(picture.convert(_COLOR_MODES[in_channels]))
+    array = np.array(picture.convert(_COLOR_MODES[in_channels]))  # drops alpha without blending
     return array if array.ndim == 3 else array[..., None]
 
 

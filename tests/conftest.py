@@ -1,0 +1,95 @@
+"""What tests share: a small folder of shapes, and the command line called as a user calls it."""
+
+import io
+import os
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; the networks here are too small for more
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ.pop("SLURM_JOB_ID", None)  # on a cluster's node the tests are no job of their own
+
+import pytest
+import torch
+
+from seglit.__main__ import main
+from seglit.data.synthetic import write_folder
+
+CLASS_NAMES = ["background", "disk", "box", "triangle", "line", "star"]
+
+
+class Outcome(NamedTuple):
+    """What a command line gave back."""
+
+    code: int | str | None
+    out: str
+    err: str
+
+    @property
+    def folder(self) -> Path:
+        """The run folder that `fit` printed."""
+        (line,) = [line for line in self.out.splitlines() if line.startswith("run folder: ")]
+        return Path(line.removeprefix("run folder: "))
+
+
+Run = Callable[..., Outcome]
+
+
+def run_in(folder: Path, *args: object) -> Outcome:
+    """Calls `seglit ARGS` in a folder; the next call finds an environment without traces of this one."""
+    out, err = io.StringIO(), io.StringIO()
+    with mock.patch.dict(os.environ), chdir(folder), redirect_stdout(out), redirect_stderr(err):
+        os.environ.pop("SEGLIT_RUN_FOLDER", None)
+        code: int | str | None
+        try:
+            code = main([str(arg) for arg in args])
+        except SystemExit as leave:  # of --help and --print_config
+            code = leave.code
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Calls the command line in an empty folder: `run("fit", "-c", file)`."""
+    return lambda *args: run_in(tmp_path, *args)
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 5 training, 3 validation and 3 test images of 32 x 32 pixels."""
+    root = tmp_path_factory.mktemp("data") / "shapes"
+    write_folder(root, 5, 3, 3, (32, 32))
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny(shapes: Path) -> list[str]:
+    """Options of a run of two short epochs of a tiny U-Net on the shapes, in float32."""
+    data, model = shapes.parent / "data.yaml", shapes.parent / "model.yaml"
+    data.write_text(
+        "class_path: seglit.data.FolderDataModule\n"
+        f"init_args: {{root: {shapes}, class_names: [{', '.join(CLASS_NAMES)}], batch_size: 2, num_workers: 0}}\n"
+    )
+    model.write_text(
+        "network: {class_path: seglit.networks.UNet, init_args: {channels: [4, 8]}}\n"
+        "optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01, weight_decay: 0.01}}\n"
+        "scheduler: {class_path: seglit.optim.WarmupPolynomial, init_args: {warmup_steps: 1, power: 0.9}}\n"
+    )
+    return [*("--data", str(data)), *("--model", str(model)), "--trainer.max_epochs=2", *QUIET]
+
+
+QUIET = [
+    "--trainer.accelerator=cpu",
+    "--trainer.precision=32-true",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+]

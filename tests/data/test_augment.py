@@ -1,0 +1,146 @@
+"""Augmentation: image and mask alike, outside is void, drawn from a seed alone, as the YAML says."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import pytest
+from jsonargparse import auto_cli
+from numpy.typing import NDArray
+
+from seglit.data import Augment, SyntheticDataset
+from seglit.data.augment import Pipeline
+from seglit.errors import InputError
+from seglit.labels import IGNORE_INDEX
+
+PRESETS = sorted((Path(__file__).parents[2] / "configs" / "augment").glob("*.yaml"))
+
+GEOMETRIC: dict[str, Any] = {
+    "flip": lambda: A.HorizontalFlip(p=1),
+    "square": lambda: A.D4(p=1),
+    "rotate": lambda: A.Rotate((20, 45), p=1),
+    "safe rotate": lambda: A.SafeRotate((20, 45), p=1),
+    "affine": lambda: A.Affine(scale=(0.5, 0.8), rotate=(-40, 40), shear=(-10, 10), p=1),
+    "perspective": lambda: A.Perspective((0.1, 0.2), fit_output=True, p=1),
+    "crop and pad": lambda: A.CropAndPad(px=(5, 9), p=1),
+    "pad": lambda: A.PadIfNeeded(70, 80, p=1),
+    "elastic": lambda: A.ElasticTransform(alpha=30, sigma=6, p=1),
+    "grid": lambda: A.GridDistortion(distort_limit=(0.2, 0.4), normalized=False, p=1),
+    "nested": lambda: A.OneOf([A.Sequential([A.Rotate((20, 45), p=1)]), A.Affine(scale=(0.5, 0.6), p=1)], p=1),
+    "user's fill": lambda: A.Rotate((20, 45), fill_mask=0, p=1),
+}
+BRINGS_IN_OUTSIDE = {"rotate", "safe rotate", "affine", "perspective", "crop and pad", "pad", "nested", "user's fill"}
+
+
+def shapes(index: int, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A mask (H, W) and an image (H, W, C) that shows nothing else: class 0 as 40, class 1 as 80, ..."""
+    mask = SyntheticDataset(9, size=(53, 64)).read(index)[1]
+    return np.stack([40 * (mask + 1)] * channels, -1).astype(np.uint8), mask
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_image_and_mask_are_transformed_alike(name: str, channels: int) -> None:
+    pipeline = Augment((0.7, 1.4), [GEOMETRIC[name]()]).pipeline((48, 56))
+    expected = np.zeros(256)  # what comes in from outside is black
+    expected[:6] = 40 * np.arange(1, 7)
+    for seed in range(3):
+        image, mask = pipeline(*shapes(seed, channels), seed)
+        assert {image.dtype.name, mask.dtype.name} == {"uint8"}
+        image = image.reshape(*mask.shape, channels)
+        away_from_edges = cv2.dilate(mask, np.ones((5, 5))) == cv2.erode(mask, np.ones((5, 5)))
+        away_from_edges[[0, -1]] = away_from_edges[:, [0, -1]] = False
+        assert away_from_edges.mean() > 0.3
+        wrong = np.abs(image[away_from_edges] - expected[mask[away_from_edges]][:, None]) > 2
+        assert wrong.mean() < 0.01, f"{wrong.mean():.1%} of the pixels differ"
+
+
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_masks_gain_void_and_no_class(name: str) -> None:
+    pipeline = Pipeline([GEOMETRIC[name]()])
+    found = set[int]()
+    for seed in range(5):
+        _, mask = pipeline(np.full((53, 64, 3), 9, np.uint8), np.full((53, 64), 7, np.uint8), seed)
+        found |= set(np.unique(mask).tolist())
+    assert found <= {7, IGNORE_INDEX}
+    assert 7 in found
+    assert IGNORE_INDEX in found or name not in BRINGS_IN_OUTSIDE
+
+
+def test_dropout_hides_the_image_and_leaves_the_mask() -> None:
+    image, mask = shapes(0, 3)
+    hidden, same = Pipeline([A.CoarseDropout(p=1)])(image, mask, 0)
+    assert (hidden == 0).any()
+    np.testing.assert_array_equal(same, mask)
+
+
+def test_small_images_are_padded_to_the_crop_with_void() -> None:
+    image, mask = np.full((10, 12, 3), 200, np.uint8), np.zeros((10, 12), np.uint8)
+    image, mask = Augment().pipeline((16, 11))(image, mask, 0)
+    assert mask.shape == (16, 11)
+    assert (mask == IGNORE_INDEX).sum() == 6 * 11
+    np.testing.assert_array_equal(image, np.where(mask == IGNORE_INDEX, 0, 200)[..., None].repeat(3, -1))
+
+
+def test_scale_resizes_within_its_range() -> None:
+    pipeline = Augment((0.5, 2.0)).pipeline(None)
+    heights = [
+        pipeline(np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8), s)[1].shape[0] for s in range(40)
+    ]
+    assert 20 <= min(heights) < 30
+    assert 60 < max(heights) <= 80
+    image, mask = shapes(0, 3)
+    np.testing.assert_array_equal(Augment().pipeline(None)(image, mask, 1)[0], image)
+
+
+@pytest.mark.parametrize("scale", [(0.0, 1.0), (1.5, 0.5), (-1.0, 1.0)])
+def test_impossible_scale_is_refused(scale: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="two positive factors") as error:
+        Augment(scale)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("transform", [A.Normalize, A.ToFloat, A.ToTensorV2])
+def test_what_the_module_does_itself_is_refused(transform: Any) -> None:
+    with pytest.raises(InputError, match="leave out") as error:
+        Augment(transforms=[transform(p=1)]).pipeline(None)(*shapes(0, 3), 0)
+    assert "\n" not in str(error.value)
+
+
+def build(augment: Augment) -> Augment:
+    return augment
+
+
+def from_yaml(settings: str) -> Augment:
+    augment: Augment = auto_cli(build, args=["--augment", settings], as_positional=False, exit_on_error=False)
+    return augment
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_build_from_yaml_and_draw_from_the_seed_alone(path: Path) -> None:
+    first, second = from_yaml(str(path)).pipeline((40, 44)), from_yaml(str(path)).pipeline((40, 44))
+    image, mask, _ = SyntheticDataset(9, size=(53, 64)).read(0)
+    drawn = [first(image, mask, seed) for seed in range(12)]
+    for seed in reversed(range(12)):  # in another order
+        for one, other in zip(drawn[seed], second(image, mask, seed), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert {(i.shape, i.dtype.name, m.shape, m.dtype.name) for i, m in drawn} == {
+        ((40, 44, 3), "uint8", (40, 44), "uint8")
+    }
+    assert len({image.tobytes() for image, _ in drawn}) == 12
+    assert {int(value) for _, mask in drawn for value in np.unique(mask)} <= {*range(6), IGNORE_INDEX}
+
+
+def test_there_are_presets() -> None:
+    assert [path.stem for path in PRESETS] == ["light", "standard", "strong"]
+
+
+@pytest.mark.parametrize("transform", ["PadIfNeeded", "Rotate", "ColorJitter"])
+def test_an_unknown_argument_is_an_error(transform: str) -> None:
+    transforms = [{"class_path": f"albumentations.{transform}", "init_args": {"value": 255}}]
+    with pytest.raises(argparse.ArgumentError, match="value"):
+        from_yaml(json.dumps({"class_path": "seglit.data.Augment", "init_args": {"transforms": transforms}}))

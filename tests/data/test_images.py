@@ -1,0 +1,247 @@
+"""Pictures of every kind into arrays: masks in any coding, grey, colour and alpha, EXIF, and what is refused."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from seglit.data.images import read_pair
+from seglit.errors import InputError
+from seglit.labels import IGNORE_INDEX, Labels
+
+NAMES = ["road", "car"]
+CLASSES = np.random.default_rng(0).choice(np.array([0, 1, IGNORE_INDEX], np.uint8), (12, 17))
+COLORS = {"road": [128, 64, 128], "car": [0, 0, 142]}
+VOID_COLOR = [9, 8, 7]
+
+
+def look_up(table: dict[int, Any]) -> NDArray[np.uint8]:
+    """`CLASSES` with each class replaced by what a file stores for it."""
+    return np.array([[table[int(index)] for index in row] for row in CLASSES], np.uint8)
+
+
+def write_palette(path: Path) -> None:
+    picture = Image.fromarray(look_up({0: 0, 1: 1, IGNORE_INDEX: 2})).convert("P")
+    picture.putpalette([*COLORS["road"], *COLORS["car"], *VOID_COLOR])
+    picture.save(path)
+
+
+def write_many(path: Path) -> None:
+    stored = look_up({0: 3, 1: 7, IGNORE_INDEX: 66})
+    stored[::2][stored[::2] == 7] = 250  # 7 and 250 both mean car
+    Image.fromarray(stored).save(path)
+
+
+def write_plain(path: Path, table: dict[int, Any]) -> None:
+    Image.fromarray(look_up(table)).save(path)
+
+
+ENCODINGS: dict[str, tuple[dict[str, Any], Any]] = {
+    "indices": ({"ignore_values": [255]}, lambda path: write_plain(path, {0: 0, 1: 1, 255: 255})),
+    "0 and 255": (
+        {"mask_values": {"road": 0, "car": 255}, "ignore_values": [128]},
+        lambda path: write_plain(path, {0: 0, 1: 255, 255: 128}),
+    ),
+    "palette indices": ({"ignore_values": [2]}, write_palette),
+    "palette colours": ({"mask_colors": COLORS, "ignore_values": [VOID_COLOR]}, write_palette),
+    "colours": (
+        {"mask_colors": COLORS, "ignore_values": [VOID_COLOR]},
+        lambda path: write_plain(path, {0: COLORS["road"], 1: COLORS["car"], 255: VOID_COLOR}),
+    ),
+    "colours with alpha": (
+        {"mask_colors": COLORS, "ignore_values": [VOID_COLOR]},
+        lambda path: write_plain(path, {0: [*COLORS["road"], 0], 1: [*COLORS["car"], 255], 255: [*VOID_COLOR, 9]}),
+    ),
+    "grey as colour": (
+        {"ignore_values": [255]},
+        lambda path: write_plain(path, {0: [0] * 3, 1: [1] * 3, 255: [255] * 3}),
+    ),
+    "many to one": ({"mask_values": {"road": 3, "car": [7, 250]}, "ignore_values": [66]}, write_many),
+}
+
+
+def write_image(path: Path, size: tuple[int, int] = CLASSES.shape) -> Path:
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+@pytest.mark.parametrize(("settings", "write"), ENCODINGS.values(), ids=ENCODINGS)
+def test_every_coding_gives_the_same_classes(tmp_path: Path, suffix: str, settings: dict[str, Any], write: Any) -> None:
+    image, mask = write_image(tmp_path / "image.png"), tmp_path / f"mask{suffix}"
+    write(mask)
+    _, encoded = read_pair(image, mask, Labels.create(NAMES, **settings), 3)
+    assert encoded.dtype == np.uint8
+    np.testing.assert_array_equal(encoded, CLASSES)
+
+
+def refusal(image: Path, mask: Path, labels: Labels, in_channels: int = 3) -> str:
+    with pytest.raises(InputError) as error:
+        read_pair(image, mask, labels, in_channels)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("settings", "write"), ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("key", ["ignore_values", "mask_"])
+def test_the_line_that_an_unknown_value_suggests_makes_the_mask_load(
+    tmp_path: Path, key: str, settings: dict[str, Any], write: Any
+) -> None:
+    image, mask = write_image(tmp_path / "image.png"), tmp_path / "mask.png"
+    write(mask)
+    without = {name: value for name, value in settings.items() if name != "ignore_values"}
+    message = refusal(image, mask, Labels.create(NAMES, **without))
+    unknown = settings["ignore_values"][0]
+    assert str(mask) in message
+    assert f"the value {unknown} ({(CLASSES == IGNORE_INDEX).sum()} pixels)" in message
+    (line,) = (line for line in re.findall("`(.*?)`", message) if line.startswith(key))
+    _, encoded = read_pair(image, mask, Labels.create(NAMES, **(without | yaml.safe_load(line))), 3)
+    meaning = IGNORE_INDEX if key == "ignore_values" else 1
+    np.testing.assert_array_equal(encoded, np.where(CLASSES == IGNORE_INDEX, meaning, CLASSES))
+
+
+def test_the_suggested_line_keeps_what_is_already_void(tmp_path: Path) -> None:
+    image, mask = write_image(tmp_path / "image.png", (2, 3)), tmp_path / "mask.png"
+    Image.fromarray(np.array([[0, 1, 9], [8, 8, 7]], np.uint8)).save(mask)
+    message = refusal(image, mask, Labels.create(NAMES, ignore_values=[9]))
+    assert "the value 7 (1 pixels) and 1 other unlisted" in message
+    assert "`ignore_values: [9, 7, 8]`" in message
+
+
+def test_a_photograph_as_mask_is_refused_with_its_colours(tmp_path: Path) -> None:
+    image = write_image(tmp_path / "image.png")
+    message = refusal(image, image, Labels.create(NAMES))
+    assert "not class indices" in message
+    assert "mask_colors: {road: [" in message
+    assert str(image) in message
+
+
+KINDS = [
+    (suffix, mode)
+    for suffix in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".PNG")
+    for mode in (["L", "RGB"] if suffix.startswith(".j") else ["L", "RGB", "RGBA", "P"])
+]
+
+
+@pytest.mark.parametrize(("suffix", "mode"), KINDS)
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_images_of_every_kind_are_read(tmp_path: Path, suffix: str, mode: str, in_channels: int) -> None:
+    mask, path = tmp_path / "mask.png", tmp_path / f"image{suffix}"
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(mask)
+    color = np.zeros((20, 30, 3), np.uint8)
+    color[:10], color[10:] = (200, 40, 40), (40, 90, 200)
+    shown = Image.fromarray(color)
+    shown = shown.convert("L") if mode == "L" else shown
+    expected = np.asarray(shown.convert("L" if in_channels == 1 else "RGB"), np.int64).reshape(20, 30, in_channels)
+    if mode == "RGBA":
+        shown.putalpha(17)  # nearly transparent: labels know nothing of that
+    if mode == "P":
+        shown = shown.quantize(2)
+    options: dict[str, Any] = {".webp": {"lossless": True, "exact": True}, ".jpg": {"quality": 95, "subsampling": 0}}
+    shown.save(path, **options.get(suffix.replace("jpeg", "jpg"), {}))
+    image, _ = read_pair(path, mask, Labels.create(["only"]), in_channels)
+    assert image.dtype == np.uint8
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(np.int64) - expected).mean() < 3
+
+
+def test_transparency_of_a_palette_is_dropped_in_silence(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).convert("P")
+    picture.putpalette([part for index in range(12) for part in (index, 2 * index, 3 * index)])
+    picture.save(tmp_path / "a.png", transparency=bytes(range(12)))
+    Image.fromarray(np.zeros((3, 4), np.uint8)).save(tmp_path / "mask.png")
+    image, _ = read_pair(tmp_path / "a.png", tmp_path / "mask.png", Labels.create(["only"]), 3)
+    np.testing.assert_array_equal(image, np.arange(12).reshape(3, 4, 1) * [1, 2, 3])
+
+
+UPRIGHT = {  # what each orientation says must be done to the stored rows and columns (EXIF 2.32, 4.6.5)
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+def oriented(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif
+
+
+MASK_IS = [
+    (mask_is, orientation)
+    for mask_is in ("stored like its image", "upright", "upright and says so", "tagged")
+    for orientation in UPRIGHT
+    if mask_is != "upright" or orientation not in (2, 3, 4)  # its size does not show it: it is turned like its image
+]
+
+
+@pytest.mark.parametrize(("mask_is", "orientation"), MASK_IS)
+@pytest.mark.parametrize("image_suffix", [".png", ".tif"])
+@pytest.mark.parametrize("mask_suffix", [".png", ".tif"])
+def test_exif_turns_image_and_mask_alike(
+    tmp_path: Path, orientation: int, image_suffix: str, mask_suffix: str, mask_is: str
+) -> None:
+    stored = np.random.default_rng(3).integers(0, 200, (6, 9), dtype=np.uint8)
+    turned = UPRIGHT[orientation](stored)
+    image_path, mask_path = tmp_path / f"image{image_suffix}", tmp_path / f"mask{mask_suffix}"
+    Image.fromarray(np.stack([stored] * 3, -1)).save(image_path, exif=oriented(orientation))
+    if mask_is == "stored like its image":
+        Image.fromarray(stored).save(mask_path)
+    elif mask_is == "upright":
+        Image.fromarray(turned).save(mask_path)
+    elif mask_is == "upright and says so":
+        Image.fromarray(turned).save(mask_path, exif=oriented(1))
+    else:  # stored in a way of its own
+        Image.fromarray(np.rot90(turned, 1)).save(mask_path, exif=oriented(6))
+    image, mask = read_pair(image_path, mask_path, Labels.create([str(i) for i in range(200)]), 3)
+    np.testing.assert_array_equal(image[..., 0], turned)
+    np.testing.assert_array_equal(mask, turned)
+
+
+def test_missing_file_and_other_size_are_refused(tmp_path: Path) -> None:
+    labels = Labels.create(["only"])
+    image, mask = write_image(tmp_path / "image.png", (6, 9)), tmp_path / "mask.png"
+    assert refusal(image, mask, labels) == f"{mask}: no such file"
+    Image.fromarray(np.zeros((9, 6), np.uint8)).save(mask)
+    assert f"{mask}: the mask is 9 x 6 pixels (height x width), its image image.png 6 x 9" in refusal(
+        image, mask, labels
+    )
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".bmp"])
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+def test_truncated_files_are_refused_by_name(tmp_path: Path, suffix: str, kept: float) -> None:
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(mask)
+    image = write_image(tmp_path / f"image{suffix}", (40, 50))
+    content = image.read_bytes()
+    image.write_bytes(content[: int(len(content) * kept)])
+    assert refusal(image, mask, Labels.create(["only"])).startswith(f"{image}: cannot be read as a picture (")
+
+
+def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert "cannot be read" in refusal(write_image(tmp_path / "image.png"), mask, Labels.create(["only"]))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("shape", [(6, 9), (6, 9, 3), (6, 9, 4)], ids=["grey", "colour", "alpha"])
+def test_more_than_8_bits_are_refused(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    deep, plain = tmp_path / f"deep{suffix}", tmp_path / "plain.png"
+    assert cv2.imwrite(str(deep), np.random.default_rng(4).integers(0, 2**16, shape, dtype=np.uint16))
+    Image.fromarray(np.zeros((6, 9), np.uint8)).save(plain)
+    labels = Labels.create(["only"])
+    assert "more than 8 bits" in refusal(deep, plain, labels)
+    assert "more than 8 bits" in refusal(plain, deep, labels)

@@ -1,0 +1,165 @@
+"""From data module to batches: what is drawn for a sample, over epochs, workers, ranks and after resuming."""
+
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import albumentations as A
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
+from seglit.data.augment import Pipeline
+from seglit.data.base import SegmentationDataset, Split, collate
+from seglit.data.sampling import SampleKey
+from seglit.data.synthetic import LABELS, write_folder
+from seglit.labels import IGNORE_INDEX
+
+pytestmark = [
+    # On a machine with one core.
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+    # Python from 3.12 on warns at every fork beside the threads of torch, which the workers do not use.
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
+
+
+def augment() -> Augment:
+    return Augment((0.8, 1.2), [A.HorizontalFlip(), A.OneOf([A.Rotate(p=1), A.GaussNoise(p=1)], p=0.8)])
+
+
+def shapes(num_workers: int = 0, seed: int = 3, num_train: int = 7, **settings: Any) -> SyntheticDataModule:
+    settings = {"size": (20, 24), "crop_size": (16, 18), "batch_size": 2, "augment": augment(), **settings}
+    return SyntheticDataModule(num_train, 5, 3, num_workers=num_workers, seed=seed, **settings)
+
+
+def epoch_of(loader: DataLoader[Sample], epoch: int) -> list[Batch]:
+    """One epoch, which the sampler is told as Lightning tells it."""
+    cast(Any, loader.sampler).set_epoch(epoch)
+    return cast(list[Batch], list(loader))
+
+
+def same(one: list[Batch], other: list[Batch]) -> bool:
+    return len(one) == len(other) and all(
+        a["name"] == b["name"] and a["image"].equal(b["image"]) and a["mask"].equal(b["mask"])
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_draws_depend_on_seed_epoch_and_index_alone() -> None:
+    alone = shapes().train_dataloader()
+    epochs = [epoch_of(alone, epoch) for epoch in range(3)]
+    for num_workers in (1, 2):
+        loader = shapes(num_workers).train_dataloader()  # its workers outlive an epoch
+        assert all(same(epoch_of(loader, epoch), epochs[epoch]) for epoch in range(3))
+    assert same(epoch_of(shapes().train_dataloader(), 2), epochs[2]), "a resumed run draws otherwise"
+    assert not same(epoch_of(shapes(seed=4).train_dataloader(), 0), epochs[0])
+
+
+def test_an_image_looks_different_in_every_epoch() -> None:
+    loader = shapes(num_train=4).train_dataloader()
+    looks: dict[str, set[bytes]] = {}
+    for epoch in range(4):
+        for batch in epoch_of(loader, epoch):
+            for name, image in zip(batch["name"], batch["image"], strict=True):
+                looks.setdefault(name, set()).add(image.numpy().tobytes())
+    assert {name: len(seen) for name, seen in looks.items()} == dict.fromkeys(looks, 4)
+    assert len(looks) == 4
+
+
+class Positions(SegmentationDataset):
+    """Each pixel holds its own row and column, so that a crop shows where it was taken."""
+
+    def __len__(self) -> int:
+        return 24
+
+    def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
+        rows, columns = np.mgrid[:200, :200].astype(np.uint8)
+        return np.stack([rows, columns, rows], -1), np.zeros((200, 200), np.uint8), str(index)
+
+
+class PositionsDataModule(SegmentationDataModule):
+    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> Positions:
+        return Positions(pipeline, self.seed)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_no_draw_is_repeated_across_samples_workers_and_epochs(num_workers: int) -> None:
+    data = PositionsDataModule(LABELS, crop_size=(8, 8), num_workers=num_workers)
+    loader = data.train_dataloader()
+    images = torch.cat([batch["image"] for epoch in range(3) for batch in epoch_of(loader, epoch)])
+    corners = {tuple(image[:2, 0, 0].tolist()) for image in images}
+    assert len(images) == 72
+    assert len(corners) >= 70  # of 193 x 193 places; two may meet by chance
+
+
+def test_training_leaves_out_a_smaller_batch_unless_it_is_the_only_one() -> None:
+    assert [len(batch["name"]) for batch in epoch_of(shapes(num_train=7).train_dataloader(), 0)] == [2, 2, 2]
+    assert [len(batch["name"]) for batch in epoch_of(shapes(num_train=1).train_dataloader(), 0)] == [1]
+
+
+def test_evaluation_sees_whole_images_in_order() -> None:
+    data = shapes()
+    for split, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
+        dataset = data.dataset(cast(Split, split))
+        batches = epoch_of(loader, 1)
+        assert [name for batch in batches for name in batch["name"]] == [f"{i:05d}" for i in range(len(dataset))]
+        for index, mask in enumerate(mask for batch in batches for mask in batch["mask"]):
+            np.testing.assert_array_equal(mask.numpy(), dataset.read(index)[1])
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_over_ranks_every_pixel_is_scored_once(ranks: int) -> None:
+    scored: list[str] = []
+    for rank in range(ranks):
+        data = shapes()
+        cast(Any, data).trainer = SimpleNamespace(world_size=ranks, global_rank=rank)
+        for batch in epoch_of(data.val_dataloader(), 0):
+            valid = (batch["mask"] != IGNORE_INDEX).flatten(1)
+            assert torch.equal(valid.any(1), valid.all(1))
+            scored += [name for name, counts in zip(batch["name"], valid.any(1), strict=True) if counts]
+    assert sorted(scored) == [f"{index:05d}" for index in range(5)]
+
+
+def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
+    dataset = shapes().dataset("val")
+    real, void = dataset[SampleKey(2)], dataset[SampleKey(2, void=True)]
+    assert dataset[2]["mask"].equal(real["mask"])
+    assert void["image"].equal(real["image"])
+    assert (void["mask"] == IGNORE_INDEX).all()
+    assert void["mask"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_collate_pads_images_by_their_edge_and_masks_by_void(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [
+        (rng.integers(0, 256, (channels, *size), dtype=np.uint8), rng.integers(0, 6, size, dtype=np.uint8))
+        for size in [(3, 5), (4, 2), (4, 5)]
+    ]
+    batch = collate(
+        [{"image": torch.from_numpy(i), "mask": torch.from_numpy(m), "name": str(n)} for n, (i, m) in enumerate(arrays)]
+    )
+    assert batch["name"] == ["0", "1", "2"]
+    for (image, mask), stacked, stacked_mask in zip(arrays, batch["image"], batch["mask"], strict=True):
+        missing = [(0, 4 - mask.shape[0]), (0, 5 - mask.shape[1])]
+        np.testing.assert_array_equal(stacked.numpy(), np.pad(image, [(0, 0), *missing], "edge"))
+        np.testing.assert_array_equal(stacked_mask.numpy(), np.pad(mask, missing, constant_values=IGNORE_INDEX))
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "folder"])
+def test_data_sets_reach_spawned_workers(tmp_path: Path, kind: str) -> None:
+    data: SegmentationDataModule = shapes()
+    if kind == "folder":
+        write_folder(tmp_path, 3, 1, 1, (20, 24))
+        data = FolderDataModule(str(tmp_path), list(LABELS.class_names), crop_size=(16, 18), augment=augment())
+    dataset = cast(SegmentationDataset, data.train_dataloader().dataset)
+    other = pickle.loads(pickle.dumps(dataset))
+    for epoch in range(2):
+        one, two = dataset[SampleKey(1, epoch)], other[SampleKey(1, epoch)]
+        assert one["image"].equal(two["image"])
+        assert one["mask"].equal(two["mask"])
+        assert one["name"] == two["name"]

@@ -1,0 +1,55 @@
+"""The made-up shapes: determined by split and index, of any size, and the same as files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seglit.data import FolderDataModule, SyntheticDataModule
+from seglit.data.base import Split
+from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_an_image_depends_on_split_and_index_alone(split: Split) -> None:
+    first, second = SyntheticDataset(9, split, (24, 32), seed=0), SyntheticDataset(4, split, (24, 32), seed=5)
+    second.read(0)
+    for one, other in zip(first.read(3), second.read(3), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_image_occurs_twice() -> None:
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    images = [SyntheticDataset(5, split, (24, 32)).read(index)[0].tobytes() for split in splits for index in range(5)]
+    assert len(set(images)) == 15
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (33, 20), (64, 96)])
+@pytest.mark.parametrize("channels", range(1, 6))
+def test_any_size_and_channel_count(size: tuple[int, int], channels: int) -> None:
+    data = SyntheticDataModule(2, 1, 1, size, channels, batch_size=2, num_workers=0)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].shape == (2, channels, *size)
+    assert batch["mask"].shape == (2, *size)
+
+
+def test_every_class_occurs_and_none_takes_all() -> None:
+    dataset = SyntheticDataset(64)
+    counts = sum(np.bincount(dataset.read(index)[1].ravel(), minlength=6) for index in range(64))
+    share = np.asarray(counts) / np.sum(counts)
+    assert share.shape == (LABELS.num_classes,)
+    assert share.min() > 0.001
+    assert share.max() < 0.95
+
+
+def test_read_from_files_the_shapes_are_the_same(tmp_path: Path) -> None:
+    write_folder(tmp_path, 3, 2, 1, (20, 28))
+    folder = FolderDataModule(str(tmp_path), list(LABELS.class_names), num_workers=0)
+    made = SyntheticDataModule(3, 2, 1, (20, 28), num_workers=0)
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    for split in splits:
+        read, drawn = folder.dataset(split), made.dataset(split)
+        assert len(read) == len(drawn)
+        for index in range(len(drawn)):
+            for one, other in zip(read.read(index), drawn.read(index), strict=True):
+                np.testing.assert_array_equal(one, other)

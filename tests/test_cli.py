@@ -1,0 +1,221 @@
+"""`seglit fit`, `validate` and `test` from the command line: what they leave behind and what they print."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+
+REPOSITORY = Path(__file__).parents[1]
+SCORES = ["miou", "dice", "pixel_accuracy", "mean_accuracy", *(f"iou/{name}" for name in CLASS_NAMES)]
+
+
+def logged(folder: Path) -> dict[str, list[str]]:
+    """The values of every column of metrics.csv, in order, without the empty cells."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [row[name] for row in rows if row[name]] for name in rows[0]}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: list[str], shapes: Path) -> Outcome:
+    """A run that was given its data by a relative path, and as few settings as a user gives."""
+    options = [option for option in tiny if "precision" not in option]
+    return run_in(shapes.parent, "fit", *options, "--data.root=shapes", "--data.num_workers=1", "--experiment=mine")
+
+
+def table(out: str) -> list[str]:
+    """The rows of the class table, and its title."""
+    return [line for line in out.splitlines() if line.startswith("│")] + re.findall(r"test: [\d,]+ labelled", out)
+
+
+def test_fit_leaves_a_complete_run_folder(trained: Outcome) -> None:
+    assert trained.code == 0
+    files = {str(file.relative_to(trained.folder)) for file in trained.folder.rglob("*") if file.is_file()}
+    assert {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= files
+    columns = logged(trained.folder)
+    assert len(columns["train/loss"]) == 4  # two steps an epoch, the fifth image being left over
+    for split, epochs in (("val", 2), ("test", 1)):
+        assert all(len(columns[f"{split}/{name}"]) == epochs for name in ("loss", *SCORES))
+        with Image.open(trained.folder / "pictures" / f"{split}.png") as picture:
+            assert picture.width > 400
+
+
+def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
+    rows = table(trained.out)
+    assert [row.split()[1] for row in rows[:-1]] == [*CLASS_NAMES, "mean"]
+    assert rows[-1] == f"test: {3 * 32 * 32:,} labelled"
+    miou = float(logged(trained.folder)["test/miou"][0])
+    assert f"{miou:.3f}" in rows[-2]
+    *_, where, look, score = trained.out.splitlines()
+    assert where == f"run folder: {trained.folder}"
+    assert look.startswith(f"look at:    {trained.folder / 'pictures'}")
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    assert score == f"score it:   seglit test -c {trained.folder / 'config.yaml'} --ckpt_path {best}"
+
+
+def test_the_printed_command_repeats_the_scores_anywhere(trained: Outcome, run: Run) -> None:
+    command = trained.out.splitlines()[-1].partition("seglit ")[2].split()
+    again = run(*command)
+    assert again.code == 0
+    assert table(again.out) == table(trained.out)
+    (other,) = set(trained.folder.parent.iterdir()) - {trained.folder}  # beside the run that it scores
+    scores = logged(trained.folder)
+    assert {name: logged(other)[f"test/{name}"] for name in SCORES} == {name: scores[f"test/{name}"] for name in SCORES}
+
+
+def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:
+    outcome = run(
+        *("validate", "-c", trained.folder / "config.yaml", "--trainer.default_root_dir=."),
+        *("--ckpt_path", trained.folder / "checkpoints" / "best.ckpt", "--data.batch_size=3"),
+    )
+    assert outcome.code == 0
+    assert [row.split()[1] for row in table(outcome.out)] == [*CLASS_NAMES, "mean"]
+    best = max(map(float, logged(trained.folder)["val/miou"]))
+    assert f"{best:.3f}" in table(outcome.out)[-1]
+
+
+def test_what_the_hardware_decided_is_recorded(trained: Outcome, shapes: Path) -> None:
+    text = (trained.folder / "config.yaml").read_text()
+    assert re.match(r"# seglit \S+, torch \S+, pytorch-lightning \S+, Python \S+, 1 x CPU\n", text)
+    config = yaml.safe_load(text)
+    assert config["trainer"]["precision"] in ("bf16-mixed", "32-true")
+    assert config["model"]["memory_format"] == "channels_last"
+    assert config["data"]["init_args"]["root"] == str(shapes)
+    assert config["experiment"] == "mine"
+    assert trained.folder.parent == Path(config["trainer"]["default_root_dir"], "mine")
+
+
+def test_a_setting_of_the_command_line_wins_and_is_recorded(run: Run, tiny: list[str]) -> None:
+    options = ("--trainer.precision=bf16-mixed", "--model.memory_format=contiguous", "--trainer.gradient_clip_val=null")
+    outcome = run("fit", *tiny, *options, "--trainer.max_epochs=1", "--test_after_fit=false")
+    config = yaml.safe_load((outcome.folder / "config.yaml").read_text())
+    assert config["trainer"]["precision"] == "bf16-mixed"
+    assert config["trainer"]["gradient_clip_val"] is None
+    assert config["model"]["memory_format"] == "contiguous"
+    assert not (outcome.folder / "pictures" / "test.png").exists()
+    assert "test/miou" not in logged(outcome.folder)
+
+
+def test_help_and_version(run: Run) -> None:
+    assert run("--version").out.startswith("seglit ")
+    for args in ([], ["--help"]):
+        outcome = run(*args)
+        assert outcome.code == 0
+        assert all(f"  {command} " in outcome.out for command in ("fit", "validate", "test", "shapes"))
+    assert "--trainer.max_epochs" in run("fit", "--help").out
+
+
+def test_shapes_are_written(run: Run, tmp_path: Path) -> None:
+    assert run("shapes", "here", "--num_train=2", "--num_val=1", "--num_test=1", "--size=[16, 24]").code == 0
+    assert sorted(path.name for path in tmp_path.glob("here/images/train/*")) == ["00000.png", "00001.png"]
+    with Image.open(tmp_path / "here" / "masks" / "test" / "00000.png") as mask:
+        assert mask.size == (24, 16)
+
+
+MINE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes, in_channels=3, width=4):
+        super().__init__()
+        self.layer = nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+    def forward(self, image):
+        return self.layer(image)
+
+class Loss(nn.Module):
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits, mask):
+        assert logits.dtype == torch.float32 and mask.dtype == torch.int64
+        return self.factor * nn.functional.cross_entropy(logits, mask, ignore_index=255)
+"""
+OWN = """
+network: {class_path: mine.Net, init_args: {width: 8}}
+criterion: {class_path: mine.Loss, init_args: {factor: 1000.0}}
+optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.0, weight_decay: 0.0}}
+scheduler: null
+"""
+
+
+def seglit(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """`python -m seglit ARGS`, in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment.pop("SEGLIT_RUN_FOLDER", None)
+    command = [sys.executable, "-m", "seglit", *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_a_network_and_a_loss_from_a_file_in_the_working_directory(tmp_path: Path, tiny: list[str]) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "own.yaml").write_text(OWN)
+    done = seglit(tmp_path, "fit", *tiny, "--model", "own.yaml", "--trainer.max_epochs=1", "--test_after_fit=false")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("runs/*/*")
+    assert all(float(loss) > 500 for loss in logged(folder)["train/loss"])
+    checkpoint = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert checkpoint["seglit"]["network"] == {
+        "class_path": "mine.Net",
+        "init_args": {"num_classes": 6, "in_channels": 3, "width": 8},
+    }
+
+
+def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list[str]) -> None:
+    ddp = ["-c", str(REPOSITORY / "configs" / "hardware" / "ddp.yaml"), "--trainer.devices=2"]
+    on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
+    done = seglit(tmp_path, "fit", *tiny, *ddp, *on_cpu, "--trainer.max_epochs=1", "--data.batch_size=1")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("runs/*/*")
+    assert done.stdout.count("run folder: ") == 1
+    scores = logged(folder)
+    config, best = folder / "config.yaml", folder / "checkpoints" / "best.ckpt"
+    alone = ["--trainer.strategy=auto", "--trainer.devices=1", "--trainer.default_root_dir=alone"]
+    run_in(tmp_path, "test", "-c", config, "--ckpt_path", best, *alone)
+    (other,) = tmp_path.glob("alone/*/*")
+    assert {name: scores[f"test/{name}"] for name in SCORES} == {name: logged(other)[f"test/{name}"] for name in SCORES}
+
+
+def test_fit_scores_the_averaged_weights_that_it_saves(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    averaging = {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": {"decay": 0.8}}
+    (tmp_path / "ema.yaml").write_text(yaml.dump({"trainer": {"callbacks": [averaging]}}))
+    fit = run("fit", *tiny, "-c", "ema.yaml", "--experiment=ema")
+    assert fit.code == 0, fit.err
+    again = run(*fit.out.splitlines()[-1].partition("seglit ")[2].split())
+    assert table(again.out) == table(fit.out)
+
+
+def test_a_resumed_run_remembers_the_best(trained: Outcome, run: Run) -> None:
+    last = trained.folder / "checkpoints" / "last.ckpt"
+    outcome = run("fit", "-c", trained.folder / "config.yaml", "--ckpt_path", last, "--trainer.max_epochs=3")
+    assert outcome.code == 0, outcome.err
+    states = torch.load(outcome.folder / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (best,) = [state["best_model_score"] for name, state in states.items() if name.startswith("BestCheckpoint")]
+    scores = logged(trained.folder)["val/miou"] + logged(outcome.folder)["val/miou"]
+    assert float(best) == pytest.approx(max(map(float, scores)))
+
+
+def test_only_a_checkpoint_that_fits_is_scored(trained: Outcome, run: Run) -> None:
+    config, best = trained.folder / "config.yaml", trained.folder / "checkpoints" / "best.ckpt"
+    renamed = f"--data.class_names=[{','.join(reversed(CLASS_NAMES))}]"
+    for options, hint in (
+        ([], "--ckpt_path"),
+        (["--ckpt_path=best"], "names no file"),
+        (["--ckpt_path", best, renamed], "the checkpoint's classes are background, disk"),
+        (["--ckpt_path", best, "--model.network.channels=[4, 8, 16]"], "of another network"),
+    ):
+        outcome = run("test", "-c", config, *options)
+        assert outcome.code == 2
+        (line,) = [line for line in outcome.err.splitlines() if line.startswith("seglit: error: ")]
+        assert hint in line

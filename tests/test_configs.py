@@ -1,0 +1,112 @@
+"""Every file of configs/ is understood, and every model in it trains a step, as the command line does it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from jsonargparse import ArgumentParser
+
+from seglit.data import Augment
+from tests.conftest import QUIET, Run
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SHAPES = ("--data", CONFIGS / "data" / "shapes.yaml")
+UNET = ("--model", CONFIGS / "model" / "unet.yaml")
+ON_TOP = {"camvid-gpu": [CONFIGS / "experiment" / "camvid.yaml"]}  # experiments that change another
+
+
+def names(group: str) -> list[str]:
+    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+
+
+def understood(run: Run, *args: object) -> dict[str, dict[str, object]]:
+    """The whole configuration that a command line comes to; nothing is built."""
+    code, out, err = run("fit", *args, "--print_config=skip_unset")
+    assert (code, err) == (0, "")
+    config: dict[str, dict[str, object]] = yaml.safe_load(out)
+    return config
+
+
+def test_every_file_is_tested() -> None:
+    groups = {file.relative_to(CONFIGS).parts[0] for file in CONFIGS.rglob("*.yaml")}
+    assert groups == {"augment", "data", "experiment", "hardware", "logger", "model", "sweep.yaml"}
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_a_model_trains_a_step(run: Run, name: str) -> None:
+    file = CONFIGS / "model" / f"{name}.yaml"
+    network = yaml.safe_load(file.read_text())["network"]["init_args"]
+    options = ["--data.num_train=2", "--data.num_val=1", "--data.size=[32, 32]", "--data.batch_size=2"]
+    if "channels" in network and "encoder" not in network:
+        options.append(f"--model.network.init_args.channels={[width // 8 for width in network['channels']]}")
+    limits = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    outcome = run(
+        *("fit", *SHAPES, "--model", file, *options, "--data.num_workers=0", *limits, "--test_after_fit=false"),
+        *(*QUIET, "--trainer.num_sanity_val_steps=0", "--checkpoint.save_top_k=0"),
+    )
+    assert outcome.code == 0, outcome.err
+    header, *rows = (outcome.folder / "metrics.csv").read_text().splitlines()
+    loss, miou = (header.split(",").index(column) for column in ("train/loss", "val/miou"))
+    cells = [row.split(",") for row in rows]
+    assert [0 < float(cell[loss]) < 10 for cell in cells if cell[loss]] == [True]
+    assert [0 <= float(cell[miou]) <= 1 for cell in cells if cell[miou]] == [True]
+
+
+@pytest.mark.parametrize("name", names("augment"))
+def test_an_augmentation_augments(name: str) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--augment", type=Augment)
+    config = parser.parse_object({"augment": yaml.safe_load((CONFIGS / "augment" / f"{name}.yaml").read_text())})
+    pipeline = parser.instantiate_classes(config).augment.pipeline((24, 24))
+    rng = np.random.default_rng(0)
+    image, mask = rng.integers(0, 256, (32, 32, 3), np.uint8), rng.integers(0, 3, (32, 32), np.uint8)
+    changed = [pipeline(image, mask, seed) for seed in range(8)]
+    assert {(one.shape, other.shape) for one, other in changed} == {((24, 24, 3), (24, 24))}
+    assert {value for _, other in changed for value in np.unique(other)} <= {0, 1, 2, 255}
+
+
+@pytest.mark.parametrize("name", names("data"))
+def test_a_data_set_is_understood(run: Run, name: str) -> None:
+    config = understood(run, "--data", CONFIGS / "data" / f"{name}.yaml", *UNET)
+    assert str(config["data"]["class_path"]).startswith("seglit.data.")
+
+
+@pytest.mark.parametrize("name", names("experiment"))
+def test_an_experiment_is_understood(run: Run, name: str) -> None:
+    file = CONFIGS / "experiment" / f"{name}.yaml"
+    config = understood(run, *(f"-c={each}" for each in (*ON_TOP.get(name, []), file)))
+    assert config["trainer"]["max_epochs"] == yaml.safe_load(file.read_text())["trainer"]["max_epochs"]
+
+
+# Only `cpu` can run here, as every test does: gpu needs one, FSDP's strategy refuses a CPU, SLURM needs a cluster's
+# job. That DDP trains and scores as one process does is tested in test_cli.py, on processes without a GPU.
+@pytest.mark.parametrize("name", names("hardware"))
+def test_hardware_is_understood(run: Run, name: str) -> None:
+    file = CONFIGS / "hardware" / f"{name}.yaml"
+    trainer = understood(run, *SHAPES, *UNET, "-c", file)["trainer"]
+    for key, value in yaml.safe_load(file.read_text())["trainer"].items():
+        assert trainer.get(key) == value or isinstance(value, dict)
+
+
+@pytest.mark.parametrize("name", names("logger"))
+def test_a_logger_is_added(run: Run, name: str) -> None:
+    files = (f"-c={CONFIGS / 'logger' / f'{each}.yaml'}" for each in ("tensorboard", name))
+    loggers = understood(run, *SHAPES, *UNET, *files)["trainer"]["logger"]
+    assert isinstance(loggers, list)
+    assert len(loggers) == 2
+
+
+def test_a_sweep_sets_what_there_is(run: Run) -> None:
+    sweep = yaml.safe_load((CONFIGS / "sweep.yaml").read_text())
+    program, command, *options, args = sweep["command"]
+    assert (program, command, args) == ("seglit", "fit", "${args}")
+    chosen = {name: (entry.get("values") or [entry["min"]])[0] for name, entry in sweep["parameters"].items()}
+    placed = [str(CONFIGS.parent / option) if option.endswith(".yaml") else option for option in options]
+    config = understood(run, *placed, *(f"--{name}={value}" for name, value in chosen.items()))
+    for name, value in chosen.items():
+        found: object = config
+        for key in name.split("."):
+            assert isinstance(found, dict)
+            found = found[key]
+        assert found == value

@@ -1,0 +1,153 @@
+"""Bad input on the command line: one line, exit code 2, the nearest right name, and where the wrong one stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seglit.errors import InputError
+from tests.conftest import Run
+
+DATA = """\
+class_path: seglit.data.FolderDataModule
+init_args:
+  root: SHAPES
+  class_names: [background, disk, box, triangle, line, star]
+  batch_size: 2
+  num_workers: 0
+"""
+MODEL = """\
+network:
+  class_path: seglit.networks.UNet
+  init_args:
+    channels: [4, 8]
+"""
+TRAINER = "data: data.yaml\nmodel: model.yaml\ntrainer:\n  max_epochs: 1\n"
+PARTS = ("fit", "--data", "data.yaml", "--model", "model.yaml")
+
+CASES = {
+    "command": (["fti"], {}, "no command 'fti'; did you mean 'fit'?"),
+    "nothing": (["fit"], {}, "not set: model.network, data; name a configuration (-c FILE), or --data FILE and "),
+    "option": ([*PARTS, "--trainer.max_epoch=2"], {}, "no setting 'trainer.max_epoch'; did you mean 'trainer.max_e"),
+    "short option": ([*PARTS, "--max_epochs=2"], {}, "no setting 'max_epochs'; did you mean 'trainer.max_epochs'?"),
+    "key": (
+        ["fit", "-c", "run.yaml"],
+        {"run.yaml": TRAINER + "  acelerator: cpu\n"},
+        "no setting 'trainer.acelerator'; did you mean 'trainer.accelerator'? (run.yaml, line 5)",
+    ),
+    "group": (
+        list(PARTS),
+        {"model.yaml": MODEL.replace("network:", "netwrok:")},
+        "no setting 'model.netwrok'; did you mean 'model.network'? (model.yaml, line 1)",
+    ),
+    "argument": (
+        ["fit", "-c", "run.yaml"],  # which names the file it stands in
+        {"run.yaml": TRAINER, "model.yaml": MODEL.replace("channels", "chanels")},
+        "seglit.networks.UNet has no setting 'chanels'; did you mean 'channels'? (model.yaml, line 4)",
+    ),
+    "value": ([*PARTS, "--trainer.max_epochs=two"], {}, "trainer.max_epochs is 'two', but takes int or null"),
+    "value in a file": (
+        list(PARTS),
+        {"data.yaml": DATA.replace("batch_size: 2", "batch_size: many")},
+        "data.batch_size is 'many', but takes int (data.yaml, line 5)",
+    ),
+    "choice": (
+        [*PARTS, "--model.memory_format=channel_last"],
+        {},
+        r"model.memory_format is 'channel_last', but takes one of .* or null; did you mean 'channels_last'?",
+    ),
+    "class": (
+        list(PARTS),
+        {"model.yaml": MODEL.replace("UNet", "Unet")},
+        "seglit.networks has no class 'Unet'; did you mean 'UNet'? (model.yaml, line 2)",
+    ),
+    "module": (
+        list(PARTS),
+        {"model.yaml": MODEL.replace("networks", "network")},
+        "seglit has no module 'network'; did you mean 'networks'? (model.yaml, line 2)",
+    ),
+    "package": (
+        list(PARTS),
+        {"model.yaml": MODEL.replace("seglit.networks", "mine")},
+        "cannot import mine.UNet: no module named 'mine' (model.yaml, line 2)",
+    ),
+    "configuration": (["fit", "-c", "modle.yaml"], {}, r"no file .*modle.yaml; did you mean 'model.yaml'?"),
+    "part": (["fit", "--data=dat.yaml", "--model=model.yaml"], {}, "no file dat.yaml; did you mean 'data.yaml'?"),
+    "part of a configuration": (
+        ["fit", "-c", "sub/run.yaml"],
+        {"sub/run.yaml": "model: ../model.yaml\ndata: ../dat.yaml\n"},
+        "no file ../dat.yaml; did you mean 'data.yaml'? (sub/run.yaml, line 2)",
+    ),
+    "syntax": (
+        ["fit", "-c", "run.yaml"],
+        {"run.yaml": "model: {a: [1, 2\ntrainer: x\n"},
+        "run.yaml, line 2: not valid YAML (expected ',' or ']', but got ':')",
+    ),
+    "no settings": (["fit", "-c", "run.yaml"], {"run.yaml": "just text\n"}, "run.yaml: holds no settings; "),
+    "folder": (
+        [*PARTS, "--trainer.accelerator=cpu"],
+        {"data.yaml": DATA.replace("SHAPES", "SHAPESS")},
+        r"data root .*shapess: no such folder; did you mean .*shapes?",
+    ),
+    "checkpoint": (
+        ["test", *PARTS[1:], "--ckpt_path=bset.ckpt"],
+        {"best.ckpt": ""},
+        "no checkpoint bset.ckpt; did you mean 'best.ckpt'?",
+    ),
+    "refused": (
+        [*PARTS, "--model.network.init_args.channels=[4]", "--trainer.accelerator=cpu"],
+        {},
+        "UNet needs at least two levels: channels [4] has 1",
+    ),
+    "shapes' folder": (["shapes"], {}, "not set: root"),
+    "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "no setting 'num_trai'; did you mean 'num_train'?"),
+    "shapes' value": (["shapes", "x", "--num_train=two"], {}, "num_train is 'two', but takes int"),
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, shapes: Path) -> Path:
+    """A folder with `data.yaml` and `model.yaml`, as right as can be."""
+    (tmp_path / "data.yaml").write_text(DATA.replace("SHAPES", str(shapes)))
+    (tmp_path / "model.yaml").write_text(MODEL)
+    return tmp_path
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_line_says_what_and_where(run: Run, files: Path, shapes: Path, case: str) -> None:
+    args, changed, line = CASES[case]
+    for name, text in changed.items():
+        (files / name).parent.mkdir(exist_ok=True)
+        (files / name).write_text(text.replace("SHAPES", str(shapes)).replace("shapesS", "shapess"))
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    pattern = ".*".join(map(re.escape, f"seglit: error: {line}".split(".*")))
+    assert re.match(pattern, err)
+    assert err.count("\n") == 1
+    if not line.endswith((" ", "max_e")):
+        assert re.fullmatch(pattern, err.strip())
+    assert not (files / "runs").is_dir() or not list(files.glob("runs/*/*"))  # no empty run folders
+
+
+def test_a_wrong_mask_in_a_reading_process(run: Run, files: Path) -> None:
+    code, _, err = run(
+        *(*PARTS, "--data.num_workers=1", "--data.class_names=[background, disk, box]", "--trainer.accelerator=cpu"),
+        *("--trainer.enable_progress_bar=false", "--trainer.num_sanity_val_steps=0"),
+    )
+    assert code == 2
+    (line,) = err.splitlines()
+    assert re.match(r"seglit: error: \S+/masks/train/\d+\.png: holds the value \d \(\d+ pixels\).* is no class; ", line)
+
+
+def test_what_lightning_refuses(run: Run, files: Path) -> None:
+    options = ("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.max_epochs=1")
+    code, _, err = run(*PARTS, *options, "--checkpoint.monitor=val/mIoU")
+    assert code == 2
+    (line,) = err.splitlines()
+    assert line.startswith("seglit: error: `ModelCheckpoint(monitor='val/mIoU')` could not find")
+    assert "'val/miou'" in line
+
+
+def test_debug_shows_where_it_was_raised(run: Run, files: Path) -> None:
+    with pytest.raises(InputError, match=r"no setting 'trainer\.max_epoch'"):
+        run(*PARTS, "--trainer.max_epoch=2", "--debug")

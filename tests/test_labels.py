@@ -1,0 +1,100 @@
+"""Class names, stored values and colours: what is accepted, what is refused, and in which words."""
+
+import json
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seglit.errors import InputError
+from seglit.labels import IGNORE_INDEX, Labels
+
+NAMES = ["road", "car", "sky"]
+ENCODINGS: dict[str, dict[str, Any]] = {
+    "indices": {},
+    "ignored": {"ignore_values": [255, 7]},
+    "many to one": {"mask_values": {"road": [3, 200], "car": 0, "sky": [17, 18, 19]}, "ignore_values": [99]},
+    "beyond 8 bits": {"mask_values": {"road": 70_000, "car": 300, "sky": -1}},
+    "colours": {
+        "mask_colors": {"road": [[128, 64, 128], [0, 0, 1]], "car": [0, 1, 0], "sky": [1, 0, 0]},
+        "ignore_values": [[0, 0, 0]],
+    },
+}
+
+
+def stored_mask(labels: Labels) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """Every listed value at random places, and by a plain dictionary look-up the classes that they mean."""
+    values = list(labels.values)
+    places = np.random.default_rng(0).integers(0, len(values), (9, 7))
+    stored = np.array(values)[places]
+    classes = np.array([[labels.values[values[place]] for place in row] for row in places], np.uint8)
+    return stored, classes
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
+def test_every_listed_value_becomes_its_class(encoding: dict[str, Any]) -> None:
+    labels = Labels.create(NAMES, **encoding)
+    stored, classes = stored_mask(labels)
+    encoded = labels.encode(stored, "mask.png")
+    assert encoded.dtype == np.uint8
+    np.testing.assert_array_equal(encoded, classes)
+    assert set(np.unique(encoded)) - {IGNORE_INDEX} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
+def test_survives_plain_data_and_pickle(encoding: dict[str, Any]) -> None:
+    labels = Labels.create(NAMES, **encoding)
+    assert Labels.from_dict(json.loads(json.dumps(labels.to_dict()))) == labels
+    assert pickle.loads(pickle.dumps(labels)) == labels
+
+
+def test_colors_come_back_as_classes() -> None:
+    colors = {"road": [128, 64, 128], "car": [0, 0, 142], "sky": [70, 130, 180]}
+    labels = Labels.create(NAMES, mask_colors=colors)
+    mask = np.random.default_rng(1).integers(0, 3, (5, 4), dtype=np.uint8)
+    np.testing.assert_array_equal(labels.encode(labels.colorize(mask), "mask.png"), mask)
+
+
+def test_palette_is_the_given_one_or_distinct_hues() -> None:
+    given = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert Labels.create(NAMES, palette=given).palette == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
+    many = Labels.create([f"class {index}" for index in range(40)]).palette
+    assert len(set(many)) == 40
+    assert all(0 <= part <= 255 for color in many for part in color)
+
+
+def test_void_is_drawn_apart_from_every_class() -> None:
+    labels = Labels.create(NAMES)
+    drawn = labels.colorize(np.array([[0, 1, 2, IGNORE_INDEX]], np.uint8))
+    assert drawn.shape == (1, 4, 3)
+    assert len({tuple(color) for color in drawn[0].tolist()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"class_names": []}, "class_names is empty"),
+        ({"class_names": ["a", "b", "a"]}, "'a' twice"),
+        ({"class_names": [str(i) for i in range(256)]}, "at most 255"),
+        ({"mask_values": {"road": 0, "car": 1, "skye": 2}}, "did you mean 'sky'?"),
+        ({"mask_values": {"road": 0, "car": 1}}, "no entry for the class 'sky'"),
+        ({"mask_values": {}}, "no entry for the class 'road'"),
+        ({"mask_colors": {}}, "no entry for the class 'road'"),
+        ({"mask_values": {"road": 0, "car": [1, 0], "sky": 2}}, "0 is given to both 'road' and 'car'"),
+        ({"mask_values": {}, "mask_colors": {}}, "keep one"),
+        ({"ignore_values": [1]}, "ignore_values holds 1, which is also the class 'car'"),
+        ({"ignore_values": [[0, 0, 0]]}, "must be of the masks' own kind"),
+        ({"mask_colors": {n: [i, 0, 0] for i, n in enumerate(NAMES)}, "ignore_values": [0]}, "masks' own kind"),
+        ({"mask_colors": {"road": [0, 0, 256], "car": [1, 1, 1], "sky": [2, 2, 2]}}, "no RGB colour"),
+        ({"palette": [[0, 0, 0]]}, "palette holds 1 colours for 3 classes"),
+        ({"palette": [[0, 0], [1, 1, 1], [2, 2, 2]]}, "no RGB colour"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_contradictions_are_refused_in_one_line(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError) as error:
+        Labels.create(**{"class_names": NAMES, **settings})
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)

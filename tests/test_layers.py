@@ -1,0 +1,94 @@
+"""Who may import whom: what every file says it imports, and what Python has loaded after importing it."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import seglit
+
+PACKAGE = Path(seglit.__file__).parent
+LIGHTNING = {"pytorch_lightning", "lightning_fabric"}
+
+# Room -> what its files may import, or import from, beside the standard library and the room itself.
+ROOMS = {
+    "__init__.py": set[str](),
+    "__main__.py": {"jsonargparse", "seglit"},
+    "errors.py": set[str](),
+    "labels.py": {"numpy", "seglit.errors"},
+    "networks": {"torch", "torchvision", "segmentation_models_pytorch", "timm", "huggingface_hub", "seglit.errors"},
+    "losses.py": {"torch", "seglit.errors", "seglit.labels"},
+    "metrics.py": {"numpy", "torch", "torchmetrics", "seglit.errors", "seglit.labels"},
+    "optim.py": {"torch", "seglit.errors", *LIGHTNING},
+    "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
+    | {"seglit.errors", "seglit.labels"},
+    "pictures.py": {"numpy", "PIL", "seglit.labels"},
+    "module.py": {"torch", "torchmetrics", *LIGHTNING}
+    | {f"seglit.{name}" for name in ("data.base", "errors", "labels", "metrics", "networks.normalization", "optim")},
+    "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
+    | {f"seglit.{name}" for name in ("__version__", "data.base", "errors", "labels", "metrics", "optim", "pictures")},
+    "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
+    "hardware.py": {"torch"},
+    "run_folder.py": LIGHTNING,
+    "explain.py": {"yaml", "seglit.errors"},
+    "cli.py": {"jsonargparse", "yaml", "seglit", *LIGHTNING},
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_file_has_a_room() -> None:
+    found = {file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py")}
+    assert found == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_file_imports_what_its_room_may(room: str) -> None:
+    files = [PACKAGE / room] if room.endswith(".py") else sorted((PACKAGE / room).rglob("*.py"))
+    allowed = ROOMS[room] | {f"seglit.{room}"}
+    for file in files:
+        for name in imports(file):
+            known = name.partition(".")[0] in sys.stdlib_module_names
+            assert known or any(f"{name}.".startswith(f"{each}.") for each in allowed), f"{file.name} imports {name}"
+
+
+def loaded_after(*modules: str) -> list[set[str]]:
+    """Imports modules one after another in a new process: the packages, and the rooms of seglit, loaded after each."""
+    script = (
+        "import importlib, json, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    print(json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *modules], capture_output=True, text=True, check=True)
+    names = [json.loads(line) for line in done.stdout.splitlines()]
+    return [{".".join(name.split(".")[: 1 + name.startswith("seglit.")]) for name in each} for each in names]
+
+
+HEAVY = {"torch", "torchmetrics", "torchvision", "albumentations", "segmentation_models_pytorch", "wandb", *LIGHTNING}
+
+
+def test_what_starts_at_once() -> None:
+    main, labels = loaded_after("seglit.__main__", "seglit.labels")
+    assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
+    assert not labels & {"PIL", "yaml", "jsonargparse", *HEAVY}
+
+
+def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
+    losses, metrics, networks, callbacks = loaded_after(
+        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.callbacks"
+    )
+    for loaded in (losses, metrics, networks):
+        assert not loaded & {"albumentations", "wandb", *LIGHTNING}
+    assert not losses & {"torchvision", "segmentation_models_pytorch"}
+    assert not callbacks & {"wandb", "tensorboard"}

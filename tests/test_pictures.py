@@ -1,0 +1,72 @@
+"""Pictures: what is drawn where, in which colours."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seglit.labels import IGNORE_INDEX, Labels
+from seglit.pictures import Prediction, as_rgb, draw_grid, shrink
+
+LABELS = Labels.create(["ground", "thing"], palette=[[10, 20, 30], [200, 100, 50]])
+WRONG = [225, 40, 50]
+VOID = [200, 200, 200]
+
+
+def prediction(channels: int = 3) -> Prediction:
+    """A grey image (20, 40); the right half is `thing` and so predicted but for one corner, the top left is void."""
+    image = np.full((20, 40, channels), 90, np.uint8)
+    target = np.zeros((20, 40), np.uint8)
+    target[:, 20:] = 1
+    preds = target.copy()
+    preds[10:, 30:] = 0
+    target[:10, :10] = IGNORE_INDEX
+    preds[:10, :10] = 1
+    return Prediction(image, target, preds, "name")
+
+
+def panels(page: Image.Image, width: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """The four pictures of the first row."""
+    pixels, height = np.asarray(page), width // 2
+    (top,) = {int(rows[0]) for rows in [np.flatnonzero((pixels[:, 6 : 6 + width] == 90).all((1, 2)))]}
+    return [pixels[top : top + height, 6 + place * (width + 6) :][:, :width] for place in range(4)]
+
+
+def test_a_row_shows_image_target_prediction_and_errors() -> None:
+    image, target, preds, errors = panels(draw_grid([prediction()], LABELS, width=40), 40)
+    assert (image == 90).all()
+    assert (target[:10, :10] == VOID).all()
+    assert (target[:, 20:] == LABELS.palette[1]).all()
+    assert (target[10:, :20] == LABELS.palette[0]).all()
+    assert (preds[:10, :10] == LABELS.palette[1]).all()
+    assert (preds[10:, 30:] == LABELS.palette[0]).all()
+    wrong = (errors == WRONG).all(-1)
+    assert wrong[10:, 30:].all()
+    assert wrong.sum() == 10 * 10  # void is never wrong
+
+
+def test_every_prediction_has_a_row_of_its_own_shape() -> None:
+    one, three = (draw_grid([prediction()] * count, LABELS, width=60) for count in (1, 3))
+    assert three.width == one.width
+    assert three.height - one.height == 2 * (30 + 6)
+
+
+def test_the_legend_takes_as_many_lines_as_it_needs() -> None:
+    heights = [
+        draw_grid([prediction()], Labels.create([f"class {c}" for c in range(count)]), 60).height for count in (2, 40)
+    ]
+    assert heights[1] > heights[0] + 100
+
+
+@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (3, [0, 1, 2]), (5, [0, 1, 2])])
+def test_any_number_of_channels_can_be_shown(channels: int, shown: list[int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, channels), np.uint8)
+    np.testing.assert_array_equal(as_rgb(image), image[..., shown])
+    draw_grid([prediction(channels)], LABELS)
+
+
+def test_shrinking_keeps_the_aspect_and_invents_no_class() -> None:
+    mask = np.random.default_rng(0).choice(np.array([0, 7, IGNORE_INDEX], np.uint8), (30, 90))
+    small = shrink(mask, 31, Image.Resampling.NEAREST)
+    assert small.shape == (10, 31)
+    assert set(np.unique(small)) <= {0, 7, IGNORE_INDEX}
+    assert shrink(np.zeros((1, 500), np.uint8), 20, Image.Resampling.NEAREST).shape == (1, 20)
