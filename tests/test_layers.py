@@ -30,12 +30,13 @@ ROOMS = {
     "module.py": {"torch", "torchmetrics", *LIGHTNING}
     | {f"seglit.{name}" for name in ("data.base", "errors", "labels", "metrics", "networks.normalization", "optim")},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("__version__", "data.base", "errors", "labels", "metrics", "optim", "pictures")},
+    | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
+    | {"seglit.optim", "seglit.pictures"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,
     "explain.py": {"yaml", "seglit.errors"},
-    "cli.py": {"jsonargparse", "yaml", "seglit", *LIGHTNING},
+    "cli.py": {"jsonargparse", "torch", "yaml", "seglit", *LIGHTNING},
 }
 
 

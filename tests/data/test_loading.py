@@ -56,7 +56,12 @@ def test_draws_depend_on_seed_epoch_and_index_alone() -> None:
         loader = shapes(num_workers).train_dataloader()  # its workers outlive an epoch
         assert all(same(epoch_of(loader, epoch), epochs[epoch]) for epoch in range(3))
     assert same(epoch_of(shapes().train_dataloader(), 2), epochs[2]), "a resumed run draws otherwise"
-    assert not same(epoch_of(shapes(seed=4).train_dataloader(), 0), epochs[0])
+
+
+def test_another_seed_draws_another_order_and_other_crops() -> None:
+    one, other = shapes(seed=3).train_dataloader(), shapes(seed=4).train_dataloader()
+    assert [batch["name"] for batch in epoch_of(one, 0)] != [batch["name"] for batch in epoch_of(other, 0)]
+    assert not one.dataset[0]["image"].equal(other.dataset[0]["image"])
 
 
 def test_an_image_looks_different_in_every_epoch() -> None:
