@@ -3,17 +3,21 @@
 import difflib
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
+    "predict": "write the masks of images with a trained network",
+    "inspect": "say what a folder of images and masks holds and what is wrong, and write its configuration",
     "shapes": "write a folder of made-up images and masks, to try things on",
 }
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 2 for input that has to be put right."""
+    """Runs one command and returns its exit code: 0 done, 1 for findings, 2 for input that has to be put right."""
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
         print(_help())
@@ -36,12 +40,20 @@ def _run(args: list[str], debug: bool) -> int:
     # Threads of a CPU sleep while they wait: spinning, they would take the cores from the processes that read images.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # imported here, so that help and a mistyped command answer at once
+    import logging
     import warnings
 
     from seglit.errors import InputError
 
+    # what Lightning advertises at every start
+    lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
     try:
+        if args[0] == "inspect":
+            return _inspect(args[1:])
+        if args[0] == "predict":
+            return _predict(args[1:])
         if args[0] == "shapes":
             _write_shapes(args[1:])
         else:
@@ -58,20 +70,61 @@ def _run(args: list[str], debug: bool) -> int:
     return 0
 
 
+def _inspect(args: list[str]) -> int:
+    from seglit.inspect.command import inspect
+
+    return int(_call(inspect, "inspect", args))
+
+
+def _predict(args: list[str]) -> int:
+    from seglit.inference.command import predict
+
+    return int(_call(predict, "predict", _gather(args, predict)))
+
+
 def _write_shapes(args: list[str]) -> None:
+    from seglit.data.synthetic import write_folder
+
+    _call(write_folder, "shapes", args)
+
+
+def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
+    """Makes one list, as the parser wants it, of what follows the first argument without a name."""
+    import inspect
+    import json
+
+    parameters = inspect.signature(function).parameters
+    named: list[str] = []
+    plain: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        if not arg.startswith("-"):
+            plain.append(arg)
+            continue
+        named.append(arg)
+        parameter = parameters.get(arg[2:])
+        if parameter is not None and parameter.annotation is not bool:
+            named += [value for value in [next(rest, None)] if value is not None]
+    return [*plain[:1], *([json.dumps(plain[1:])] if plain[1:] else []), *named]
+
+
+def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
+    """Calls a plain function with the command line's arguments: its signature is the command line."""
     import inspect
     from argparse import ArgumentError
 
     from jsonargparse import auto_cli
 
-    from seglit.data.synthetic import write_folder
     from seglit.errors import InputError
     from seglit.explain import explain
 
+    parameters = inspect.signature(function).parameters
+    switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
+    args = [f"{arg}=true" if arg in switches else arg for arg in args]
     try:
-        auto_cli(write_folder, args=args, prog="seglit shapes", exit_on_error=False, allow_abbrev=False)
+        return auto_cli(function, args=args, prog=f"seglit {command}", exit_on_error=False, allow_abbrev=False)
     except ArgumentError as error:
-        raise InputError(explain(error, args, inspect.signature(write_folder).parameters)) from error
+        raise InputError(explain(error, args, parameters)) from error
 
 
 def _help() -> str:

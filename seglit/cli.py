@@ -5,7 +5,8 @@ import sys
 from argparse import ArgumentError
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from pydoc import locate
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -16,12 +17,13 @@ from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord
+from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord, ScoreFile
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.explain import check_yaml, explain, refusal
-from seglit.hardware import fastest_memory_format, fastest_precision, find_device
+from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
+from seglit.optim import check_schedule
 from seglit.run_folder import make_run_folder
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -68,10 +70,20 @@ class SegmentationCLI(LightningCLI):
             default=True,
             help="Whether fit ends with scoring the best checkpoint on test.",
         )
+        parser.add_argument(
+            "--protocol",
+            type=bool | list[str],
+            nargs="?",
+            const=True,
+            default=False,
+            help="Whether the table's mIoU is also printed as torchmetrics, mmsegmentation and the Cityscapes script "
+            "define it; [background] sets that class aside there.",
+        )
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-        parser.link_arguments("data.labels", "model.labels", apply_on="instantiate")
+        for name in ("labels", "normalization"):
+            parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
         for name in ("num_classes", "in_channels"):
             parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")
 
@@ -91,7 +103,11 @@ class SegmentationCLI(LightningCLI):
         """Fills in what the hardware decides, records the configuration, then makes the run folder."""
         config = self.config[self.subcommand]
         _check_checkpoint(self.config.subcommand, config.ckpt_path)
+        if schedule := config.model.scheduler:
+            check_schedule(cast(type, locate(schedule.class_path)))
         device = find_device(config.trainer.accelerator)
+        if device == "cpu":
+            avoid_broken_amx()
         config.trainer.precision = config.trainer.precision or fastest_precision(device)
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
         config.experiment = config.experiment or _experiment_name(config)
@@ -116,11 +132,12 @@ class SegmentationCLI(LightningCLI):
             raise InputError(refusal(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Adds what every run has: the CSV log, the table, the record and the progress bar."""
+        """Adds what every run has: the CSV log, the table, the record, the scores and the progress bar."""
         config = self.config_init[self.subcommand].trainer
+        table = ClassTable(self.config[self.subcommand].protocol)
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
-        callbacks = [*_as_list(config.callbacks), ClassTable(), RunRecord(self.record, self._network_config())]
+        callbacks = [*_as_list(config.callbacks), table, RunRecord(self.record, self._network_config()), ScoreFile()]
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())
@@ -174,8 +191,8 @@ def _check_checkpoint(command: str, path: str | None) -> None:
 
 
 def _experiment_name(config: Namespace) -> str:
-    """The name of the first configuration file, or of the data's class."""
-    files = config.get("config") or []
+    """The name of the first configuration file, or of the data's file, or of its class."""
+    files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
     return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 

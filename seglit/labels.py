@@ -27,11 +27,18 @@ class Labels:
         class_names: One name a class; a name's place is its class index.
         palette: One RGB colour a class, 0 to 255.
         values: Stored value (an integer, or an RGB colour) to class index, or to `IGNORE_INDEX`.
+        tolerance: How far a stored value may be from a listed one, in its largest channel, and still mean it.
     """
 
     class_names: tuple[str, ...]
     palette: tuple[Color, ...]
     values: Mapping[Stored, int]
+    tolerance: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses a tolerance that is no distance."""
+        if self.tolerance < 0:
+            raise InputError(f"mask_tolerance is {self.tolerance}; it is a distance, 0 or more")
 
     @classmethod
     def create(
@@ -41,6 +48,7 @@ class Labels:
         mask_colors: Mapping[str, list[int] | list[list[int]]] | None = None,
         ignore_values: Sequence[int | list[int]] = (),
         palette: Sequence[Sequence[int]] | None = None,
+        tolerance: int = 0,
     ) -> Self:
         """Builds labels from what a YAML file says.
 
@@ -51,6 +59,8 @@ class Labels:
             mask_colors: Class name to the stored RGB colour, or colours, that mean it.
             ignore_values: Stored integers (or colours) that are void.
             palette: RGB colours to draw the classes in; without it `mask_colors`, or well separated hues.
+            tolerance: How far a stored value may be from a listed one and still mean it; what is farther from all
+                is then void. 0 accepts listed values alone.
 
         Raises:
             InputError: A class without value, a value without class, one value for two classes, too many classes.
@@ -81,7 +91,7 @@ class Labels:
             values[value] = IGNORE_INDEX
         if len({isinstance(value, tuple) for value in values}) > 1:
             raise InputError("ignore_values must be of the masks' own kind: integers, or colours [r, g, b]")
-        return cls(names, _palette(len(names), palette, mask_colors, names), values)
+        return cls(names, _palette(len(names), palette, mask_colors, names), values, tolerance)
 
     @property
     def num_classes(self) -> int:
@@ -106,12 +116,31 @@ class Labels:
         Raises:
             InputError: A stored value that is neither a class nor void.
         """
+        if self.tolerance:
+            return self._encode_nearest(stored)
         packed = _pack(stored) if stored.ndim == 3 else stored
         place = np.searchsorted(self._sorted_values, packed).clip(max=len(self._sorted_values) - 1)
         if not np.array_equal(self._sorted_values[place], packed):
             self._refuse(packed[self._sorted_values[place] != packed], where)
         encoded: npt.NDArray[np.uint8] = self._sorted_classes[place]
         return encoded
+
+    def decode(self, mask: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        """Turns class indices into what a mask file stores: of several values that mean a class, the one named first.
+
+        Args:
+            mask: (H, W) class indices without void.
+
+        Returns:
+            (H, W) integers of the smallest type that holds them, or (H, W, 3) uint8 where masks hold colours.
+        """
+        first: dict[int, Stored] = {}
+        for value, index in self.values.items():
+            first.setdefault(index, value)
+        table = np.array([first[index] for index in range(self.num_classes)])
+        smallest = np.result_type(np.min_scalar_type(table.min()), np.min_scalar_type(table.max()))
+        stored: npt.NDArray[Any] = table.astype(smallest)[mask]
+        return stored
 
     def colorize(self, mask: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Draws class indices (H, W) as an RGB picture (H, W, 3) uint8; void is light grey."""
@@ -126,13 +155,15 @@ class Labels:
             "class_names": list(self.class_names),
             "palette": [list(color) for color in self.palette],
             "values": [[list(v) if isinstance(v, tuple) else v, index] for v, index in self.values.items()],
+            "tolerance": self.tolerance,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Reads what `to_dict` wrote."""
         values = {_as_stored(value): index for value, index in data["values"]}
-        return cls(tuple(data["class_names"]), tuple(_color(c) for c in data["palette"]), values)
+        palette = tuple(_color(color) for color in data["palette"])
+        return cls(tuple(data["class_names"]), palette, values, data.get("tolerance", 0))
 
     @cached_property
     def _sorted_values(self) -> npt.NDArray[np.int64]:
@@ -141,6 +172,22 @@ class Labels:
     @cached_property
     def _sorted_classes(self) -> npt.NDArray[np.uint8]:
         return np.array([index for _, index in sorted((_code(v), i) for v, i in self.values.items())], np.uint8)
+
+    def _encode_nearest(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Each stored value as the nearest listed one within the tolerance, else void."""
+        codes, places = np.unique(_pack(stored) if stored.ndim == 3 else stored, return_inverse=True)
+        if self.stored_as_color:
+            found = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1)  # (U, 3)
+        else:
+            found = codes.astype(np.int64)[:, None]  # (U, 1)
+        nearest = np.full(len(codes), IGNORE_INDEX, np.uint8)
+        distance = np.full(len(codes), self.tolerance + 1, np.int64)
+        for value, index in self.values.items():
+            away = np.abs(found - np.array(value, np.int64)).max(-1)
+            nearest[away < distance] = index
+            distance = np.minimum(distance, away)
+        encoded: npt.NDArray[np.uint8] = nearest[places.reshape(stored.shape[:2])]
+        return encoded
 
     def _refuse(self, unknown: npt.NDArray[Any], where: str) -> None:
         codes, counts = np.unique(unknown, return_counts=True)
@@ -155,7 +202,8 @@ class Labels:
         raise InputError(
             f"{where}: holds the value {shown[0]} ({counts[0]} pixels){others}, which is no class; if void, say "
             f"`ignore_values: [{void}{', ...' * (len(shown) > 8)}]`; if a class, give it to that one, as in "
-            f"`{'mask_colors' if self.stored_as_color else 'mask_values'}: {{{', '.join(entries)}}}`"
+            f"`{'mask_colors' if self.stored_as_color else 'mask_values'}: {{{', '.join(entries)}}}`; "
+            "`seglit inspect FOLDER` lists what all masks hold"
         )
 
 

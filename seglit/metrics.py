@@ -39,42 +39,57 @@ class Scores:
     @property
     def iou(self) -> PerClass:
         """Intersection over union per class, (C,); nan for a class in neither target nor prediction."""
-        return _divide(self._correct, self._target + self._predicted - self._correct)
+        return divide(self._correct, self._target + self._predicted - self._correct)
 
     @property
     def dice(self) -> PerClass:
         """Dice coefficient (F1) per class, (C,); nan for a class in neither target nor prediction."""
-        return _divide(2 * self._correct, self._target + self._predicted)
+        return divide(2 * self._correct, self._target + self._predicted)
 
     @property
-    def accuracy(self) -> PerClass:
-        """The share of each class's pixels that were found (recall), (C,); nan for a class not in the target."""
-        return _divide(self._correct, self._target)
+    def precision(self) -> PerClass:
+        """The share of the pixels predicted as a class that are of it, (C,); nan for a class never predicted."""
+        return divide(self._correct, self._predicted)
+
+    @property
+    def recall(self) -> PerClass:
+        """The share of each class's pixels that were found (its accuracy), (C,); nan for a class not in the target."""
+        return divide(self._correct, self._target)
 
     @property
     def pixel_share(self) -> PerClass:
         """Each class's share of the target's labelled pixels, (C,)."""
-        return _divide(self._target, np.full_like(self._target, self._target.sum()))
+        return divide(self._target, np.full_like(self._target, self._target.sum()))
 
     @property
     def miou(self) -> float:
         """The mean of `iou` over the classes that occur in target or prediction."""
-        return _mean(self.iou)
+        return mean_defined(self.iou)
 
     @property
     def mdice(self) -> float:
         """The mean of `dice` over the classes that occur in target or prediction."""
-        return _mean(self.dice)
+        return mean_defined(self.dice)
+
+    @property
+    def mean_precision(self) -> float:
+        """The mean of `precision` over the classes that are predicted."""
+        return mean_defined(self.precision)
 
     @property
     def mean_accuracy(self) -> float:
-        """The mean of `accuracy` over the classes that occur in the target."""
-        return _mean(self.accuracy)
+        """The mean of `recall` over the classes that occur in the target."""
+        return mean_defined(self.recall)
 
     @property
     def pixel_accuracy(self) -> float:
         """The share of all labelled pixels that are right."""
-        return float(_divide(self._correct.sum(keepdims=True), self._target.sum(keepdims=True))[0])
+        return float(divide(self._correct.sum(keepdims=True), self._target.sum(keepdims=True))[0])
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """`iou` weighted by `pixel_share`: Long et al. 2015's frequency weighted IU."""
+        return float(np.nansum(self.iou * self.pixel_share)) if self._target.any() else float("nan")
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, float]:
         """The scores under the names they are logged by: `miou`, `dice`, ..., and `iou/<class>` per class.
@@ -135,14 +150,14 @@ class ConfusionMatrix(MulticlassJaccardIndex):
         return Scores(self.confmat.cpu().numpy())
 
 
-def _divide(numerator: Counts, denominator: Counts) -> PerClass:
+def divide(numerator: Counts | PerClass, denominator: Counts | PerClass) -> PerClass:
     """The element-wise quotient in float64, nan where the denominator is 0."""
     quotient = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator > 0)
     return quotient
 
 
-def _mean(values: PerClass) -> float:
+def mean_defined(values: PerClass) -> float:
     """The mean of the values that are not nan, nan if there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")

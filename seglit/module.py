@@ -9,41 +9,28 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric
 
 from seglit.data.base import Batch
 from seglit.errors import InputError
+from seglit.evaluation import Evaluation, FullEvaluation
+from seglit.inference.checkpoint import CHECKPOINT_KEY
+from seglit.inference.forward import forward
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.metrics import ConfusionMatrix, Scores
-from seglit.networks.normalization import Normalization
+from seglit.metrics import Scores
+from seglit.networks.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
-"""ImageNet's mean and standard deviation over all three channels: serves any number of channels."""
-CHECKPOINT_KEY = "seglit"
-"""Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""
-
-
-class Evaluation(nn.Module):
-    """What is counted over a split.
-
-    Args:
-        num_classes: The number of classes.
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.confusion = ConfusionMatrix(num_classes)
-        self.mean_loss = MeanMetric()
+"""ImageNet's mean and standard deviation over all three channels: serves any number of channels of 8 bits."""
 
 
 class SegmentationModule(pl.LightningModule):
     """Trains a network with a criterion and scores it; knows no particular network, loss or data set.
 
     A network maps float images (B, C, H, W) to logits (B, num_classes, H, W), of any size. In training it may return
-    a tuple (logits, auxiliary logits, ...); the auxiliary ones add to the loss. If it has an attribute
-    `normalization`, its images are normalised by that, otherwise by `DEFAULT_NORMALIZATION`.
+    a tuple (logits, auxiliary logits, ...); the auxiliary ones add to the loss. Images are normalised by
+    `normalization`, else by the network's attribute of that name, else by `DEFAULT_NORMALIZATION`.
 
     Args:
         network: The network.
@@ -51,6 +38,7 @@ class SegmentationModule(pl.LightningModule):
         optimizer: Makes the optimizer from parameter groups.
         scheduler: Makes the schedule from the optimizer and the total number of optimizer steps; None keeps the rate.
         labels: The data's labels; the command line links them.
+        normalization: The data's own mean and standard deviation; the command line links them.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`.
         auxiliary_weight: Weight of each auxiliary output in the loss.
         memory_format: How images and weights lie in memory. None is `channels_last`, which convolutions are faster
@@ -58,15 +46,13 @@ class SegmentationModule(pl.LightningModule):
         compile: Whether the network is compiled (`torch.compile`).
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         network: nn.Module,
         criterion: nn.Module,
         optimizer: Callable[[Iterable[Any]], Optimizer],
         labels: Labels,
+        normalization: Normalization | None = None,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         encoder_lr_factor: float = 1.0,
         auxiliary_weight: float = 0.4,
@@ -82,18 +68,22 @@ class SegmentationModule(pl.LightningModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
-        self.register_buffer("mean", torch.empty(0), persistent=False)
-        self.register_buffer("std", torch.empty(0), persistent=False)
-        self._normalize_by(getattr(network, "normalization", None) or DEFAULT_NORMALIZATION)
+        chosen = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
+        self.normalize = Normalize(chosen, self.memory_format)
         self.val_evaluation = Evaluation(labels.num_classes)
-        self.test_evaluation = Evaluation(labels.num_classes)
+        self.test_evaluation = FullEvaluation(labels.num_classes)
         self.scores: dict[str, Scores] = {}
         self.network.to(memory_format=self.memory_format)
         if compile:
             self.network.compile()  # in place: wrapping it would rename the weights
 
+    @property
+    def normalization(self) -> Normalization:
+        """What images are normalised by."""
+        return self.normalize.normalization
+
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_classes, H, W) of images as stored: uint8 (B, C, H, W), or float in 0..1."""
+        """Logits (B, num_classes, H, W) of images (B, C, H, W) as stored, see `Normalize`."""
         return self._outputs(image)[0]
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -107,11 +97,11 @@ class SegmentationModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W)."""
+        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W), 0 where an image is padded."""
         return self._evaluate(batch, self.val_evaluation)
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W)."""
+        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W), 0 where an image is padded."""
         return self._evaluate(batch, self.test_evaluation)
 
     def on_validation_epoch_end(self) -> None:
@@ -140,7 +130,7 @@ class SegmentationModule(pl.LightningModule):
                 f"{theirs.get(other[0])}, here {ours.get(other[0])}; the run's own config.yaml fits it"
             )
         if saved:
-            self._normalize_by(Normalization(**{name: tuple(each) for name, each in saved["normalization"].items()}))
+            self.normalize.set(Normalization.from_dict(saved["normalization"]))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Parameter groups, optimizer and schedule; see `seglit.optim`."""
@@ -149,42 +139,26 @@ class SegmentationModule(pl.LightningModule):
             self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
         )
 
-    def normalize(self, image: Tensor) -> Tensor:
-        """Images as stored (B, C, H, W), 8 bits or float in 0..1, to what the network was built for."""
-        scale = 1.0 if image.is_floating_point() else 255.0
-        normal: Tensor = (image.float() / scale - self.mean) / self.std
-        return normal.contiguous(memory_format=self.memory_format)
-
-    def _normalize_by(self, normalization: Normalization) -> None:
-        self.normalization = normalization
-        self.mean = torch.tensor(normalization.mean, device=self.device).view(-1, 1, 1)
-        self.std = torch.tensor(normalization.std, device=self.device).view(-1, 1, 1)
-
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
-        output = self.network(self.normalize(image))
-        outputs = output if isinstance(output, tuple) else (output,)
-        wanted = (len(image), self.labels.num_classes, *image.shape[2:])
-        for logits in outputs:
-            if not isinstance(logits, Tensor) or logits.shape != wanted:
-                got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise InputError(
-                    f"{type(self.network).__name__} returned {got}, not logits (B, num_classes, H, W) = {wanted}; "
-                    "a network takes num_classes and answers at the size of its input"
-                )
-        return outputs
+        return forward(self.network, self.normalize(image), self.labels.num_classes)
 
     def _evaluate(self, batch: Batch, evaluation: Evaluation) -> dict[str, Tensor]:
-        logits = self(batch["image"])
-        mask = batch["mask"].long()
-        preds = logits.argmax(1)  # (B, H, W)
-        evaluation.confusion.update(preds, mask)
-        evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
-        return {"preds": preds.to(torch.uint8)}
+        preds = torch.zeros_like(batch["mask"])
+        for height, width in dict.fromkeys(batch["size"]):
+            places = [place for place, size in enumerate(batch["size"]) if size == (height, width)]
+            # images of one size at a time and without padding, which would reach into their logits
+            image = torch.stack([batch["image"][place, :, :height, :width] for place in places])
+            mask = torch.stack([batch["mask"][place, :height, :width] for place in places]).long()
+            logits = self(image)
+            found = evaluation.update(logits, mask, [batch["name"][place] for place in places])  # (b, height, width)
+            evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
+            for place, each in zip(places, found, strict=True):
+                preds[place, :height, :width] = each
+        return {"preds": preds}
 
     def _score(self, split: str, evaluation: Evaluation) -> None:
-        scores, loss = evaluation.confusion.compute(), evaluation.mean_loss.compute()
-        evaluation.confusion.reset()
-        evaluation.mean_loss.reset()
+        scores, loss = evaluation.compute(), evaluation.mean_loss.compute()
+        evaluation.reset()
         self.scores[split] = scores
         named = {f"{split}/{name}": value for name, value in scores.as_dict(self.labels.class_names).items()}
         self.log_dict({f"{split}/loss": loss, **named})

@@ -1,5 +1,6 @@
 """How a network is optimised: which parameters go by which learning rate and weight decay, and the schedule."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,10 @@ from seglit.errors import InputError
 
 # Batch and instance normalisation of all dimensions share `_NormBase`; PyTorch has no public name for "a norm layer".
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+
+
+RUN_LENGTH = ("total_steps", "total_iters", "T_max", "num_training_steps")
+"""What schedules call the parameter that is the number of optimizer steps of the whole run."""
 
 
 def find_encoder(network: nn.Module) -> nn.Module:
@@ -95,6 +100,22 @@ def configure_optimization(
     if total_steps == float("inf"):
         raise InputError("a learning rate schedule needs the length of the run: set trainer.max_epochs or max_steps")
     return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler(built, int(total_steps)), "interval": "step"}}
+
+
+def check_schedule(schedule: type) -> None:
+    """Checks that a schedule's second parameter is the length of the run, which is what it is given there.
+
+    Raises:
+        InputError: It is called otherwise: `OneCycleLR` would take the number of steps for its `max_lr`.
+    """
+    parameters = list(inspect.signature(schedule).parameters)
+    if len(parameters) < 2 or parameters[1] not in RUN_LENGTH:
+        second = f"takes {parameters[1]!r}" if len(parameters) > 1 else "takes nothing"
+        raise InputError(
+            f"model.scheduler: {schedule.__name__} {second} where it is given the number of optimizer steps; "
+            "WarmupPolynomial, PolynomialLR and CosineAnnealingLR take that; in a schedule of your own call the "
+            f"second parameter {RUN_LENGTH[0]!r}"
+        )
 
 
 class WarmupPolynomial(LambdaLR):

@@ -12,14 +12,15 @@ from seglit.labels import IGNORE_INDEX, Labels
 _COLUMNS = ("image", "target", "prediction", "errors")
 _GAP = 6
 _TEXT = 13  # pixels
+_SAMPLED = 256  # rows and columns that percentiles are taken from
 _INK = (40, 40, 48)
 _WRONG = (225, 40, 50)
 
 
 class Prediction(NamedTuple):
-    """One image with its target and prediction: image uint8 (H, W, C), class indices uint8 (H, W), void 255."""
+    """One image with its target and prediction: image (H, W, C) as stored, class indices uint8 (H, W), void 255."""
 
-    image: npt.NDArray[np.uint8]
+    image: npt.NDArray[Any]
     target: npt.NDArray[np.uint8]
     preds: npt.NDArray[np.uint8]
     name: str
@@ -51,9 +52,19 @@ def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 24
     return page
 
 
-def as_rgb(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The first three channels as RGB (H, W, 3); of one or two channels, the first as grey."""
-    return image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, -1)
+def as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The first three channels as RGB (H, W, 3) uint8; of one or two channels, the first as grey.
+
+    What is not uint8 is stretched, each channel from its 2nd to its 98th percentile.
+    """
+    shown = image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, -1)
+    if shown.dtype == np.uint8:
+        return shown
+    rows, columns = (max(1, length // _SAMPLED) for length in shown.shape[:2])
+    low, high = np.percentile(shown[::rows, ::columns], (2, 98), axis=(0, 1)).astype(np.float32)  # (3,) each
+    stretched = (shown.astype(np.float32) - low) / np.where(high > low, high - low, 1)
+    drawn: npt.NDArray[np.uint8] = (stretched * 255).clip(0, 255).astype(np.uint8)
+    return drawn
 
 
 def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> npt.NDArray[Any]:

@@ -17,6 +17,9 @@ import torch
 
 from seglit.__main__ import main
 from seglit.data.synthetic import write_folder
+from seglit.hardware import avoid_broken_amx
+
+avoid_broken_amx()  # the tests of losses and networks compute in bf16 without the command line
 
 CLASS_NAMES = ["background", "disk", "box", "triangle", "line", "star"]
 

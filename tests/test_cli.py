@@ -1,6 +1,7 @@
 """`seglit fit`, `validate` and `test` from the command line: what they leave behind and what they print."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 
 REPOSITORY = Path(__file__).parents[1]
 SCORES = ["miou", "dice", "pixel_accuracy", "mean_accuracy", *(f"iou/{name}" for name in CLASS_NAMES)]
+TEST_SCORES = [*SCORES, "miou_low", "miou_high", "fwiou", "boundary_iou", "boundary_f1", "ece"]
 
 
 def logged(folder: Path) -> dict[str, list[str]]:
@@ -43,8 +45,10 @@ def test_fit_leaves_a_complete_run_folder(trained: Outcome) -> None:
     assert {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= files
     columns = logged(trained.folder)
     assert len(columns["train/loss"]) == 4  # two steps an epoch, the fifth image being left over
-    for split, epochs in (("val", 2), ("test", 1)):
-        assert all(len(columns[f"{split}/{name}"]) == epochs for name in ("loss", *SCORES))
+    for split, epochs, scores in (("val", 2, SCORES), ("test", 1, TEST_SCORES)):
+        logged_here = {name.removeprefix(f"{split}/") for name in columns if name.startswith(f"{split}/")}
+        assert logged_here == {"loss", *scores}
+        assert all(len(columns[f"{split}/{name}"]) == epochs for name in ("loss", *scores))
         with Image.open(trained.folder / "pictures" / f"{split}.png") as picture:
             assert picture.width > 400
 
@@ -55,6 +59,11 @@ def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
     assert rows[-1] == f"test: {3 * 32 * 32:,} labelled"
     miou = float(logged(trained.folder)["test/miou"][0])
     assert f"{miou:.3f}" in rows[-2]
+    low, high = (float(logged(trained.folder)[f"test/miou_{end}"][0]) for end in ("low", "high"))
+    assert f"{low:.3f}–{high:.3f}" in rows[-2]
+    for name, line in (("fwiou", "frequency-weighted IoU"), ("boundary_iou", "boundary IoU"), ("ece", "calibration")):
+        (found,) = [row for row in trained.out.splitlines() if row.startswith(line)]
+        assert f"{float(logged(trained.folder)[f'test/{name}'][0]):.3f}" in found
     *_, where, look, score = trained.out.splitlines()
     assert where == f"run folder: {trained.folder}"
     assert look.startswith(f"look at:    {trained.folder / 'pictures'}")
@@ -69,7 +78,35 @@ def test_the_printed_command_repeats_the_scores_anywhere(trained: Outcome, run: 
     assert table(again.out) == table(trained.out)
     (other,) = set(trained.folder.parent.iterdir()) - {trained.folder}  # beside the run that it scores
     scores = logged(trained.folder)
-    assert {name: logged(other)[f"test/{name}"] for name in SCORES} == {name: scores[f"test/{name}"] for name in SCORES}
+    assert {name: logged(other)[f"test/{name}"] for name in TEST_SCORES} == {
+        name: scores[f"test/{name}"] for name in TEST_SCORES
+    }
+
+
+def test_scores_are_left_image_by_image(trained: Outcome) -> None:
+    content = json.loads((trained.folder / "scores_test.json").read_text())
+    assert list(content["classes"]) == CLASS_NAMES
+    assert [image["name"] for image in content["images"]] == ["00000", "00001", "00002"]
+    right = sum(image["pixel_accuracy"] for image in content["images"]) / 3  # of one size and without void
+    assert right == pytest.approx(content["scores"]["pixel_accuracy"])
+    for image in content["images"]:
+        assert image["miou"] == pytest.approx(sum(image["iou"].values()) / len(image["iou"]))
+    for name, value in content["scores"].items():
+        assert value == pytest.approx(float(logged(trained.folder)[f"test/{name}"][0]), abs=1e-6)
+
+
+def test_miou_as_others_define_it(trained: Outcome, run: Run) -> None:
+    checkpoint = ["--ckpt_path", trained.folder / "checkpoints" / "best.ckpt"]
+    command = ["test", "-c", trained.folder / "config.yaml", *checkpoint]
+    lines = run(*command, "--protocol").out.splitlines()
+    names = ["torchmetrics", "mmsegmentation", "Cityscapes"]
+    found = [line.split()[:2] for line in lines if line.startswith(tuple(names))]
+    miou = float(logged(trained.folder)["test/miou"][0])
+    assert found == [[name, f"{miou:.3f}"] for name in names]
+    assert "torchmetrics" not in trained.out
+    code, _, err = run(*command, "--protocol=[backgrund]")
+    assert code == 2
+    assert err.splitlines()[-1] == "seglit: error: protocol: there is no class 'backgrund'; did you mean 'background'?"
 
 
 def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:
@@ -184,7 +221,10 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     alone = ["--trainer.strategy=auto", "--trainer.devices=1", "--trainer.default_root_dir=alone"]
     run_in(tmp_path, "test", "-c", config, "--ckpt_path", best, *alone)
     (other,) = tmp_path.glob("alone/*/*")
-    assert {name: scores[f"test/{name}"] for name in SCORES} == {name: logged(other)[f"test/{name}"] for name in SCORES}
+    alone_scores = logged(other)
+    assert all(scores[f"test/{name}"] == alone_scores[f"test/{name}"] for name in TEST_SCORES)
+    files = [(each / "scores_test.json").read_text() for each in (folder, other)]
+    assert files[0] == files[1]
 
 
 def test_fit_scores_the_averaged_weights_that_it_saves(run: Run, tiny: list[str], tmp_path: Path) -> None:
@@ -219,3 +259,8 @@ def test_only_a_checkpoint_that_fits_is_scored(trained: Outcome, run: Run) -> No
         assert outcome.code == 2
         (line,) = [line for line in outcome.err.splitlines() if line.startswith("seglit: error: ")]
         assert hint in line
+
+
+def test_a_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
+    quick = run("fit", *tiny, "--trainer.fast_dev_run=true")
+    assert quick.folder.parent.name == "data"  # --data data.yaml

@@ -56,6 +56,11 @@ CASES = {
         {},
         r"model.memory_format is 'channel_last', but takes one of .* or null; did you mean 'channels_last'?",
     ),
+    "schedule": (
+        [*PARTS, "--model.scheduler=torch.optim.lr_scheduler.OneCycleLR"],
+        {},
+        "model.scheduler: OneCycleLR takes 'max_lr' where it is given the number of optimizer steps; ",
+    ),
     "class": (
         list(PARTS),
         {"model.yaml": MODEL.replace("UNet", "Unet")},

@@ -98,3 +98,13 @@ def test_contradictions_are_refused_in_one_line(settings: dict[str, Any], words:
         Labels.create(**{"class_names": NAMES, **settings})
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_tolerance_takes_the_nearest_listed_value_and_makes_the_rest_void() -> None:
+    grey = Labels.create(["no", "yes"], {"no": 0, "yes": 255}, tolerance=60)
+    stored = np.array([[0, 7, 60, 61, 128, 194, 195, 255]], np.uint8)
+    assert grey.encode(stored, "").tolist() == [[0, 0, 0, 255, 255, 255, 1, 1]]
+    colors = Labels.create(["road", "car"], mask_colors={"road": [128, 64, 128], "car": [0, 0, 142]}, tolerance=20)
+    stored = np.array([[[128, 64, 128], [140, 50, 120], [0, 19, 142], [60, 30, 135]]], np.uint8)
+    assert colors.encode(stored, "").tolist() == [[0, 0, 1, 255]]
+    assert Labels.from_dict(colors.to_dict()) == colors

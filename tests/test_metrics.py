@@ -8,7 +8,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassJaccardIndex
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MulticlassJaccardIndex,
+    MulticlassPrecision,
+)
 
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
@@ -40,13 +45,14 @@ def scores_of(*batches: tuple[Tensor, Tensor]) -> Scores:
 def reference(preds: NDArray[np.int64], mask: NDArray[np.int64]) -> dict[str, list[float]]:
     """The per-class scores, counted from the pixels."""
     preds, mask = preds[mask != IGNORE_INDEX], mask[mask != IGNORE_INDEX]
-    scores: dict[str, list[float]] = {"iou": [], "dice": [], "accuracy": [], "pixel_share": []}
+    scores: dict[str, list[float]] = {"iou": [], "dice": [], "precision": [], "recall": [], "pixel_share": []}
     for c in range(NUM_CLASSES):
         both, either = int(((preds == c) & (mask == c)).sum()), int(((preds == c) | (mask == c)).sum())
-        target = int((mask == c).sum())
+        target, predicted = int((mask == c).sum()), int((preds == c).sum())
         scores["iou"].append(both / either if either else NAN)
         scores["dice"].append(2 * both / (both + either) if either else NAN)
-        scores["accuracy"].append(both / target if target else NAN)
+        scores["precision"].append(both / predicted if predicted else NAN)
+        scores["recall"].append(both / target if target else NAN)
         scores["pixel_share"].append(target / len(mask))
     return scores
 
@@ -59,7 +65,11 @@ def test_scores_equal_numpy_bit_for_bit(seed: int) -> None:
         np.testing.assert_array_equal(getattr(scores, name), np.array(values), strict=True)
     assert scores.miou == np.nanmean(expected["iou"])
     assert scores.mdice == np.nanmean(expected["dice"])
-    assert scores.mean_accuracy == np.nanmean(expected["accuracy"])
+    assert scores.mean_precision == np.nanmean(expected["precision"])
+    assert scores.mean_accuracy == np.nanmean(expected["recall"])
+    labelled = mask[mask != IGNORE_INDEX]
+    weighted = np.mean([expected["iou"][c] for c in labelled])  # every pixel weighs its class's IoU
+    assert scores.frequency_weighted_iou == pytest.approx(weighted, abs=1e-12)
     assert scores.pixel_accuracy == float((preds == mask).sum()) / float((mask != IGNORE_INDEX).sum())
 
 
@@ -72,14 +82,16 @@ def test_scores_are_those_of_torchmetrics(seed: int) -> None:
         value: Tensor = kind(NUM_CLASSES, average=average, ignore_index=IGNORE_INDEX)(preds, mask)
         return value.double().numpy()
 
-    occurs, in_target = ~np.isnan(scores.iou), ~np.isnan(scores.accuracy)
+    occurs, in_target = ~np.isnan(scores.iou), ~np.isnan(scores.recall)
     assert occurs.tolist() == [True] * 5 + [False]
     assert in_target.tolist() == [True] * 4 + [False] * 2
     assert scores.miou == pytest.approx(torchmetrics(MulticlassJaccardIndex, "macro"), abs=1e-6)
     np.testing.assert_allclose(scores.iou[occurs], torchmetrics(MulticlassJaccardIndex, "none")[occurs], atol=1e-6)
     np.testing.assert_allclose(scores.dice[occurs], torchmetrics(MulticlassF1Score, "none")[occurs], atol=1e-6)
     recall = torchmetrics(MulticlassAccuracy, "none")
-    np.testing.assert_allclose(scores.accuracy[in_target], recall[in_target], atol=1e-6)
+    np.testing.assert_allclose(scores.recall[in_target], recall[in_target], atol=1e-6)
+    precision = torchmetrics(MulticlassPrecision, "none")
+    np.testing.assert_allclose(scores.precision[occurs], precision[occurs], atol=1e-6)
     assert scores.pixel_accuracy == pytest.approx(torchmetrics(MulticlassAccuracy, "micro"), abs=1e-6)
 
 
@@ -106,6 +118,7 @@ def test_nothing_scored_is_nan() -> None:
     scores = scores_of((preds, torch.full_like(mask, IGNORE_INDEX)))
     assert np.isnan(list(scores.as_dict("abcdef").values())).all()
     assert np.isnan(scores.pixel_share).all()
+    assert np.isnan(scores.frequency_weighted_iou)
 
 
 def test_counts_beyond_float32_are_exact() -> None:

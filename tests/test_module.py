@@ -260,3 +260,25 @@ def test_a_checkpoint_alone_gives_the_network_and_its_logits(trained: Segmentati
     with torch.inference_mode():
         logits = network(((image / 255 - mean) / std).contiguous(memory_format=torch.channels_last))
         assert torch.equal(logits, trained.model.eval()(image))
+
+
+def test_images_of_several_sizes_score_the_same_in_any_batches(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number, size in enumerate([(32, 32), (40, 24), (32, 32), (25, 47), (40, 24)]):
+        image, mask, _ = SyntheticDataset(5, size=size).read(number)
+        for split in ("train", "val", "test"):
+            for kind, array in (("images", image), ("masks", mask)):
+                (data / kind / split).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(data / kind / split / f"{number}.png")
+    names = ",".join(CLASS_NAMES)
+    options = ["--data=seglit.data.FolderDataModule", f"--data.root={data}", f"--data.class_names=[{names}]",
+               "--data.num_workers=0", "--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]",
+               "--trainer.precision=32-true"]  # fmt: skip
+    fitted = run("fit", *options, "--data.batch_size=5", "--trainer.max_epochs=1", "--data.crop_size=[24,24]")
+    assert fitted.code == 0, fitted.err
+    best = fitted.folder / "checkpoints" / "best.ckpt"
+    tables = []
+    for batch_size in (1, 2, 5):
+        scored = run("test", *options, f"--data.batch_size={batch_size}", f"--ckpt_path={best}")
+        tables.append(scored.out[scored.out.index("test:") : scored.out.index("mean")])
+    assert tables[0] == tables[1] == tables[2]

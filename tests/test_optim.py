@@ -9,10 +9,10 @@ import torch
 from jsonargparse import auto_cli
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, PolynomialLR
 
 from seglit.errors import InputError
-from seglit.optim import WarmupPolynomial, configure_optimization, find_encoder, parameter_groups
+from seglit.optim import WarmupPolynomial, check_schedule, configure_optimization, find_encoder, parameter_groups
 
 
 class Network(nn.Module):
@@ -177,3 +177,14 @@ def test_a_yaml_names_the_schedule(tmp_path: Path, class_path: str, init_args: s
     )
     schedule = auto_cli(build, args=["--config", str(config)])["lr_scheduler"]
     assert type(schedule["scheduler"]) is kind
+
+
+@pytest.mark.parametrize("schedule", [WarmupPolynomial, PolynomialLR, CosineAnnealingLR])
+def test_schedules_of_the_length_of_the_run(schedule: type[LRScheduler]) -> None:
+    check_schedule(schedule)
+
+
+@pytest.mark.parametrize(("schedule", "second"), [(OneCycleLR, "max_lr"), (ExponentialLR, "gamma")])
+def test_a_schedule_that_would_take_the_length_for_something_else(schedule: type[LRScheduler], second: str) -> None:
+    with pytest.raises(InputError, match=f"{schedule.__name__} takes '{second}' where it is given the number"):
+        check_schedule(schedule)

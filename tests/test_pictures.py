@@ -64,6 +64,24 @@ def test_any_number_of_channels_can_be_shown(channels: int, shown: list[int]) ->
     draw_grid([prediction(channels)], LABELS)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+@pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (6, [0, 1, 2])])
+def test_deep_images_are_stretched_between_their_percentiles(dtype: str, channels: int, shown: list[int]) -> None:
+    ramp = np.linspace(0, 1, 10_000).reshape(100, 100, 1)
+    image = (ramp * [1000 * (c + 1) for c in range(channels)] + 200).astype(dtype)
+    image[0, 0] = 30_000  # one hot pixel does not darken the rest
+    drawn = as_rgb(image)
+    assert drawn.dtype == np.uint8
+    expected = ((ramp - 0.02) / 0.96 * 255).clip(0, 255).repeat(3, -1)
+    assert np.abs(drawn - expected)[1:].max() < 3
+    np.testing.assert_array_equal(drawn[..., shown.index(shown[2])], drawn[..., 2])
+    draw_grid([prediction(channels)._replace(image=image[:20, :40])], LABELS)
+
+
+def test_an_even_deep_image_is_drawn() -> None:
+    assert (as_rgb(np.full((4, 5, 3), 700, np.uint16)) == 0).all()
+
+
 def test_shrinking_keeps_the_aspect_and_invents_no_class() -> None:
     mask = np.random.default_rng(0).choice(np.array([0, 7, IGNORE_INDEX], np.uint8), (30, 90))
     small = shrink(mask, 31, Image.Resampling.NEAREST)

@@ -6,6 +6,7 @@ from seglit.callbacks.freeze import FreezeEncoder
 from seglit.callbacks.pictures import Pictures
 from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.record import RunRecord
+from seglit.callbacks.score_file import ScoreFile
 
 __all__ = [
     "BestCheckpoint",
@@ -15,4 +16,5 @@ __all__ = [
     "Pictures",
     "ProgressBar",
     "RunRecord",
+    "ScoreFile",
 ]

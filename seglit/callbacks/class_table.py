@@ -1,5 +1,7 @@
 """The table of scores a run ends with."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -7,42 +9,119 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.table import Table
 
+from seglit.bootstrap import LEVEL, RESAMPLES
+from seglit.boundary import F1_WIDTH, IOU_WIDTH
+from seglit.calibration import BINS
+from seglit.errors import InputError
+from seglit.evaluation import FullScores
 from seglit.labels import Labels
 from seglit.metrics import Scores
+from seglit.protocols import miou_protocols
 
 
 class ClassTable(pl.Callback):
-    """Prints class, IoU, Dice and share of pixels after `test` and `validate`, the means at the foot."""
+    """Prints each class's scores and its share of pixels after `test` and `validate`, the means at the foot.
+
+    After `test` the table has the 95 % intervals, and the scores that no class has alone stand below.
+
+    Args:
+        protocol: Whether mIoU is also printed as others define it; class names are set aside there, see
+            `seglit.protocols`.
+    """
+
+    def __init__(self, protocol: bool | list[str] = False) -> None:
+        self.protocol = protocol
+
+    def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
+        """Checks the class names before anything is scored.
+
+        Raises:
+            InputError: `protocol` names a class that there is not.
+        """
+        self._set_aside(pl_module.labels)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Prints the test's table."""
-        _show(trainer, pl_module, "test")
+        self._show(trainer, pl_module, "test")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Prints the table of `seglit validate`; within `fit` there would be one an epoch."""
         if trainer.state.fn == "validate":
-            _show(trainer, pl_module, "val")
+            self._show(trainer, pl_module, "val")
+
+    def _show(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        scores: Scores = pl_module.scores[split]
+        labels: Labels = pl_module.labels
+        count = int(scores.confusion.sum())
+        summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
+        console = Console()
+        console.print(summary, class_table(scores, labels), sep="\n", highlight=False)
+        lines = further_scores(scores) if isinstance(scores, FullScores) else []
+        if self.protocol:
+            lines += protocol_lines(scores, labels, self._set_aside(labels))
+        for line in lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _set_aside(self, labels: Labels) -> list[int]:
+        """The class indices that `protocol` names."""
+        names = self.protocol if isinstance(self.protocol, list) else []
+        for name in names:
+            if name not in labels.class_names:
+                near = get_close_matches(name, labels.class_names, 1) or labels.class_names
+                raise InputError(f"protocol: there is no class {name!r}; did you mean {' or '.join(map(repr, near))}?")
+        return [labels.class_names.index(name) for name in names]
 
 
 def class_table(scores: Scores, labels: Labels) -> Table:
-    """A table of per-class scores; `n/a` where a class occurs in neither target nor prediction."""
+    """A table of per-class scores; `n/a` where a score is 0/0, such as the IoU of a class that occurs nowhere."""
     table = Table(show_footer=True)
     table.add_column("class", "mean")
     table.add_column("IoU", _number(scores.miou), justify="right")
+    if isinstance(scores, FullScores):
+        table.add_column(f"{100 * LEVEL:g} %", _interval(*scores.intervals.miou), justify="right")
     table.add_column("Dice", _number(scores.mdice), justify="right")
+    table.add_column("precision", _number(scores.mean_precision), justify="right")
+    table.add_column("recall", _number(scores.mean_accuracy), justify="right")
     table.add_column("pixels", justify="right")
-    for name, iou, dice, share in zip(labels.class_names, scores.iou, scores.dice, scores.pixel_share, strict=True):
-        table.add_row(name, _number(iou), _number(dice), "n/a" if np.isnan(share) else f"{share:.1%}")
+    for place, name in enumerate(labels.class_names):
+        numbers = [_number(each[place]) for each in (scores.iou, scores.dice, scores.precision, scores.recall)]
+        if isinstance(scores, FullScores):
+            numbers.insert(1, _interval(*scores.intervals.iou[:, place]))
+        share = scores.pixel_share[place]
+        table.add_row(name, *numbers, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 
-def _show(trainer: pl.Trainer, pl_module: Any, split: str) -> None:
-    if trainer.is_global_zero:
-        scores: Scores = pl_module.scores[split]
-        count = int(scores.confusion.sum())
-        summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
-        Console().print(summary, class_table(scores, pl_module.labels), sep="\n", highlight=False)
+def further_scores(scores: FullScores) -> list[str]:
+    """A line for each score that is no class's."""
+    boundary = scores.boundary
+    rows = [
+        ("frequency-weighted IoU", scores.frequency_weighted_iou, "classes weighted by their share of pixels"),
+        (
+            "boundary IoU",
+            boundary.mean_iou,
+            f"of the pixels within {100 * IOU_WIDTH:g} % of the image's diagonal of an outline",
+        ),
+        ("boundary F1", boundary.mean_f1, f"of the outlines, met to within {100 * F1_WIDTH:g} % of the diagonal"),
+        ("calibration error", scores.calibration_error, f"ECE, {BINS} bins"),
+    ]
+    images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} resamples of the {len(scores.names):,} images"
+    return [images, *(f"{name:<22}  {_number(value)}  {meaning}" for name, value, meaning in rows)]
+
+
+def protocol_lines(scores: Scores, labels: Labels, set_aside: Sequence[int]) -> list[str]:
+    """A line for the mIoU of each protocol, with what that protocol is."""
+    names = ", ".join(labels.class_names[place] for place in set_aside)
+    head = f"mIoU as others define it{f', {names} set aside' if names else ''}; void counts in none"
+    protocols = miou_protocols(scores.confusion, set_aside)
+    return [head, *(f"{each.name:<14}  {_number(each.miou)}  {each.meaning}" for each in protocols)]
 
 
 def _number(score: float) -> str:
     return "n/a" if np.isnan(score) else f"{score:.3f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "n/a" if np.isnan(low) else f"{low:.3f}–{high:.3f}"

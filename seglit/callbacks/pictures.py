@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 
 from seglit.callbacks.dashboards import draw_confusion, log_picture, log_predictions
 from seglit.data.base import Batch
-from seglit.pictures import Prediction, draw_grid
+from seglit.pictures import Prediction, as_rgb, draw_grid
 
 
 class Pictures(pl.Callback):
@@ -62,11 +61,10 @@ class Pictures(pl.Callback):
     def _keep(self, outputs: Any, batch: Batch, batch_index: int, batches: int) -> None:
         """Keeps this batch's share of the pictures: neighbours look alike, so all batches share alike."""
         wanted = (batch_index + 1) * self.count // batches - batch_index * self.count // batches
-        arrays = (batch["image"], batch["mask"], outputs["preds"])
-        images, targets, preds = (tensor[:wanted].cpu().numpy() for tensor in arrays)
-        for image, target, pred, name in zip(images, targets, preds, batch["name"], strict=False):
-            pixels = image if image.dtype == np.uint8 else (image * 255).clip(0, 255).astype(np.uint8)
-            self.predictions.append(Prediction(pixels.transpose(1, 2, 0), target, pred, name))
+        for place, (height, width) in enumerate(batch["size"][:wanted]):
+            arrays = (batch["image"][place], batch["mask"][place], outputs["preds"][place])
+            image, target, pred = (tensor[..., :height, :width].cpu().numpy() for tensor in arrays)
+            self.predictions.append(Prediction(as_rgb(image.transpose(1, 2, 0)), target, pred, batch["name"][place]))
 
     def _draw(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
         if not self.predictions:

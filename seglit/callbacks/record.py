@@ -1,7 +1,6 @@
 """What a run leaves behind so that it can be repeated and its checkpoints used alone."""
 
 import platform
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
-from seglit.module import CHECKPOINT_KEY
+from seglit.inference.checkpoint import CHECKPOINT_KEY
 
 
 class RunRecord(pl.Callback):
@@ -49,5 +48,5 @@ class RunRecord(pl.Callback):
             "version": __version__,
             "network": self.network,
             "labels": pl_module.labels.to_dict(),
-            "normalization": {name: list(values) for name, values in asdict(pl_module.normalization).items()},
+            "normalization": pl_module.normalization.to_dict(),
         }

@@ -1,6 +1,8 @@
 """Augmentation: Albumentations transforms named in YAML, drawn from a seed and never from shared state."""
 
+import copy
 import os
+from collections.abc import Iterator
 from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version on import
@@ -9,11 +11,16 @@ import albumentations as A
 import cv2
 import numpy as np
 import numpy.typing as npt
+from albumentations.core.transforms_interface import ImageOnlyTransform
 
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
 cv2.setNumThreads(0)  # workers are the parallelism; threads inside each would multiply
+
+# Albumentations has no one error for images that a transform is not made for.
+_FAILURES = (ValueError, TypeError, KeyError, RuntimeError, cv2.error)
+_CORNER = 128  # pixels: enough for every transform
 
 
 class Augment:
@@ -79,11 +86,54 @@ class Pipeline:
             )
         return result["image"], result["mask"]
 
+    def try_on(self, image: npt.NDArray[Any]) -> None:
+        """Tries every transform of pixel values alone on an image (H, W, C): many are made for 8-bit RGB.
+
+        Those that move pixels take any image.
+
+        Raises:
+            InputError: One fails, or changes what the values mean.
+        """
+        corner = np.ascontiguousarray(image[:_CORNER, :_CORNER])
+        for step in _leaves(self.compose):
+            if isinstance(step, ImageOnlyTransform | A.GridElasticDeform) and (reason := _refusal(step, corner)):
+                raise InputError(
+                    f"augment: {type(step).__name__} takes no images of {image.shape[2]} channels of {image.dtype} "
+                    f"({reason}); leave it out, as configs/augment/light.yaml does"
+                )
+
+
+def _leaves(step: A.BasicTransform | A.BaseCompose) -> Iterator[A.BasicTransform]:
+    """Every transform within compositions."""
+    if isinstance(step, A.BaseCompose):
+        for inner in step.transforms:
+            yield from _leaves(inner)
+    else:
+        yield step
+
+
+def _refusal(step: A.BasicTransform, image: npt.NDArray[Any]) -> str:
+    """Why a transform is none for such images; empty if it is one."""
+    always = copy.deepcopy(step)
+    always.p = 1.0
+    alone = A.Compose([always])
+    alone.set_random_seed(0)
+    try:
+        with np.errstate(all="ignore"):
+            result = alone(image=image, mask=np.zeros(image.shape[:2], np.uint8))["image"]
+    except _FAILURES as error:
+        return str(error).partition("\n")[0] if isinstance(error, ValueError | TypeError) else "it fails on them"
+    if result.dtype != image.dtype:
+        return f"it turns them into {result.dtype}"
+    if result.size != image.size:
+        return f"it turns them into {result.shape[2]} channels"
+    if image.dtype.kind == "f" and 0 <= result.min() <= result.max() <= 1 and not 0 <= image.min() <= image.max() <= 1:
+        return "it cuts floats off at 0 and 1"
+    return ""
+
 
 def _fill_with_void(step: A.BasicTransform | A.BaseCompose) -> None:
     """Albumentations fills masks with 0, which is a class; ours are filled with void."""
-    if isinstance(step, A.BaseCompose):
-        for inner in step.transforms:
-            _fill_with_void(inner)
-    elif "fill_mask" in vars(step) and step.fill_mask is not None:  # None leaves the mask alone (dropout)
-        step.fill_mask = IGNORE_INDEX
+    for inner in _leaves(step):
+        if "fill_mask" in vars(inner) and inner.fill_mask is not None:  # None leaves the mask alone (dropout)
+            inner.fill_mask = IGNORE_INDEX

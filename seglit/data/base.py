@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.sampling import KeySampler, SampleKey
+from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.networks.normalization import Normalization
 
 Split = Literal["train", "val", "test"]
 
 
 class Sample(TypedDict):
-    """One image and its mask: image uint8 (C, H, W), mask uint8 (H, W) class indices with void 255, and a name."""
+    """One image and its mask: image (C, H, W) as stored, mask uint8 (H, W) class indices with void 255, and a name.
+
+    An image is uint8, uint16, int16 or float32, as its file.
+    """
 
     image: Tensor
     mask: Tensor
@@ -27,14 +32,16 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """What a network trains on: image uint8 (B, C, H, W), mask uint8 (B, H, W) class indices, void 255, names.
+    """What a network trains on: image (B, C, H, W), mask uint8 (B, H, W) class indices, void 255, names.
 
-    Images stay as stored until they are on the device; the module normalises them there.
+    Images stay as stored (uint8, uint16, int16 or float32) until they are on the device; the module normalises them
+    there. `size` is each image's own height and width, beyond which it is padded at bottom and right.
     """
 
     image: Tensor
     mask: Tensor
     name: list[str]
+    size: list[tuple[int, int]]
 
 
 class SegmentationDataset(Dataset[Sample], ABC):
@@ -54,8 +61,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
         """Number of pairs."""
 
     @abstractmethod
-    def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
-        """Reads image (H, W, C) uint8, class indices (H, W) uint8 with void 255, and the sample's name."""
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
 
     def __getitem__(self, key: SampleKey | int) -> Sample:
         """Reads and augments the sample that a `KeySampler` (or a plain index: epoch 0) asks for."""
@@ -82,6 +89,12 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         augment: What else changes from epoch to epoch in training; None only crops.
         num_workers: Reading processes on each device; None takes half the processor's cores, at most 8.
         seed: Seed of order and augmentation; the command line links it to `seed_everything`.
+        mean: What images are normalised by, in the units that they are stored in: one value a channel, or one for all;
+            `seglit inspect` prints it. None normalises as the network's weights were trained, or by ImageNet's values.
+        std: Likewise.
+
+    Raises:
+        InputError: There is no channel, or `mean` and `std` do not fit the channels or each other.
     """
 
     def __init__(
@@ -93,9 +106,14 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
     ) -> None:
         super().__init__()
+        if in_channels < 1:
+            raise InputError(f"in_channels is {in_channels}; images have one channel or more")
         self.labels = labels
+        self.normalization = _normalization(mean, std, in_channels)
         self.in_channels = in_channels
         self.batch_size = batch_size
         self.crop_size = crop_size
@@ -121,8 +139,17 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return len(self.dataset(split)) > 0
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Shuffled, augmented crops; the last, smaller batch is left out unless it is the only one."""
-        dataset = self.dataset("train", (self.augment or Augment()).pipeline(self.crop_size))
+        """Shuffled, augmented crops; the last, smaller batch is left out unless it is the only one.
+
+        Raises:
+            InputError: A transform cannot take such images as the first one, or their units are not known.
+        """
+        pipeline = (self.augment or Augment()).pipeline(self.crop_size)
+        dataset = self.dataset("train", pipeline)
+        image, _, name = dataset.read(0)
+        if self.normalization is None:
+            _check_units(image, name)
+        pipeline.try_on(image)
         return self._loader(dataset, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -149,14 +176,22 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Stacks samples; smaller ones are padded at bottom and right: image by its edge, mask by void."""
-    height = max(sample["mask"].shape[0] for sample in samples)
-    width = max(sample["mask"].shape[1] for sample in samples)
+    """Stacks samples; smaller ones are padded at bottom and right: image by its edge, mask by void.
+
+    Raises:
+        InputError: The images are of several types, and so in several units.
+    """
+    if len(kinds := {sample["image"].dtype: sample["name"] for sample in samples}) > 1:
+        listed = ", ".join(f"{name} of {str(kind).removeprefix('torch.')}" for kind, name in kinds.items())
+        raise InputError(f"images are of several types ({listed}); convert all to one")
+    sizes = [(sample["mask"].shape[0], sample["mask"].shape[1]) for sample in samples]
+    height, width = (max(sides) for sides in zip(*sizes, strict=True))
     padded = [_pad(sample, height, width) for sample in samples]
     return {
         "image": torch.stack([sample["image"] for sample in padded]),
         "mask": torch.stack([sample["mask"] for sample in padded]),
         "name": [sample["name"] for sample in samples],
+        "size": sizes,
     }
 
 
@@ -164,9 +199,33 @@ def _pad(sample: Sample, height: int, width: int) -> Sample:
     rows, columns = sample["mask"].shape
     if (rows, columns) == (height, width):
         return sample
-    image = sample["image"][:, torch.arange(height).clamp(max=rows - 1)][
-        ..., torch.arange(width).clamp(max=columns - 1)
-    ]
+    missing = [(0, 0), (0, height - rows), (0, width - columns)]
+    image = torch.from_numpy(np.pad(sample["image"].numpy(), missing, "edge"))  # torch 2.8 indexes no uint16
     mask = torch.full((height, width), IGNORE_INDEX, dtype=torch.uint8)
     mask[:rows, :columns] = sample["mask"]
     return {"image": image, "mask": mask, "name": sample["name"]}
+
+
+def _normalization(mean: list[float] | None, std: list[float] | None, in_channels: int) -> Normalization | None:
+    """What the data's settings say; None where they say nothing."""
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise InputError(
+            f"{'std' if std is None else 'mean'} is not set beside the other: set mean and std, or neither"
+        )
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, in_channels):
+            raise InputError(f"{name} holds {len(values)} values for {in_channels} channels: one each, or one for all")
+    if min(std) <= 0:
+        raise InputError(f"std is {std}; a channel that varies has a positive one: leave the others out of the images")
+    return Normalization(tuple(map(float, mean)), tuple(map(float, std)), scale=1.0)
+
+
+def _check_units(image: npt.NDArray[Any], name: str) -> None:
+    """Refuses floats far from 0..1 that nobody gave the mean of; integers are for the module to refuse."""
+    if image.dtype.kind == "f" and (image.min() < -1 or image.max() > 2):
+        raise InputError(
+            f"{name}: its values go from {image.min():g} to {image.max():g} and not from 0 to 1; set the data's mean "
+            "and std: `seglit inspect` prints the two lines"
+        )

@@ -4,17 +4,18 @@ import csv
 import difflib
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
-from seglit.data.images import SUFFIXES, read_pair
 from seglit.errors import InputError
+from seglit.images import pictures_below, read_list, read_pair
 from seglit.labels import Labels
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -34,7 +35,7 @@ class FolderDataset(SegmentationDataset):
     Args:
         pairs: The files, in order.
         labels: Which stored value is which class.
-        in_channels: 3 reads images as RGB, 1 as grey.
+        in_channels: See `seglit.images.read_image`.
         pipeline: See `SegmentationDataset`.
         seed: See `SegmentationDataset`.
     """
@@ -51,15 +52,15 @@ class FolderDataset(SegmentationDataset):
         """Number of pairs."""
         return len(self.pairs)
 
-    def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
-        """Reads a pair; see `SegmentationDataset.read` and `seglit.data.images.read_pair`."""
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads a pair; see `SegmentationDataset.read` and `seglit.images.read_pair`."""
         pair = self.pairs[index]
         image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels)
         return image, mask, pair.name
 
 
 class FolderDataModule(SegmentationDataModule):
-    """Images and masks in a folder: PNG, JPEG, TIFF, WebP or BMP.
+    """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP or .npy.
 
     Three layouts:
 
@@ -71,23 +72,32 @@ class FolderDataModule(SegmentationDataModule):
     Args:
         root: The folder that everything below is relative to.
         class_names: One name a class, in the order of the class indices.
-        images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test.
+        images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test; where the
+            folders are spelt otherwise, the folder of each split (`{train: training, val: validation}`).
         masks: Folder of the masks, in the same sub-folders.
-        mask_name: Name of an image's mask; `{stem}` is the image's name without suffix, `.*` any suffix.
+        image_name: Name of an image; `{stem}` stands for the part that its mask's name shares, `.*` for any suffix.
+            Pictures of other names are passed over.
+        mask_name: Name of an image's mask, likewise.
         splits: For flat folders and CSVs: split to list file (`train: train.txt`), or split to share (`val: 0.1`,
-            `test: 0.2`; the rest is train), drawn by `split_seed` from the names alone.
+            `test: 0.2`; the rest is train), drawn by `split_seed` from the names alone. Beside split folders, a share
+            is drawn from train for a split that has no folder.
         split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
         pairs: A CSV of pairs, in place of `images` and `masks`.
+        exclude: Images to leave out, relative to root; what `seglit inspect` finds unusable.
         mask_values: Class name to the stored integer or integers; by default the stored value is the class index.
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.
+        mask_tolerance: How far a stored value may be from a listed one and still mean it, for masks blurred by JPEG or
+            anti-aliasing; what is farther from all is then void. 0 accepts listed values alone.
         palette: RGB colours that pictures draw the classes in.
-        in_channels: 3 reads images as RGB, 1 as grey.
+        in_channels: Channels of every image. 3 reads 8-bit images as RGB and 1 as grey; others must have as many bands.
         batch_size: See `SegmentationDataModule`.
         crop_size: See `SegmentationDataModule`.
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        mean: See `SegmentationDataModule`.
+        std: See `SegmentationDataModule`.
 
     Raises:
         InputError: A setting contradicts another, or a folder, list, CSV or mask is missing.
@@ -97,15 +107,18 @@ class FolderDataModule(SegmentationDataModule):
         self,
         root: str,
         class_names: list[str],
-        images: str = "images/{split}",
-        masks: str = "masks/{split}",
+        images: str | dict[str, str] = "images/{split}",
+        masks: str | dict[str, str] = "masks/{split}",
+        image_name: str = "{stem}.*",
         mask_name: str = "{stem}.*",
         splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
         pairs: str | None = None,
+        exclude: list[str] | None = None,
         mask_values: dict[str, int | list[int]] | None = None,
         mask_colors: dict[str, list[int] | list[list[int]]] | None = None,
         ignore_values: list[int | list[int]] | None = None,
+        mask_tolerance: int = 0,
         palette: list[list[int]] | None = None,
         in_channels: int = 3,
         batch_size: int = 8,
@@ -113,89 +126,121 @@ class FolderDataModule(SegmentationDataModule):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
     ) -> None:
-        labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette)
-        super().__init__(labels, in_channels, batch_size, crop_size, augment, num_workers, seed)
+        labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
+        super().__init__(labels, in_channels, batch_size, crop_size, augment, num_workers, seed, mean, std)
         self.root = Path(root)
         self.images = images
         self.masks = masks
+        self.image_name = image_name
         self.mask_name = mask_name
         self.splits = splits
         self.split_seed = split_seed
         self.pairs = pairs
-        if in_channels not in (1, 3):
-            raise InputError(f"in_channels is {in_channels}; image files are read as RGB (3) or grey (1)")
+        self.exclude = {self.root / path for path in exclude or ()}
         if not self.root.is_dir():
-            raise InputError(f"data root {root}: no such folder{_nearest_entry(self.root)}")
-        if splits and pairs is None and "{split}" in images:
+            raise InputError(f"data root {root}: no such folder{nearest_entry(self.root)}")
+        if isinstance(images, str) != isinstance(masks, str):
+            raise InputError("images and masks must both be patterns, or both name the folder of each split")
+        in_split_folders = pairs is None and (isinstance(images, dict) or "{split}" in images)
+        if in_split_folders and any(isinstance(file, str) for file in (splits or {}).values()):
             raise InputError(
-                f"splits is set, but images is {images!r}, a folder for each split; for flat folders say "
+                f"splits names list files, but images is {images!r}, a folder for each split; for flat folders say "
                 "`images: images` and `masks: masks`"
             )
-        self._files: dict[Split, list[Pair]] | None = None
 
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> FolderDataset:
         """Makes the data set of a split."""
-        if self._files is None:
-            self._files = self._find()
-        if not self._files[split]:
+        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels, pipeline, self.seed)
+
+    def pairs_of(self, split: Split) -> list[Pair]:
+        """The pairs of a split.
+
+        Raises:
+            InputError: The split has none, or a file is missing.
+        """
+        if not self.has_split(split):
             raise InputError(f"{self.root}: no images for the split {split!r} ({self._where(split)})")
-        return FolderDataset(self._files[split], self.labels, self.in_channels, pipeline, self.seed)
+        return self._every[split]
 
     def has_split(self, split: Split) -> bool:
         """Whether the split has any pair."""
-        if self._files is None:
-            self._files = self._find()
-        return bool(self._files[split])
+        return bool(self._every[split])
+
+    @cached_property
+    def _every(self) -> dict[Split, list[Pair]]:
+        return self._find()
 
     def _where(self, split: Split) -> str:
         divided = f", splits is {self.splits}" if self.splits else ""
         if self.pairs is not None:
             return f"looked in {self.pairs}{divided}"
-        folder = self.root / self.images.replace("{split}", split)
-        return f"looked in {folder}{divided}{'' if folder.is_dir() else _nearest_entry(folder)}"
+        folders = self._folders(split)
+        if folders is None:
+            return f"images is {self.images}"
+        return f"looked in {folders[0]}{divided}{'' if folders[0].is_dir() else nearest_entry(folders[0])}"
+
+    def _folders(self, split: Split) -> tuple[Path, Path] | None:
+        """The folders of a split's images and masks; None where each split is named and this one is not."""
+        if isinstance(self.images, str) and isinstance(self.masks, str):
+            return self.root / self.images.replace("{split}", split), self.root / self.masks.replace("{split}", split)
+        if isinstance(self.images, dict) and isinstance(self.masks, dict) and split in self.images.keys() & self.masks:
+            return self.root / self.images[split], self.root / self.masks[split]
+        return None
 
     def _find(self) -> dict[Split, list[Pair]]:
         """Finds every pair of every split."""
         if self.pairs is not None:
-            every, by_column = _read_csv(self.root, self.pairs)
+            every, by_column = _read_csv(self.root, self.pairs, self.exclude)
             if by_column is not None and self.splits:
                 raise InputError(f"splits is set, but {self.pairs} has a column split: keep one")
             return by_column or self._divide(every)
-        if "{split}" in self.images:
-            return {
-                split: self._match(
-                    self.root / self.images.replace("{split}", split), self.root / self.masks.replace("{split}", split)
-                )
-                for split in SPLITS
-            }
-        return self._divide(self._match(self.root / self.images, self.root / self.masks))
+        flat = isinstance(self.images, str) and "{split}" not in self.images
+        wanted = SPLITS[:1] if flat else SPLITS  # flat folders are the same for every split
+        found = {split: self._match(*folders) for split in wanted if (folders := self._folders(split))}
+        return self._divide(found["train"]) if flat else self._fill({split: found.get(split, []) for split in SPLITS})
 
     def _match(self, images: Path, masks: Path) -> list[Pair]:
         """Finds the mask of every image below a folder; a missing folder has no images.
 
-        Masks may stand beside the images: what is the mask of another picture is no image.
+        Masks may stand beside the images: what is the mask of another picture is no image. Where list files name the
+        images, the others need no mask.
         """
-        stored = {path.relative_to(masks).as_posix(): path for path in _pictures(masks)}
+        listed = {name for names in self._lists.values() for name in names}
+        stored = {path.relative_to(masks).as_posix(): path for path in pictures_below(masks)}
         by_stem = {path.rsplit(".", 1)[0]: found for path, found in stored.items()}
-        wanted = {image: self._mask_of(image.relative_to(images)) for image in _pictures(images)}
+        wanted = {
+            image: name
+            for image in pictures_below(images)
+            if image not in self.exclude and (name := self._mask_of(image.relative_to(images)))
+        }
         matched = {
             image: by_stem.get(name[:-2]) if name.endswith(".*") else stored.get(name) for image, name in wanted.items()
         }
         taken = set(matched.values())
         pairs: list[Pair] = []
         for image, mask in matched.items():
-            if image in taken:
+            name = image.relative_to(images).with_suffix("").as_posix()
+            if image in taken or (mask is None and listed and name not in listed):
                 continue
             if mask is None:
                 near = difflib.get_close_matches(wanted[image], stored, 1, cutoff=0.3)
                 hint = f"; the nearest there is {near[0]}, set mask_name to fit" if near else ""
                 raise InputError(f"{image}: its mask {wanted[image]} is not in {masks}{hint}")
-            pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix()))
+            pairs.append(Pair(image, mask, name))
         return pairs
 
-    def _mask_of(self, image: Path) -> str:
-        return (image.parent / self.mask_name.replace("{stem}", image.stem)).as_posix()
+    def _mask_of(self, image: Path) -> str | None:
+        """The mask's path, both relative to their folders; None where the picture is not named like an image."""
+        before, _, after = self.image_name.partition("{stem}")
+        if after.endswith(".*"):
+            after = after.removesuffix(".*") + image.suffix
+        if not (image.name.startswith(before) and image.name.endswith(after)):
+            return None
+        stem = image.name[len(before) : len(image.name) - len(after)]
+        return (image.parent / self.mask_name.replace("{stem}", stem)).as_posix()
 
     def _divide(self, every: list[Pair]) -> dict[Split, list[Pair]]:
         """Divides the pairs of a flat folder or a CSV as `splits` says."""
@@ -208,25 +253,49 @@ class FolderDataModule(SegmentationDataModule):
         shares = {split: value for split, value in self.splits.items() if not isinstance(value, str)}
         if set(self.splits) - set(SPLITS) or (files and shares):
             raise InputError(f"splits is {self.splits}; train, val and test take list files, or val and test shares")
-        return self._by_list(every, files) if files else self._by_share(every, shares)
+        return self._by_list(every) if files else self._by_share(every, shares)
 
-    def _by_list(self, every: list[Pair], files: Mapping[str, str]) -> dict[Split, list[Pair]]:
-        by_name = {pair.name: pair for pair in every}
-        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
+    def _fill(self, found: dict[Split, list[Pair]]) -> dict[Split, list[Pair]]:
+        """Draws from train what has no folder of its own, as `splits` says."""
+        shares = {split: value for split, value in (self.splits or {}).items() if not isinstance(value, str)}
+        if set(shares) - {split for split in SPLITS if not found[split]}:
+            raise InputError(
+                f"splits is {self.splits}, but images is {self.images!r}, a folder for each split: only val or test "
+                "takes a share of train, where it has no images"
+            )
+        drawn = self._by_share(found["train"], shares) if shares else {}
+        return found | {split: pairs for split, pairs in drawn.items() if split == "train" or split in shares}
+
+    @cached_property
+    def _lists(self) -> dict[Split, list[str]]:
+        """The names in the list file of each split that has one."""
+        base = str(self.images) if self.pairs is None else ""
+        named: dict[Split, list[str]] = {}
         for split in SPLITS:
-            if split not in files:
-                continue
-            path = self.root / files[split]
-            if not path.is_file():
-                raise InputError(f"splits: {split}: {path} is no file{_nearest_entry(path)}")
-            names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-            stems = [name.rsplit(".", 1)[0] if name.lower().endswith(SUFFIXES) else name for name in names]
-            if lost := [stem for stem in stems if stem not in by_name]:
+            file = (self.splits or {}).get(split)
+            if isinstance(file, str):
+                path = self.root / file
+                if not path.is_file():
+                    raise InputError(f"splits: {split}: {path} is no file{nearest_entry(path)}")
+                named[split] = read_list(path, base)
+        return named
+
+    def _by_list(self, every: list[Pair]) -> dict[Split, list[Pair]]:
+        by_name = {pair.name: pair for pair in every}
+        base = self.root if self.pairs is not None else self.root / str(self.images)
+        left_out = {path.with_suffix("") for path in self.exclude}
+        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
+        for split, listed in self._lists.items():
+            names = [name for name in listed if base / name not in left_out]
+            if lost := [name for name in names if name not in by_name]:
                 near = difflib.get_close_matches(lost[0], by_name, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise InputError(f"{path}: {len(lost)} of its names have no image, first {lost[0]!r}{hint}")
-            found[split] = [by_name[stem] for stem in stems]
-        _refuse_overlap(found)
+                raise InputError(
+                    f"{self.root / str((self.splits or {})[split])}: {len(lost)} of its names have no image, first "
+                    f"{lost[0]!r}{hint}"
+                )
+            found[split] = [by_name[name] for name in names]
+        refuse_overlap(found)
         return found
 
     def _by_share(self, every: list[Pair], shares: Mapping[str, float]) -> dict[Split, list[Pair]]:
@@ -234,37 +303,34 @@ class FolderDataModule(SegmentationDataModule):
             raise InputError(f"splits is {self.splits}; val and test take shares below 1 together, train is the rest")
         drawn = sorted(every, key=lambda pair: pair.name)
         random.Random(self.split_seed).shuffle(drawn)
-        val, test = (round(shares.get(split, 0) * len(drawn)) for split in ("val", "test"))
+        least = len(drawn) > len(shares)  # of a few images, too, a share is one
+        given = shares.get("val", 0), shares.get("test", 0)
+        val, test = (max(share > 0 and least, round(share * len(drawn))) for share in given)
         return {"val": drawn[:val], "test": drawn[val : val + test], "train": drawn[val + test :]}
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """Every picture file below a folder, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
-def _nearest_entry(path: Path) -> str:
+def nearest_entry(path: Path) -> str:
     """'; did you mean X?' where the parent holds a similar name."""
     entries = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, entries, 1)
     return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
-def _read_csv(root: Path, file: str) -> tuple[list[Pair], dict[Split, list[Pair]] | None]:
+def _read_csv(root: Path, file: str, exclude: Container[Path]) -> tuple[list[Pair], dict[Split, list[Pair]] | None]:
     """All pairs of a CSV, and the same by split where it has that column."""
     path = root / file
     if not path.is_file():
-        raise InputError(f"pairs: {path} is no file{_nearest_entry(path)}")
+        raise InputError(f"pairs: {path} is no file{nearest_entry(path)}")
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         columns = reader.fieldnames or []
         if missing := {"image", "mask"} - set(columns):
             raise InputError(f"{path}: no column {min(missing)!r}; its columns are {', '.join(columns)}")
-        rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
+        rows = [(f"{path}, line {reader.line_num}", row) for row in reader if root / row["image"] not in exclude]
     every = [
         Pair(
-            _listed_file(root, row["image"], f"{where}: image"),
-            _listed_file(root, row["mask"], f"{where}: mask"),
+            listed_file(root, row["image"], f"{where}: image"),
+            listed_file(root, row["mask"], f"{where}: mask"),
             Path(row["image"]).with_suffix("").as_posix(),
         )
         for where, row in rows
@@ -276,22 +342,22 @@ def _read_csv(root: Path, file: str) -> tuple[list[Pair], dict[Split, list[Pair]
         if row["split"] not in found:
             raise InputError(f"{where}: split is {row['split']!r}; it takes train, val or test")
         found[row["split"]].append(pair)
-    _refuse_overlap(found)
+    refuse_overlap(found)
     return every, found
 
 
-def _listed_file(root: Path, entry: str | None, where: str) -> Path:
+def listed_file(root: Path, entry: str | None, where: str) -> Path:
     """A file below `root`: what is written for a picture is named like it, and must not land elsewhere."""
     if not entry:
         raise InputError(f"{where} is empty")
     if Path(entry).is_absolute() or ".." in Path(entry).parts:
         raise InputError(f"{where} {entry} leaves the data root {root}; its paths are relative to that")
     if not (root / entry).is_file():
-        raise InputError(f"{where} {root / entry}: no such file{_nearest_entry(root / entry)}")
+        raise InputError(f"{where} {root / entry}: no such file{nearest_entry(root / entry)}")
     return root / entry
 
 
-def _refuse_overlap(found: Mapping[Split, Iterable[Pair]]) -> None:
+def refuse_overlap(found: Mapping[Split, Iterable[Pair]]) -> None:
     """A pair in two splits would be trained on and scored."""
     counts = Counter(image for pairs in found.values() for image in {pair.image for pair in pairs})
     if double := [image for image, count in counts.items() if count > 1]:

@@ -1,18 +1,44 @@
-"""The mean and standard deviation that pretrained weights expect of their images."""
+"""The mean and standard deviation that images are normalised by."""
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from seglit.errors import InputError
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Per-channel mean and standard deviation, in units where image values lie in 0..1.
+    """Per-channel mean and standard deviation: a network is given `(image / divisor - mean) / std`.
 
-    A network trained on `(image - mean) / std` expects its images so.
+    Args:
+        mean: One value a channel, or one for all.
+        std: Likewise.
+        scale: What integers are divided by to be in the units of mean and std: 255 where these are for 8-bit values
+            brought to 0..1, as pretrained weights state them; 1 where they are in the units that images are stored in.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    scale: float = 255.0
+
+    def divisor(self, dtype: torch.dtype) -> float:
+        """What stored images of a type are divided by: `scale`, or 1 for floats.
+
+        Raises:
+            InputError: mean and std are for 8 bits, and the images are other integers.
+        """
+        if dtype.is_floating_point:
+            return 1.0
+        if self.scale != 1 and dtype != torch.uint8:
+            raise InputError(
+                f"images hold {str(dtype).removeprefix('torch.')} values, whose range is not known: set the data's "
+                "mean and std; `seglit inspect` prints the two lines"
+            )
+        return self.scale
 
     def for_channels(self, in_channels: int) -> Self:
         """The same for images of another number of channels.
@@ -21,6 +47,52 @@ class Normalization:
         repeating them in turn (any other number); mean and std follow.
         """
         if in_channels == 1:
-            return type(self)((sum(self.mean) / len(self.mean),), (sum(self.std) / len(self.std),))
+            return replace(self, mean=(sum(self.mean) / len(self.mean),), std=(sum(self.std) / len(self.std),))
         turns = [channel % len(self.mean) for channel in range(in_channels)]
-        return type(self)(tuple(self.mean[turn] for turn in turns), tuple(self.std[turn] for turn in turns))
+        return replace(self, mean=tuple(self.mean[turn] for turn in turns), std=tuple(self.std[turn] for turn in turns))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that a checkpoint can hold and `from_dict` reads."""
+        return {"mean": list(self.mean), "std": list(self.std), "scale": self.scale}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` wrote, now or before there was a `scale`."""
+        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+
+
+class Normalize(nn.Module):
+    """Images (B, C, H, W) as stored to what a network was built for, float32; the module and the predictor share it.
+
+    They are in the units of mean and std; where these are for 8 bits, uint8, or float in 0..1. It adds nothing to a
+    checkpoint's weights.
+
+    Args:
+        normalization: Mean, standard deviation and their units.
+        memory_format: How the normalised images lie in memory.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, normalization: Normalization, memory_format: torch.memory_format) -> None:
+        super().__init__()
+        self.memory_format = memory_format
+        self.register_buffer("mean", torch.empty(0), persistent=False)
+        self.register_buffer("std", torch.empty(0), persistent=False)
+        self.set(normalization)
+
+    def set(self, normalization: Normalization) -> None:
+        """Takes another mean and standard deviation."""
+        self.normalization = normalization
+        self.mean = torch.tensor(normalization.mean, device=self.mean.device).view(-1, 1, 1)
+        self.std = torch.tensor(normalization.std, device=self.std.device).view(-1, 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalises.
+
+        Raises:
+            InputError: The images are integers of another type than mean and std are for.
+        """
+        normal = (image.float() / self.normalization.divisor(image.dtype) - self.mean) / self.std
+        return normal.contiguous(memory_format=self.memory_format)

@@ -111,6 +111,86 @@ def test_what_the_module_does_itself_is_refused(transform: Any) -> None:
     assert "\n" not in str(error.value)
 
 
+def deep(dtype: str, channels: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """As `shapes`, with values that only the type holds: class 0 as 1000, class 1 as 2000, ..., signed ones below 0."""
+    mask = SyntheticDataset(9, size=(53, 64)).read(0)[1]
+    sign = 1 if dtype == "uint16" else -1
+    return np.stack([sign * 1000 * (mask + 1).astype(np.int32)] * channels, -1).astype(dtype), mask
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_deep_images_of_many_channels_are_moved_like_their_masks(name: str, dtype: str) -> None:
+    pipeline = Augment((0.7, 1.4), [GEOMETRIC[name]()]).pipeline((48, 56))
+    pipeline.try_on(deep(dtype, 7)[0])
+    sign = 1 if dtype == "uint16" else -1
+    image, mask = pipeline(*deep(dtype, 7), 0)
+    assert image.dtype == dtype
+    away_from_edges = cv2.dilate(mask, np.ones((5, 5))) == cv2.erode(mask, np.ones((5, 5)))
+    away_from_edges &= mask != IGNORE_INDEX
+    away_from_edges[[0, -1]] = away_from_edges[:, [0, -1]] = False
+    expected = sign * 1000 * (mask[away_from_edges].astype(int) + 1)
+    assert (np.abs(image[away_from_edges] - expected[:, None]) > 50).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("transform", "channels", "dtype", "reason"),
+    [
+        (A.ColorJitter, 5, "uint8", "ColorJitter transformation expects 1-channel or 3-channel images"),
+        (A.ColorJitter, 3, "uint16", "it fails on them"),
+        (A.HueSaturationValue, 4, "uint8", "HueSaturationValue transformation expects 1-channel or 3-channel images"),
+        (A.ToGray, 2, "uint8", ""),
+        (A.RandomFog, 5, "uint8", ""),
+        (A.RandomFog, 3, "uint16", "it turns them into float32"),
+        (lambda: A.OneOf([A.HorizontalFlip(), A.Sequential([A.RGBShift(p=0.1)])]), 5, "uint8", ""),
+        (A.GaussianBlur, 5, "float32", "it cuts floats off at 0 and 1"),
+        (A.GaussNoise, 1, "int16", "it fails on them"),
+        (A.RandomGamma, 3, "int16", "it turns them into"),
+        (A.ToRGB, 1, "uint8", "it turns them into 3 channels"),
+        (A.Normalize, 3, "uint8", "it turns them into float32"),
+        (lambda: A.GridElasticDeform(num_grid_xy=(4, 4), magnitude=4), 5, "uint8", ""),
+    ],
+)
+def test_a_transform_for_other_images_is_refused_before_it_is_drawn(
+    transform: Any, channels: int, dtype: str, reason: str
+) -> None:
+    image = deep(dtype, channels)[0] if dtype != "uint8" else shapes(0, channels)[0]
+    step = transform()
+    name = "RGBShift" if isinstance(step, A.OneOf) else type(step).__name__
+    with pytest.raises(InputError) as error:
+        Augment(transforms=[A.HorizontalFlip(), step]).pipeline((16, 16)).try_on(image)
+    message = str(error.value)
+    assert message.startswith(f"augment: {name} takes no images of {channels} channels of {dtype} ({reason}")
+    assert message.endswith("leave it out, as configs/augment/light.yaml does")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("transform", "channels", "dtype"),
+    [
+        (A.ColorJitter, 1, "uint8"),
+        (A.GaussianBlur, 7, "uint16"),
+        (A.RandomBrightnessContrast, 7, "uint16"),
+        (A.ChannelDropout, 5, "float32"),
+        (A.Blur, 5, "int16"),
+    ],
+)
+def test_a_transform_that_takes_such_images_is_let_pass(transform: Any, channels: int, dtype: str) -> None:
+    image = deep(dtype, channels)[0] if dtype != "uint8" else shapes(0, channels)[0]
+    Pipeline([transform()]).try_on(image)
+    unit = np.random.default_rng(0).random((20, 30, 3), np.float32)
+    Pipeline([A.GaussianBlur(), A.ColorJitter()]).try_on(unit)  # floats of 0..1
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_take_ordinary_images_and_light_takes_all(path: Path) -> None:
+    pipeline = from_yaml(str(path)).pipeline((40, 44))
+    pipeline.try_on(shapes(0, 3)[0])
+    if path.stem == "light":
+        for dtype in ("uint16", "int16", "float32"):
+            pipeline.try_on(deep(dtype, 13)[0])
+
+
 def build(augment: Augment) -> Augment:
     return augment
 

@@ -163,7 +163,7 @@ def test_a_wrong_root_or_channel_count_is_refused(tmp_path: Path) -> None:
     (tmp_path / "camvid").mkdir()
     message = refusal(tmp_path / "camvd")
     assert f"data root {tmp_path / 'camvd'}: no such folder; did you mean {tmp_path / 'camvid'}?" in message
-    assert "in_channels is 4" in refusal(tmp_path, in_channels=4)
+    assert "in_channels is 0" in refusal(tmp_path, in_channels=0)
 
 
 def test_a_missing_split_is_refused_with_the_nearest_folder(tmp_path: Path) -> None:
@@ -208,7 +208,15 @@ def test_impossible_splits_are_refused(tmp_path: Path, splits: dict[str, float |
 
 
 def test_splits_beside_split_folders_contradict(tmp_path: Path) -> None:
-    assert "a folder for each split" in refusal(tmp_path, splits={"val": 0.1})
+    write(
+        tmp_path, *((f"images/{split}/{n}.png", f"masks/{split}/{n}.png") for split in ("train", "test") for n in "ab")
+    )
+    for wrong in ({"test": 0.1}, {"train": 0.5}, {"valid": 0.1}):
+        assert "a folder for each split" in refusal(tmp_path, splits=wrong)
+    assert "a folder for each split" in refusal(tmp_path, splits={"train": "train.txt"})
+    drawn = folder(tmp_path, splits={"val": 0.1})  # there is no folder for it
+    assert sorted(names(drawn, "train") + names(drawn, "val")) == ["a", "b"]
+    assert names(drawn, "test") == ["a", "b"]
 
 
 GOOD = "images/01.png,masks/01.png,train\n"

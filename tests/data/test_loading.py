@@ -17,6 +17,7 @@ from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataset, Split, collate
 from seglit.data.sampling import SampleKey
 from seglit.data.synthetic import LABELS, write_folder
+from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
 pytestmark = [
@@ -138,21 +139,89 @@ def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
     assert void["mask"].dtype == torch.uint8
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_collate_pads_images_by_their_edge_and_masks_by_void(channels: int) -> None:
+def test_collate_pads_images_by_their_edge_and_masks_by_void(channels: int, dtype: str) -> None:
     rng = np.random.default_rng(0)
     arrays = [
-        (rng.integers(0, 256, (channels, *size), dtype=np.uint8), rng.integers(0, 6, size, dtype=np.uint8))
+        (rng.integers(0, 256, (channels, *size)).astype(dtype), rng.integers(0, 6, size, dtype=np.uint8))
         for size in [(3, 5), (4, 2), (4, 5)]
     ]
     batch = collate(
         [{"image": torch.from_numpy(i), "mask": torch.from_numpy(m), "name": str(n)} for n, (i, m) in enumerate(arrays)]
     )
     assert batch["name"] == ["0", "1", "2"]
+    assert batch["image"].dtype == getattr(torch, dtype)
     for (image, mask), stacked, stacked_mask in zip(arrays, batch["image"], batch["mask"], strict=True):
         missing = [(0, 4 - mask.shape[0]), (0, 5 - mask.shape[1])]
         np.testing.assert_array_equal(stacked.numpy(), np.pad(image, [(0, 0), *missing], "edge"))
         np.testing.assert_array_equal(stacked_mask.numpy(), np.pad(mask, missing, constant_values=IGNORE_INDEX))
+
+
+def test_images_of_several_types_are_refused() -> None:
+    mask = torch.zeros(2, 3, dtype=torch.uint8)
+    kinds = (torch.uint8, torch.uint16)
+    samples: list[Sample] = [
+        {"image": torch.zeros(3, 2, 3, dtype=kind), "mask": mask, "name": f"a{index}"}
+        for index, kind in enumerate(kinds)
+    ]
+    with pytest.raises(
+        InputError, match=r"^images are of several types \(a0 of uint8, a1 of uint16\); convert all to one"
+    ):
+        collate(samples)
+
+
+class Gauss(SegmentationDataset):
+    """Floats of mean 1000."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], str]:
+        image = np.random.default_rng(index).normal(1000, 50, (20, 24, 5)).astype(np.float32)
+        return image, np.zeros((20, 24), np.uint8), f"g{index}"
+
+
+class GaussDataModule(SegmentationDataModule):
+    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> Gauss:
+        return Gauss(pipeline, self.seed)
+
+
+def gauss(augment: Augment | None = None, **settings: Any) -> GaussDataModule:
+    return GaussDataModule(LABELS, 5, 2, crop_size=(16, 18), augment=augment, num_workers=0, **settings)
+
+
+def test_floats_of_five_channels_are_cropped_and_keep_their_values() -> None:
+    data = gauss(Augment((0.5, 1.5), [A.HorizontalFlip(), A.VerticalFlip()]), mean=[1000], std=[50])
+    (batch,) = epoch_of(data.train_dataloader(), 0)
+    assert batch["image"].shape == (2, 5, 16, 18)
+    assert batch["image"].dtype == torch.float32
+    inside = (batch["mask"] != IGNORE_INDEX)[:, None].expand_as(batch["image"])
+    assert 980 < batch["image"][inside].mean() < 1020
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (
+            gauss,
+            r"^g0: its values go from \d+\.\d+ to 11\d\d\.?\d* and not from 0 to 1; set the data's mean ",
+        ),
+        (
+            lambda: gauss(Augment(transforms=[A.ColorJitter()]), mean=[1], std=[1]),
+            "^augment: ColorJitter takes no images",
+        ),
+        (lambda: gauss(mean=[1]), "^std is not set beside the other"),
+        (lambda: gauss(std=[1]), "^mean is not set beside the other"),
+        (lambda: gauss(mean=[1, 2, 3], std=[1]), "^mean holds 3 values for 5 channels: one each, or one for all"),
+        (lambda: gauss(mean=[0], std=[1, 1, 1, 1, 0]), r"^std is \[1, 1, 1, 1, 0\]; "),
+        (lambda: GaussDataModule(LABELS, 0), "^in_channels is 0; "),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said_before_the_first_step(data: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words) as error:
+        data().train_dataloader()
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", ["synthetic", "folder"])

@@ -41,6 +41,15 @@ def test_logits_have_the_size_of_the_images(name: str) -> None:
         assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@pytest.mark.parametrize("name", ALL)
+def test_images_have_any_number_of_channels(name: str, channels: int) -> None:
+    network = ALL[name](5, channels).eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, channels, 33, 47)).shape == (1, 5, 33, 47)
+    assert network.normalization is None
+
+
 @pytest.mark.parametrize(
     ("encoder", "channels"),
     [("tu-mobilenetv3_small_050", (4, 6, 8)), ("vgg11", (4, 6, 8, 8))],  # VGG has features of its own at stride 1

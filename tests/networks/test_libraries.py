@@ -44,6 +44,25 @@ def test_smp_gives_logits_at_the_size_of_the_images(architecture: str, encoder: 
         assert network.train()(torch.rand(2, 2, 1, 17)).shape == (2, 5, 1, 17)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        (SMP, {"architecture": "unet", "encoder_name": "resnet18"}),
+        (SMP, {"architecture": "segformer", "encoder_name": "mit_b0"}),
+        (SMP, {"architecture": "fpn", "encoder_name": TINY}),
+        (SMP, {"architecture": "dpt", "encoder_name": "tu-vit_tiny_patch16_224"}),
+        (Torchvision, {"architecture": "fcn_resnet50"}),
+        (Torchvision, {"architecture": "lraspp_mobilenet_v3_large"}),
+    ],
+)
+def test_images_have_any_number_of_channels(network: type[nn.Module], options: dict[str, Any], channels: int) -> None:
+    built = network(5, channels, **options).eval()
+    assert built.normalization is None
+    with torch.no_grad():
+        assert built(torch.rand(1, channels, 32, 32)).shape == (1, 5, 32, 32)
+
+
 def test_smp_state_dict_loads_strictly_and_padding_is_cut_off() -> None:
     images = torch.rand(1, 3, 64, 32)
     network = SMP(3, architecture="fpn", encoder_name=TINY).eval()

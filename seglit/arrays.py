@@ -1,0 +1,170 @@
+"""What is more than an 8-bit picture into arrays: TIFFs of any bands and types, 16-bit PNG, and .npy."""
+
+import logging
+import lzma
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags
+
+from seglit.errors import InputError
+
+PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
+"""NumPy's names of the types that images are read in."""
+SIDEWAYS = (5, 6, 7, 8)
+"""The EXIF orientations that swap height and width."""
+
+# Where OpenCV puts the bands of a 16-bit PNG, by how they are stored.
+_PNG_BANDS = {"I": [0], "LA": [0, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}
+
+
+def read_npy(path: Path) -> npt.NDArray[Any]:
+    """Reads an array (H, W) or (H, W, C) of any type.
+
+    Raises:
+        InputError: The file holds no such array, or is cut off.
+    """
+    try:
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(path, error) from error
+    if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:
+        found = f"an array {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
+        raise InputError(f"{path}: holds {found}, not one (height, width) or (height, width, channels)")
+    return _native(array)
+
+
+def read_png(path: Path, stored: str) -> npt.NDArray[Any]:
+    """Reads a 16-bit PNG (H, W, C) as stored, not turned.
+
+    Args:
+        path: The file.
+        stored: The bands, as Pillow names them: I, LA, RGB or RGBA.
+
+    Raises:
+        InputError: OpenCV cannot decode the file.
+    """
+    array: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise unreadable(path, "OpenCV does not decode it")
+    bands: npt.NDArray[Any] = array.reshape(*array.shape[:2], -1)[..., _PNG_BANDS[stored]]
+    return bands
+
+
+def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | None]:
+    """Reads the first image of a TIFF as (H, W) or (H, W, C), as stored, and the orientation that it states.
+
+    Args:
+        path: The file.
+        bands: How many are wanted; settles which axis they are where the file does not say.
+
+    Raises:
+        InputError: The file is cut off, of a compression that needs imagecodecs, or no rows, columns and bands.
+    """
+    import tifffile
+
+    with reading_tiff(path), tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        array, axes = series.asarray(maxworkers=1), series.axes  # the reading processes are the parallelism
+        tag = series.keyframe.tags.get(ExifTags.Base.Orientation)
+    kept = [place for place, axis in enumerate(axes) if axis in "YX" or array.shape[place] > 1]
+    array, axes = array.reshape([array.shape[place] for place in kept]), "".join(axes[place] for place in kept)
+    if array.ndim > 3 or not {"Y", "X"} <= set(axes):
+        raise InputError(f"{path}: holds an array {array.shape} of the axes {axes}, not rows, columns and bands")
+    if array.ndim == 3 and not (axes[0] == "Q" and _bands_are_last(array.shape, bands)):
+        (other,) = (place for place, axis in enumerate(axes) if axis not in "YX")
+        array = np.moveaxis(array, other, -1)
+    return _native(array), None if tag is None else int(tag.value)
+
+
+@contextmanager
+def reading_tiff(path: Path) -> Iterator[None]:
+    """Says in one line what is wrong with a TIFF that is read by tifffile.
+
+    Raises:
+        InputError: The file is cut off, or of a compression that needs imagecodecs.
+    """
+    import tifffile
+
+    # What is wrong with a file is raised; what is odd about it would be said anew for every image.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    failures = (tifffile.TiffFileError, OSError, ValueError, IndexError, struct.error, zlib.error, lzma.LZMAError)
+    try:
+        yield
+    except InputError:
+        raise
+    except (*failures, RuntimeError) as error:  # imagecodecs' errors are RuntimeErrors
+        if "requires the 'imagecodecs'" not in str(error):
+            raise unreadable(path, error) from error
+        coding = str(error).partition(" requires")[0].strip("<>")
+        raise InputError(f"{path}: is coded as {coding}; to read such TIFFs: pip install imagecodecs") from error
+
+
+def turn(array: npt.NDArray[Any], orientation: int | None) -> npt.NDArray[Any]:
+    """Turns a stored array (H, W, ...) upright, as its orientation says (EXIF 2.32, 4.6.5)."""
+    turned = array.swapaxes(0, 1) if orientation in SIDEWAYS else array
+    turned = turned[::-1] if orientation in (3, 4, 7, 8) else turned
+    return turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+
+
+def as_pixels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """An image in one of `PIXEL_TYPES`: float64 is rounded to float32, wide integers must not need it.
+
+    Raises:
+        InputError: The values fit none of the types, or are NaN or infinite.
+    """
+    if array.dtype.kind not in "uif":
+        raise InputError(f"{path}: holds {array.dtype} values; images are integers or floats")
+    if array.dtype.name in PIXEL_TYPES and array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = array.astype(np.int16 if array.dtype == np.int8 else np.float32, copy=False)
+        same = array.dtype.kind == "f" or np.array_equal(pixels.astype(array.dtype), array)
+    if not same:
+        raise InputError(
+            f"{path}: holds {array.dtype} values that float32 does not hold exactly; convert it to 16 bits"
+        )
+    if not (finite := np.isfinite(pixels)).all():
+        raise InputError(f"{path}: holds {(~finite).sum()} values that are NaN or infinite as float32; fill them first")
+    return pixels
+
+
+def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """A mask's integers (H, W), or (H, W, 3) of three or four bands.
+
+    Raises:
+        InputError: The values are no integers, or of more bands than a colour and its alpha.
+    """
+    if array.dtype.kind not in "ui":
+        raise InputError(f"{path}: holds {array.dtype} values; masks hold integers: save it as such")
+    bands = 1 if array.ndim == 2 else array.shape[2]
+    if bands > 4:
+        raise InputError(f"{path}: holds {bands} bands; masks have one value a pixel, or one colour")
+    return array if array.ndim == 2 else array[..., 0] if bands < 3 else array[..., :3]
+
+
+def unreadable(path: Path, reason: object) -> InputError:
+    """The error for a file that is cut off or no picture."""
+    said = " ".join(str(reason).replace(str(path), path.name).split())
+    return InputError(f"{path}: cannot be read as a picture ({said})")
+
+
+def _bands_are_last(shape: tuple[int, ...], bands: int | None) -> bool:
+    """Whether pages that say nothing are rows (W, C), which tifffile.imwrite makes of (H, W, C), and not bands."""
+    if bands in (shape[0], shape[2]):
+        return bands != shape[0]
+    return shape[2] < shape[0]
+
+
+def _native(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array in this machine's byte order; truth values as 0 and 1."""
+    kind = np.dtype(np.uint8) if array.dtype == np.bool_ else array.dtype.newbyteorder("=")
+    return array.astype(kind, copy=False)

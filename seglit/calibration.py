@@ -1,0 +1,60 @@
+"""Whether a network is right as often as it says: expected calibration error."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from seglit.labels import IGNORE_INDEX
+
+BINS = 15
+"""As many as Guo et al. take."""
+_UNIT = 2**24
+"""Confidences are summed as multiples of 1 / 2^24, a float32's own step below 1: whole numbers add up to the same sum
+in any order and on any number of ranks, and the sum of 5 x 10^11 pixels still fits an int64."""
+
+
+class Calibration(Metric):
+    """Expected calibration error of a split's labelled pixels (Naeini et al. 2015, Guo et al. 2017).
+
+    Pixels are sorted into bins by the probability of the predicted class; the error is the mean over all pixels of how
+    far, in their bin, the share of right ones is from the mean probability.
+
+    It is torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which serves no split of images: it keeps every
+    pixel's confidence (8 bytes each) until the end, and then counts them in float32, which stands still at 2^24. Pixels
+    of probability exactly 1 it puts into a bin of their own.
+
+    Args:
+        bins: The number of bins of equal width over 0..1; each begins with its lower end, and the last ends with 1.
+    """
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, bins: int = BINS) -> None:
+        super().__init__()
+        self.bins = bins
+        # pixels, right pixels, and the sum of their confidences in units of 2^-24, of each bin
+        self.add_state("counts", torch.zeros(3, bins, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        """Counts a batch, on its own device and without waiting for it.
+
+        Args:
+            logits: Logits (B, C, H, W) of any float type.
+            target: Class indices (B, H, W), any integer type, void = 255.
+        """
+        confidence, preds = logits.float().softmax(dim=1).max(dim=1)
+        edges = torch.linspace(0, 1, self.bins + 1, device=logits.device)[1:-1]
+        bins = torch.bucketize(confidence, edges, right=True)
+        bins = torch.where(
+            target == IGNORE_INDEX, self.bins, bins
+        ).flatten()  # void has a bin of its own, cut off below
+        units = (confidence * _UNIT).round().long().flatten()
+        sums = [torch.ones_like(units), (preds == target).long().flatten(), units]
+        empty = torch.zeros(self.bins + 1, dtype=torch.long, device=logits.device)
+        self.counts += torch.stack([empty.index_add(0, bins, each)[:-1] for each in sums])
+
+    def compute(self) -> float:
+        """The error 0..1 of all that was counted since the last reset, on all ranks together; nan of no pixel."""
+        pixels, right, units = self.counts.cpu().double()
+        return float((right - units / _UNIT).abs().sum() / pixels.sum())

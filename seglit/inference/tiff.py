@@ -1,0 +1,173 @@
+"""TIFFs read and written by windows: what is larger than memory, and what is georeferenced."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from seglit.arrays import reading_tiff
+from seglit.images import Picture
+
+SUFFIXES = (".tif", ".tiff")
+LARGE = 4096 * 4096
+"""A TIFF of more pixels is read by windows."""
+_TALLEST = 4096  # rows of a tile or strip, which is decoded whole
+_GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_WRITTEN_TILE = 256
+
+Array = npt.NDArray[Any]
+Tag = tuple[int, int, int, Any, bool]
+
+
+class LargeTiff:
+    """A TIFF of which rows are read: grey, colours or bands, in tiles or strips. Use it in a `with` statement.
+
+    Args:
+        path: The file.
+        in_channels: Channels that an image is wanted to have.
+
+    Attributes:
+        tags: Its georeference; none where the file is turned, as pixels then no longer lie where the tags say.
+
+    Raises:
+        InputError: The file is cut off.
+    """
+
+    def __init__(self, path: Path, in_channels: int) -> None:
+        import tifffile
+
+        self.path = path
+        self.in_channels = in_channels
+        with reading_tiff(path), ExitStack() as stack:
+            self._file = stack.enter_context(tifffile.TiffFile(path))
+            self._page: Any = self._file.series[0].keyframe
+            self.tags = _georeference(self._page)
+            stack.pop_all()  # nothing failed: it stays open
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self._page.imagelength, self._page.imagewidth
+
+    @property
+    def by_windows(self) -> bool:
+        """Whether it is large, and rows of it can be read: upright, no palette, in tiles or in strips of few rows."""
+        page = self._page
+        plain = page.photometric in (1, 2) or (page.photometric == 6 and page.compression == 7)
+        upright = _orientation(page) == 1
+        one_page = len(self._file.series[0].pages) == 1 and page.imagedepth == 1
+        pieces = page.is_memmappable or (page.tilelength if page.is_tiled else page.rowsperstrip) <= _TALLEST
+        large = page.imagelength * page.imagewidth > LARGE
+        return bool(large and plain and upright and one_page and pieces and page.dtype is not None)
+
+    def read_rows(self, rows: slice) -> Array:
+        """Rows of the image (H, W, in_channels), as `seglit.images.read_image` gives them.
+
+        Raises:
+            InputError: They cannot be decoded, or are of other channels.
+        """
+        with reading_tiff(self.path):
+            stored = self._read(rows.start, rows.stop)  # (samples, H, W, contiguous samples)
+        pixels = np.moveaxis(stored[..., 0], 0, -1) if len(stored) > 1 else stored[0]
+        if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4) and self.in_channels in (1, 3):
+            picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+            return Picture(self.path, picture, None, "TIFF").image(self.in_channels)
+        return Picture(self.path, pixels, None, "TIFF").image(self.in_channels)
+
+    def _read(self, top: int, bottom: int) -> Array:
+        page = self._page
+        if page.is_memmappable:
+            mapped = page.asarray(out="memmap").reshape(page.shaped)  # (samples, 1, H, W, contiguous samples)
+            return np.array(mapped[:, 0, top:bottom]).astype(page.dtype.newbyteorder("="), copy=False)
+        samples, _, height, width, contiguous = page.shaped
+        rows = np.full((samples, bottom - top, width, contiguous), page.nodata, page.dtype)
+        tall = page.tilelength if page.is_tiled else page.rowsperstrip
+        across = -(-width // page.tilewidth) if page.is_tiled else 1
+        down = -(-height // tall)
+        wanted = [
+            (sample * down + row) * across + column
+            for sample in range(samples)
+            for row in range(top // tall, -(-bottom // tall))
+            for column in range(across)
+        ]
+        offsets, counts = ([each[index] for index in wanted] for each in (page.dataoffsets, page.databytecounts))
+        tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression == 7 else {}
+        for data, index in self._file.filehandle.read_segments(offsets, counts, indices=wanted):
+            segment, (sample, _, y, x, _), _ = page.decode(data, index, **tables)
+            if segment is not None:  # else it is empty, and holds nodata
+                first, last = max(y, top), min(y + segment.shape[1], bottom)
+                part = segment[0, first - y : last - y, : width - x]
+                rows[sample, first - top : last - top, x : x + part.shape[1]] = part
+        return rows
+
+
+def write_tiff(path: Path, bands: Iterable[Array], shape: tuple[int, ...], dtype: Any, tags: list[Tag]) -> None:
+    """Writes a tiled, compressed TIFF from bands of rows.
+
+    Args:
+        path: The file.
+        bands: (rows, W) or (rows, W, 3), from top to bottom, of any numbers of rows.
+        shape: The whole image's, (H, W) or (H, W, 3).
+        dtype: The values' type.
+        tags: Its georeference.
+    """
+    import tifffile
+
+    tifffile.imwrite(
+        path,
+        _tiles(bands, shape, dtype),
+        shape=shape,
+        dtype=dtype,
+        photometric="rgb" if len(shape) == 3 else "minisblack",
+        tile=(_WRITTEN_TILE, _WRITTEN_TILE),
+        compression="zlib",
+        metadata=None,
+        extratags=tags,
+    )
+
+
+def _tiles(bands: Iterable[Array], shape: tuple[int, ...], dtype: Any) -> Iterator[Array]:
+    """Cuts bands of rows into tiles, in reading order; beyond the image they hold 0."""
+    row = np.zeros((_WRITTEN_TILE, -(-shape[1] // _WRITTEN_TILE) * _WRITTEN_TILE, *shape[2:]), dtype)
+    filled = 0
+    total = 0
+    for band in bands:
+        rest = band
+        while len(rest):
+            part, rest = np.split(rest, [_WRITTEN_TILE - filled])
+            row[filled : filled + len(part), : shape[1]] = part
+            filled, total = filled + len(part), total + len(part)
+            if filled == _WRITTEN_TILE or total == shape[0]:
+                row[filled:] = 0
+                yield from (tile.copy() for tile in np.split(row, row.shape[1] // _WRITTEN_TILE, axis=1))
+                filled = 0
+
+
+def _georeference(page: Any) -> list[Tag]:
+    if _orientation(page) != 1:
+        return []
+    tags = (page.tags.get(code) for code in _GEOREFERENCE)
+    # ASCII values are counted anew: tifffile drops the byte that ends them
+    return [
+        (tag.code, int(tag.dtype), 0 if tag.dtype == 2 else tag.count, tag.value, True)
+        for tag in tags
+        if tag is not None
+    ]
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(ExifTags.Base.Orientation)
+    return 1 if tag is None else int(tag.value)

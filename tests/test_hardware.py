@@ -1,0 +1,40 @@
+"""What is chosen for the hardware at hand."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from seglit.hardware import avoid_broken_amx
+
+MULTIPLY = """
+from seglit.hardware import avoid_broken_amx
+avoid_broken_amx()
+import torch
+ones = torch.ones(256, 256, dtype=torch.bfloat16)
+print((ones @ ones).mean().item())
+"""
+
+
+def test_bf16_does_not_kill_the_process() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
+    outcome = subprocess.run(
+        [sys.executable, "-c", MULTIPLY], check=False, env=environment, capture_output=True, text=True
+    )
+    assert (outcome.returncode, outcome.stdout.strip()) == (0, "256.0"), outcome.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="AMX is tried on Linux only")
+@pytest.mark.parametrize(("status", "setting"), [(0, None), (4, "AVX512_CORE_FP16")])
+def test_amx_is_left_alone_unless_trying_it_kills(
+    monkeypatch: pytest.MonkeyPatch, status: int, setting: str | None
+) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(os, "fork", lambda: 1)
+    monkeypatch.setattr(os, "waitpid", lambda child, _options: (child, status))
+    avoid_broken_amx.__wrapped__()
+    assert os.environ.get("ONEDNN_MAX_CPU_ISA") == setting
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
