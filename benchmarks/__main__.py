@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.input import measure_input
+from benchmarks.inspect import measure_inspect
 from benchmarks.machine import describe_machine
 from benchmarks.scoring import measure_scoring
 from benchmarks.startup import measure_startup
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Callable[..., Table]] = {
     "input": measure_input,
     "scoring": measure_scoring,
     "startup": measure_startup,
+    "inspect": measure_inspect,
 }
 STANDARD_AUGMENTATION = Path(__file__).parents[1] / "configs" / "augment" / "standard.yaml"
 
@@ -30,7 +32,10 @@ def main() -> None:
     """Runs the benchmarks that the command line names and prints a table for each."""
     parser = ArgumentParser(prog="python -m benchmarks", description="Measures the speed of the hot paths.")
     parser.add_argument(
-        "names", nargs="*", type=Literal["training", "input", "scoring", "startup"], help="Which; without any, all."
+        "names",
+        nargs="*",
+        type=Literal["training", "input", "scoring", "startup", "inspect"],
+        help="Which; without any, all.",
     )
     for name, measure in BENCHMARKS.items():
         parser.add_function_arguments(measure, name, sub_configs=True)

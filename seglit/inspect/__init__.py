@@ -1,0 +1,1 @@
+"""A folder of images and masks, understood before a step is trained."""

@@ -1,0 +1,156 @@
+"""A page to look at: what was found, and the images with their masks laid over them, problems first."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from seglit.errors import InputError
+from seglit.images import read_pair
+from seglit.inspect.advice import Advice
+from seglit.inspect.coding import Coding
+from seglit.inspect.findings import Finding
+from seglit.inspect.layout import Layout, Pair
+from seglit.inspect.survey import Survey
+from seglit.inspect.text import sizes_text
+from seglit.labels import IGNORE_INDEX, Labels
+from seglit.pictures import as_rgb
+
+_PICTURES = 60
+_WIDTH = 320  # pixels of a picture on the page
+_PER_FINDING = 6
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One picture on the page.
+
+    Args:
+        name: The image's path below the root.
+        split: Its split.
+        remark: Why it is shown, if something is wrong with it.
+        plain: The image as a data address.
+        overlay: The image with its mask laid over it, as a data address.
+        classes: The classes in it.
+    """
+
+    name: str
+    split: str
+    remark: str
+    plain: str
+    overlay: str
+    classes: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One size in the plot: its place in per cent, its radius in pixels, and its label."""
+
+    x: float
+    y: float
+    radius: float
+    label: str
+
+
+def write_page(
+    folder: Path,
+    root: Path,
+    layout: Layout,
+    survey: Survey,
+    coding: Coding,
+    advice: Advice,
+    findings: list[Finding],
+) -> Path:
+    """Writes `index.html` into a folder: one file that needs no other and no network.
+
+    Returns:
+        The page's path.
+    """
+    labels = Labels.create(**_labels_arguments(coding))
+    environment = Environment(
+        loader=PackageLoader("seglit.inspect", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html").render(
+        root=root,
+        layout=layout,
+        survey=survey,
+        coding=coding,
+        advice=advice,
+        findings=findings,
+        sizes=sizes_text(survey),
+        dots=_dots(survey),
+        colors=dict(zip(labels.class_names, labels.palette, strict=True)),
+        most=max(value.share for value in coding.values),
+        overlays=_overlays(root, survey, findings, labels),
+        below=lambda path: _below(path, root),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _labels_arguments(coding: Coding) -> dict[str, Any]:
+    settings = dict(coding.settings)
+    settings["tolerance"] = settings.pop("mask_tolerance", 0)
+    return settings
+
+
+def _dots(survey: Survey) -> list[Dot]:
+    """Sizes as dots, wide ones to the right, high ones up, larger where there are more."""
+    height, width = (max(sides) for sides in zip(*survey.sizes, strict=True))
+    most = survey.sizes.most_common(1)[0][1]
+    return [
+        Dot(100 * columns / width, 100 * rows / height, 3 + 9 * (count / most) ** 0.5, f"{rows} x {columns}: {count}")
+        for (rows, columns), count in survey.sizes.most_common(500)
+    ]
+
+
+def _overlays(root: Path, survey: Survey, findings: list[Finding], labels: Labels) -> list[Overlay]:
+    by_file = {path: pair for pair in survey.pairs for path in pair[:2]}
+    chosen: dict[Pair, str] = {}
+    for finding in findings:
+        for path, detail in finding.files[:_PER_FINDING]:
+            if path in by_file:
+                chosen.setdefault(by_file[path], f"{finding.message}{f' ({detail})' if detail else ''}")
+    step = max(1, len(survey.pairs) // _PICTURES)
+    for pair in survey.pairs[::step]:
+        chosen.setdefault(pair, "")
+    overlays = (_overlay(pair, remark, root, survey, labels) for pair, remark in list(chosen.items())[:_PICTURES])
+    return [overlay for overlay in overlays if overlay is not None]
+
+
+def _overlay(pair: Pair, remark: str, root: Path, survey: Survey, labels: Labels) -> Overlay | None:
+    """The picture of a pair; None where its files cannot be shown together."""
+    try:
+        image, mask = read_pair(pair.image, pair.mask, labels, survey.channels)
+    except InputError:  # among the findings already
+        return None
+    seen = as_rgb(image)
+    colored = np.where((mask != IGNORE_INDEX)[..., None], labels.colorize(mask), 255)
+    blended = (0.45 * seen + 0.55 * colored).astype(np.uint8)
+    present = [labels.class_names[index] for index in np.unique(mask) if index != IGNORE_INDEX]
+    return Overlay(_below(pair.image, root), pair.split, remark, _data(seen), _data(blended), ", ".join(present))
+
+
+def _data(array: npt.NDArray[np.uint8]) -> str:
+    """A picture as an address that holds it."""
+    picture = Image.fromarray(array)
+    picture.thumbnail((_WIDTH, _WIDTH))
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=75)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

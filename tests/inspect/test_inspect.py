@@ -1,0 +1,351 @@
+"""`seglit inspect` on the folders people have: what it says is wrong, and that what it writes trains."""
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from tests.conftest import Run
+from tests.inspect.folders import as_jpeg, blur_masks, image, mask, recode, save, split_folders
+
+COLORS = np.array([[0, 0, 0], [220, 20, 60], [0, 130, 180]], np.uint8)
+
+
+def binary(root: Path) -> None:
+    split_folders(root, classes=2)
+    recode(root, lambda indices: indices * 255)
+
+
+def off_by_one(root: Path) -> None:
+    split_folders(root)
+    recode(root, lambda indices: indices + 1)
+
+
+def palette(root: Path) -> None:
+    split_folders(root)
+    for path in sorted((root / "masks").rglob("*.png")):
+        picture = Image.fromarray(np.asarray(Image.open(path)), "P")
+        picture.putpalette(COLORS.tobytes())
+        picture.save(path)
+
+
+def colors(root: Path) -> None:
+    split_folders(root)
+    recode(root, lambda indices: COLORS[indices])
+
+
+def spaced(root: Path) -> None:
+    split_folders(root)
+    recode(root, lambda indices: indices * 100)
+
+
+def jpeg(root: Path) -> None:
+    split_folders(root, classes=2)
+    as_jpeg(root)
+
+
+def smooth(root: Path) -> None:
+    split_folders(root, classes=2)
+    blur_masks(root)
+
+
+def jpeg_colors(root: Path) -> None:
+    colors(root)
+    for path in sorted((root / "masks").rglob("*.png")):
+        Image.open(path).save(path.with_suffix(".jpg"), quality=85)
+        path.unlink()
+
+
+def broken(root: Path) -> None:
+    split_folders(root)
+    for path in (root / "images/train/001.png", root / "masks/train/002.png"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (root / "masks/train/003.png").unlink()
+    save(mask(4, 3)[:24], root / "masks/train/004.png")
+
+
+def leaking(root: Path) -> None:
+    split_folders(root)
+    save(image(0), root / "images/val/900.png")
+    save(mask(0, 3), root / "masks/val/900.png")
+    dimmed = (image(1) * 0.97).astype(np.uint8)
+    save(dimmed, root / "images/test/901.png")
+    save(mask(1, 3), root / "masks/test/901.png")
+
+
+def void_border(root: Path) -> None:
+    split_folders(root)
+
+    def border(indices: Any) -> Any:
+        marked = indices.copy()
+        marked[1:][indices[1:] != indices[:-1]] = 255
+        marked[:, 1:][indices[:, 1:] != indices[:, :-1]] = 255
+        return marked
+
+    recode(root, border)
+
+
+def one_split(root: Path) -> None:
+    split_folders(root)
+    save(mask(0, 4), root / "masks/val/008.png")
+
+
+def deep(root: Path) -> None:
+    split_folders(root)
+    for path in sorted((root / "images").rglob("*.png")):
+        grey = np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 200
+        Image.fromarray(grey).save(path)
+
+
+def empty(root: Path) -> None:
+    void_border(root)
+    save(np.full((48, 64), 255, np.uint8), root / "masks/train/000.png")
+    save(np.zeros((48, 64), np.uint8), root / "masks/train/001.png")
+
+
+def turned(root: Path) -> None:
+    split_folders(root)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for number in range(2):
+        path = root / f"images/train/{number:03}.png"
+        Image.open(path).save(path, exif=exif)
+
+
+def cmyk(root: Path) -> None:
+    split_folders(root)
+    Image.open(root / "images/train/000.png").convert("CMYK").save(root / "images/train/000.tif")
+    (root / "images/train/000.png").unlink()
+
+
+def mostly_rgb(root: Path) -> None:
+    split_folders(root)
+    save(image(0)[..., 0], root / "images/train/000.png")
+
+
+def one_value(root: Path) -> None:
+    split_folders(root)
+    recode(root, lambda indices: indices * 0 + 255)
+
+
+def astray(root: Path) -> None:
+    for number in range(6):
+        save(image(number), root / f"{number}.jpg")
+        save(mask(number, 3), root / f"{number}_mask.png")
+    (root / "3.jpg").unlink()
+
+
+def table(root: Path) -> None:
+    split_folders(root)
+    rows = [f"images/{s}/{n:03}.png,masks/{s}/{n:03}.png,{s}" for s, n in (("train", 0), ("train", 1), ("val", 8))]
+    gone = ["images/val/009.png,lost.png,val", "lost.png,masks/val/009.png,val", "lost.png,,val"]
+    twice = ["images/val/010.png,masks/val/010.png,train", "images/val/010.png,masks/val/010.png,val"]
+    (root / "pairs.csv").write_text("\n".join(["image,mask,split", *rows, *gone, *twice]))
+
+
+def ids(root: Path) -> None:
+    split_folders(root)
+    for number, path in enumerate(sorted((root / "masks").rglob("*.png"))):
+        blocks = np.arange(192, dtype=np.uint16).reshape(12, 16) + 500 + 192 * (number % 2)
+        Image.fromarray(np.kron(blocks, np.ones((4, 4), np.uint16))).save(path)
+
+
+# Folder -> the findings it must give, the exit code, and the numbers of classes that are told.
+FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
+    "clean": (split_folders, set(), 0, 3),
+    "binary": (binary, {"binary_0_255"}, 0, 2),
+    "off by one": (off_by_one, {"off_by_one"}, 0, 3),
+    "palette": (palette, set(), 0, 3),
+    "colours": (colors, set(), 0, 3),
+    "spaced": (spaced, set(), 0, 3),
+    "jpeg": (jpeg, {"jpeg_masks", "binary_0_255"}, 1, 2),
+    "smooth": (smooth, {"antialiased_masks", "binary_0_255"}, 1, 2),
+    "jpeg colours": (jpeg_colors, {"jpeg_masks"}, 1, 3),
+    "broken": (broken, {"unreadable_image", "unreadable_mask", "image_without_mask", "size_mismatch"}, 1, 3),
+    "leaking": (leaking, {"exact_leak", "near_leak"}, 1, 3),
+    "void border": (void_border, set(), 0, 3),
+    "one split": (one_split, {"value_missing_in_split"}, 1, 4),
+    "more than 8 bits": (deep, {"more_than_8_bits"}, 0, 3),
+    "empty": (empty, {"all_void_masks", "single_class_masks"}, 0, 3),
+    "turned": (turned, {"exif_turned"}, 0, 3),
+    "CMYK": (cmyk, {"cmyk"}, 0, 3),
+    "mostly RGB": (mostly_rgb, {"mixed_images"}, 0, 3),
+    "one value": (one_value, {"one_class", "single_class_masks"}, 1, 1),
+    "a mask astray": (astray, {"mask_without_image"}, 0, 3),
+    "table": (table, {"listed_but_missing", "in_two_splits"}, 1, 3),
+    "ids of objects": (ids, {"too_many_values"}, 1, 255),
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_fault_is_named_and_what_is_written_trains(name: str, tmp_path: Path, run: Run) -> None:
+    make, findings, code, classes = FOLDERS[name]
+    make(tmp_path / "data")
+    written = tmp_path / "data.yaml"
+    outcome = run("inspect", str(tmp_path / "data"), "--json", f"--write={written}", "--workers=1")
+    assert outcome.code == code, outcome.err
+    told = json.loads(outcome.out)
+    assert {finding["code"] for finding in told["findings"]} == findings
+    assert len([value for value in told["values"] if value["class"] is not None]) == classes
+    assert len(yaml.safe_load(written.read_text())["init_args"]["class_names"]) == classes
+
+    network = ["--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]"]
+    trained = run("fit", f"--data={written}", *network, "--data.batch_size=2", "--data.num_workers=0",
+                  f"--trainer.default_root_dir={tmp_path / 'runs'}", "--trainer.max_epochs=1",
+                  "--trainer.limit_train_batches=2", "--trainer.accelerator=cpu")  # fmt: skip
+    assert trained.code == 0, trained.err
+
+
+def inspected(run: Run, folder: Path, *args: str) -> Any:
+    outcome = run("inspect", str(folder), "--json", "--workers=1", *args)
+    assert outcome.code in (0, 1), outcome.err
+    return json.loads(outcome.out)
+
+
+def codes(told: Any) -> set[str]:
+    return {finding["code"] for finding in told["findings"]}
+
+
+def test_numbers_are_those_of_the_training_images(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path)
+    told = inspected(run, tmp_path)
+    pixels = np.stack([image(number) for number in range(8)]).astype(np.float64)
+    assert told["mean"] == pytest.approx(pixels.mean((0, 1, 2)))
+    assert told["std"] == pytest.approx(pixels.std((0, 1, 2)))
+    every = np.stack([mask(number, 3) for number in range(14)])
+    shares = [value["share"] for value in told["values"]]
+    assert shares == pytest.approx((np.bincount(every.ravel()) / every.size).tolist())
+    counts = np.bincount(every[:8].ravel())
+    inverse = counts.sum() / counts
+    assert told["weights"]["inverse"] == pytest.approx(inverse / (inverse * counts / counts.sum()).sum(), abs=1e-3)
+    held = np.array([sum((one == value).any() for one in every[:8]) * every[0].size for value in range(3)])
+    frequency = held / counts
+    assert told["weights"]["median_frequency"] == pytest.approx(
+        frequency / (frequency * counts / counts.sum()).sum(), abs=1e-3
+    )
+    assert told["splits"] == {"train": 8, "val": 3, "test": 3}
+
+
+def test_channels_are_those_of_most_images(tmp_path: Path, run: Run) -> None:
+    mostly_rgb(tmp_path)
+    assert len(inspected(run, tmp_path)["mean"]) == 3
+
+
+def test_public_data_is_written_for_its_own_data_module(tmp_path: Path, run: Run) -> None:
+    for number, split in enumerate(("training", "validation")):
+        save(image(number), tmp_path / f"ADEChallengeData2016/images/{split}/ADE_{number}.jpg")
+        save(mask(number, 3), tmp_path / f"ADEChallengeData2016/annotations/{split}/ADE_{number}.png")
+    written = tmp_path / "data.yaml"
+    told = inspected(run, tmp_path / "ADEChallengeData2016", f"--write={written}")
+    assert not told["questions"]
+    settings = yaml.safe_load(written.read_text())["init_args"]
+    assert settings.keys() == {"root", "crop_size", "batch_size", "augment"}
+    assert settings["root"] == "."
+
+
+def test_copies_leak_where_splits_are_drawn(tmp_path: Path, run: Run) -> None:
+    for number in range(6):
+        save(image(number % 5), tmp_path / f"images/{number}.png")
+        save(mask(number % 5), tmp_path / f"masks/{number}.png")
+    told = inspected(run, tmp_path)
+    assert codes(told) == {"exact_duplicate"}
+    assert told["findings"][0]["spoils"]
+
+
+def test_what_has_no_name_is_void(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path / "data", classes=4)
+    written = tmp_path / "data.yaml"
+    told = inspected(run, tmp_path / "data", "--class_names=ground,block,wall", f"--write={written}")
+    assert [value["class"] for value in told["values"]] == ["ground", "block", "wall", None]
+    settings = yaml.safe_load(written.read_text())["init_args"]
+    assert settings["ignore_values"] == [3]
+    assert settings["class_names"] == ["ground", "block", "wall"]
+    refused = run("inspect", str(tmp_path / "data"), "--class_names=a,b,c,d,e")
+    assert refused.code == 2
+    assert "names 5 classes, but the masks hold 4 values" in refused.err
+
+
+def test_links_and_names(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path / "data")
+    outside = tmp_path / "outside.png"
+    (tmp_path / "data/images/train/000.png").rename(outside)
+    (tmp_path / "data/images/train/000.png").symlink_to(outside)
+    assert codes(inspected(run, tmp_path / "data")) == {"symlink_outside"}
+
+
+def test_names_that_differ_by_case(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path)
+    for number, name in ((50, "cat.png"), (51, "Cat.png")):
+        save(image(number), tmp_path / "images/train" / name)
+        save(mask(number, 3), tmp_path / "masks/train" / name)
+    if len(list((tmp_path / "images/train").glob("[cC]at.png"))) < 2:
+        pytest.skip("this file system does not tell upper from lower case")
+    assert codes(inspected(run, tmp_path)) == {"case_only_names"}
+
+
+@pytest.mark.skipif(
+    multiprocessing.get_start_method() != "fork", reason="the lower limit does not reach reading processes otherwise"
+)
+def test_a_decompression_bomb_is_not_unpacked(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    split_folders(tmp_path)
+    save(np.zeros((200, 200, 3), np.uint8), tmp_path / "images/train/000.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    assert codes(inspected(run, tmp_path)) == {"decompression_bomb"}
+
+
+def test_masks_of_two_codings(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path)
+    save(COLORS[mask(0, 3)], tmp_path / "masks/train/000.png")
+    assert "mixed_mask_coding" in codes(inspected(run, tmp_path))
+
+
+def test_repeats_within_a_split_are_a_note(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path)
+    save(image(1), tmp_path / "images/train/000.png")
+    told = inspected(run, tmp_path)
+    assert codes(told) == {"exact_duplicate"}
+    assert not told["findings"][0]["spoils"]
+
+
+def test_the_page_stands_alone(tmp_path: Path, run: Run) -> None:
+    broken(tmp_path / "data")
+    outcome = run("inspect", str(tmp_path / "data"), f"--report={tmp_path / 'page'}", "--workers=1")
+    assert outcome.code == 1
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "http" not in page
+    assert page.count("<figure") == 10  # every pair that can be read
+    assert "masks/train/002.png" in page
+    assert "problem" in outcome.out
+    assert str(tmp_path / "page" / "index.html") in outcome.out.replace("\n", "")
+
+
+def test_a_clean_folder_says_so(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path)
+    outcome = run("inspect", str(tmp_path), "--workers=1")
+    assert outcome.code == 0
+    assert "nothing found that would spoil a training" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["nowhere"], "no such folder"),
+        ([__file__], "a file; give the folder"),
+        ([".", "--worker=2"], "workers"),
+        ([".", "--pairs=none.csv"], "none.csv: no such file"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(args: list[str], message: str, run: Run) -> None:
+    outcome = run("inspect", *args)
+    assert outcome.code == 2
+    assert outcome.err.startswith("seglit: error: ")
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
