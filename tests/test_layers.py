@@ -16,22 +16,39 @@ LIGHTNING = {"pytorch_lightning", "lightning_fabric"}
 
 # Room -> what its files may import, or import from, beside the standard library and the room itself.
 ROOMS = {
-    "__init__.py": set[str](),
+    "__init__.py": {"seglit.inference"},
     "__main__.py": {"jsonargparse", "seglit"},
     "errors.py": set[str](),
     "labels.py": {"numpy", "seglit.errors"},
     "networks": {"torch", "torchvision", "segmentation_models_pytorch", "timm", "huggingface_hub", "seglit.errors"},
     "losses.py": {"torch", "seglit.errors", "seglit.labels"},
     "metrics.py": {"numpy", "torch", "torchmetrics", "seglit.errors", "seglit.labels"},
+    "protocols.py": {"numpy", "seglit.metrics"},
+    "bootstrap.py": {"numpy", "seglit.metrics"},
+    "boundary.py": {"cv2", "numpy", "torch", "torchmetrics", "seglit.labels", "seglit.metrics"},
+    "calibration.py": {"torch", "torchmetrics", "seglit.labels"},
+    "evaluation.py": {"numpy", "torch", "torchmetrics"}
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "labels", "metrics")},
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
+    "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
+    "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
-    | {"seglit.errors", "seglit.labels"},
+    | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "networks.normalization")}
+    | {"datasets", "pycocotools", "scipy"},
+    "inspect": {"jinja2", "numpy", "PIL", "rich"}
+    | {f"seglit.{name}" for name in ("errors", "images", "labels", "pictures")},
+    "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
+    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
+    | {"seglit.networks.normalization"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
-    "module.py": {"torch", "torchmetrics", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("data.base", "errors", "labels", "metrics", "networks.normalization", "optim")},
+    "module.py": {"torch", *LIGHTNING}
+    | {f"seglit.{name}" for name in ("data.base", "errors", "evaluation", "labels", "metrics", "optim")}
+    | {"seglit.networks.normalization"}
+    | {"seglit.inference"},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
     | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
-    | {"seglit.optim", "seglit.pictures"},
+    | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures"}
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "evaluation", "protocols")},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,
@@ -80,16 +97,17 @@ HEAVY = {"torch", "torchmetrics", "torchvision", "albumentations", "segmentation
 
 
 def test_what_starts_at_once() -> None:
-    main, labels = loaded_after("seglit.__main__", "seglit.labels")
+    main, labels, inspect = loaded_after("seglit.__main__", "seglit.labels", "seglit.inspect.command")
     assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
+    assert not inspect & HEAVY
     assert not labels & {"PIL", "yaml", "jsonargparse", *HEAVY}
 
 
 def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
-    losses, metrics, networks, callbacks = loaded_after(
-        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.callbacks"
+    losses, metrics, networks, inference, callbacks = loaded_after(
+        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.inference.command", "seglit.callbacks"
     )
-    for loaded in (losses, metrics, networks):
+    for loaded in (losses, metrics, networks, inference):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING}
     assert not losses & {"torchvision", "segmentation_models_pytorch"}
-    assert not callbacks & {"wandb", "tensorboard"}
+    assert not callbacks & {"wandb", "tensorboard", "datasets", "pycocotools"}

@@ -1,0 +1,279 @@
+"""COCO JSON (polygons and run-length codes), as masks for any folder of images."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seglit.data.annotation import nearest, read_json, uncovered
+from seglit.data.augment import Augment, Pipeline
+from seglit.data.base import Split
+from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, nearest_entry, refuse_overlap
+from seglit.errors import InputError
+from seglit.images import read_image
+from seglit.labels import IGNORE_INDEX, Labels
+
+
+class Annotated(NamedTuple):
+    """What a COCO file says of an image.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        regions: JSON of a list of [class index or void, segmentation]. As text, because reading processes share it:
+            Python's own lists would be copied into each, page by page, as soon as they are looked at.
+    """
+
+    height: int
+    width: int
+    regions: bytes
+
+
+class CocoDataset(FolderDataset):
+    """Images, and their regions in a COCO file.
+
+    Args:
+        pairs: The files, in order; the mask is the COCO file.
+        labels: The classes.
+        annotated: Image file to what is known of it.
+        fill: Class index of the pixels in no region.
+        in_channels: See `FolderDataset`.
+        pipeline: See `SegmentationDataset`.
+        seed: See `SegmentationDataset`.
+    """
+
+    def __init__(
+        self,
+        pairs: list[Pair],
+        labels: Labels,
+        annotated: Mapping[Path, Annotated],
+        fill: int,
+        in_channels: int = 3,
+        pipeline: Pipeline | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(pairs, labels, in_channels, pipeline, seed)
+        self.annotated = annotated
+        self.fill = fill
+
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads the image upright and draws its regions; see `SegmentationDataset.read`."""
+        pair = self.pairs[index]
+        height, width, regions = self.annotated[pair.image]
+        image = read_image(pair.image, self.in_channels)
+        if image.shape[:2] != (height, width):
+            raise InputError(
+                f"{pair.mask}: says that {pair.image.name} has {height} x {width} pixels (height x width); upright, as "
+                f"its EXIF says, it has {image.shape[0]} x {image.shape[1]}"
+            )
+        where = f"{pair.mask}: image {pair.name}"
+        return image, draw_regions(json.loads(regions), height, width, self.fill, where), pair.name
+
+
+class CocoDataModule(FolderDataModule):
+    """Images with COCO JSON: one file a split, or one for all.
+
+    COCO knows no order among the regions of an image. Larger ones are drawn first, so that what lies on or in
+    something else stays visible; equal ones in the order of the file. Crowds (`iscrowd: 1`) outline groups roughly:
+    they are void, except where single objects lie on them. It needs `pip install "seglit[coco]"`.
+
+    Args:
+        root: The folder that everything below is relative to.
+        images: Folder of the images, which the files' `file_name` is relative to; `{split}` stands for train, val or
+            test.
+        annotations: The JSON; without `{split}` one for all, which `splits` divides.
+        class_names: One name a class, in the order of the class indices: names of categories, and `background`.
+            Regions of other categories are left out. None takes `background`, then all categories of train by id.
+        background: Class of the pixels in no region; None makes them void.
+        splits: Where one JSON is for all: list files or shares; see `FolderDataModule`.
+        split_seed: See `FolderDataModule`.
+        palette: RGB colours that pictures draw the classes in.
+        in_channels: See `FolderDataModule`.
+        batch_size: See `SegmentationDataModule`.
+        crop_size: See `SegmentationDataModule`.
+        augment: See `SegmentationDataModule`.
+        num_workers: See `SegmentationDataModule`.
+        seed: See `SegmentationDataModule`.
+        mean: See `SegmentationDataModule`.
+        std: See `SegmentationDataModule`.
+
+    Raises:
+        InputError: A JSON, image or class is missing, or a region is no polygon or run-length code.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        images: str = "images/{split}",
+        annotations: str = "annotations/{split}.json",
+        class_names: list[str] | None = None,
+        background: str | None = "background",
+        splits: dict[str, float | str] | None = None,
+        split_seed: int = 0,
+        palette: list[list[int]] | None = None,
+        in_channels: int = 3,
+        batch_size: int = 8,
+        crop_size: tuple[int, int] | None = None,
+        augment: Augment | None = None,
+        num_workers: int | None = None,
+        seed: int = 0,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+    ) -> None:
+        self._parsed: dict[Path, dict[str, Any]] = {}
+        if class_names is None:
+            file = Path(root) / annotations.replace("{split}", "train")
+            self._parsed[file] = _read(file)
+            class_names = _category_names(self._parsed[file], background)
+        super().__init__(
+            root,
+            class_names,
+            images=images,
+            masks=images,
+            splits=splits,
+            split_seed=split_seed,
+            palette=palette,
+            in_channels=in_channels,
+            batch_size=batch_size,
+            crop_size=crop_size,
+            augment=augment,
+            num_workers=num_workers,
+            seed=seed,
+            mean=mean,
+            std=std,
+        )
+        self.annotations = annotations
+        self.fill = uncovered(class_names, background)
+        self._annotated: dict[Path, Annotated] = {}
+
+    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> CocoDataset:
+        """Makes the data set of a split."""
+        pairs = self.pairs_of(split)
+        return CocoDataset(pairs, self.labels, self._annotated, self.fill, self.in_channels, pipeline, self.seed)
+
+    def _where(self, split: Split) -> str:
+        divided = f", splits is {self.splits}" if self.splits else ""
+        file = self.root / self.annotations.replace("{split}", split)
+        return f"looked in {file}{divided}{'' if file.is_file() else nearest_entry(file)}"
+
+    def _find(self) -> dict[Split, list[Pair]]:
+        if "{split}" not in self.annotations:
+            return self._divide(self._listed(self.root / self.annotations, self.root / str(self.images)))
+        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
+        for split in SPLITS:
+            file = self.root / self.annotations.replace("{split}", split)
+            if file.is_file():
+                found[split] = self._listed(file, self.root / str(self.images).replace("{split}", split))
+        refuse_overlap(found)
+        return self._fill(found)
+
+    def _listed(self, file: Path, images: Path) -> list[Pair]:
+        """The images that a COCO file lists, found in their folder; keeps what it says of each."""
+        data = self._parsed.pop(file, None) or _read(file)  # once it is turned into text, nobody needs the rest
+        try:
+            regions = self._regions(data, file)
+            pairs = []
+            for entry in data["images"]:
+                name = str(entry["file_name"])
+                image = listed_file(images, name, f"{file}: image")
+                text = json.dumps(regions.get(entry["id"], [])).encode()
+                self._annotated[image] = Annotated(int(entry["height"]), int(entry["width"]), text)
+                pairs.append(Pair(image, file, Path(name).with_suffix("").as_posix()))
+        except KeyError as error:
+            raise InputError(f"{file}: an entry has no {error}; COCO's format for objects is read") from error
+        return pairs
+
+    def _regions(self, data: dict[str, Any], file: Path) -> dict[int, list[Any]]:
+        """Image id to its regions, each [class index or void, segmentation]."""
+        names = {entry["id"]: entry["name"] for entry in data["categories"]}
+        wanted = [name for index, name in enumerate(self.labels.class_names) if index != self.fill]
+        if lost := [name for name in wanted if name not in names.values()]:
+            raise InputError(f"{file}: has no category {lost[0]!r}{nearest(lost[0], list(names.values()))}")
+        regions: dict[int, list[Any]] = {}
+        for entry in data["annotations"]:
+            name = names.get(entry["category_id"])
+            if name is None:
+                raise InputError(
+                    f"{file}: an annotation is of the category {entry['category_id']}, which is not listed"
+                )
+            if name not in self.labels.class_names:
+                continue
+            if not entry.get("segmentation"):
+                raise InputError(
+                    f"{file}: annotation {entry.get('id')} ({name}) has no segmentation, but a box at most"
+                )
+            value = IGNORE_INDEX if entry.get("iscrowd") else self.labels.class_names.index(name)
+            regions.setdefault(entry["image_id"], []).append([value, entry["segmentation"]])
+        return regions
+
+
+def draw_regions(regions: list[Any], height: int, width: int, fill: int, where: str) -> npt.NDArray[np.uint8]:
+    """Draws regions over each other: void (crowds) first, then by falling area.
+
+    Args:
+        regions: Each [class index or void, segmentation]: a list of polygons [x, y, x, y, ...], or a run-length code
+            {"size": [height, width], "counts": list or str}.
+        height: In pixels.
+        width: In pixels.
+        fill: Class index of the pixels in no region.
+        where: File and image, for the message.
+
+    Returns:
+        (H, W) uint8 class indices, void 255.
+
+    Raises:
+        InputError: pycocotools is not installed, or a segmentation is none.
+    """
+    try:
+        from pycocotools import mask as coco
+    except ImportError:
+        raise InputError('COCO JSON needs pycocotools: pip install "seglit[coco]"') from None
+    drawn: npt.NDArray[np.uint8] = np.full((height, width), fill, np.uint8)
+    codes = []
+    try:
+        for value, segmentation in regions:
+            if (code := _run_lengths(segmentation, height, width)) is not None:
+                codes.append((value != IGNORE_INDEX, -int(coco.area(code)), value, code))
+        for _, _, value, code in sorted(codes, key=lambda each: each[:2]):
+            drawn[coco.decode(code) > 0] = value
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: a region is neither polygons nor a run-length code ({error})") from error
+    return drawn
+
+
+def _run_lengths(segmentation: Any, height: int, width: int) -> dict[str, Any] | None:
+    """Any segmentation as a run-length code {"size": [height, width], "counts": bytes or str}; None covers nothing.
+
+    Raises:
+        ValueError: It is of another size than the image. (And what pycocotools makes of other mistakes.)
+    """
+    from pycocotools import mask as coco
+
+    if isinstance(segmentation, dict):
+        counts = segmentation["counts"]
+        if segmentation["size"] != [height, width]:
+            raise ValueError(f"its size is {segmentation['size']}, the image's {[height, width]}")
+        if not isinstance(counts, list):
+            return segmentation
+        if sum(counts) != height * width:  # pycocotools would leave the other pixels as memory happens to be
+            raise ValueError(f"its counts come to {sum(counts)} pixels, the image has {height * width}")
+        return dict(coco.frPyObjects(segmentation, height, width))
+    if not isinstance(segmentation, list):
+        raise TypeError(f"but {segmentation!r:.40}")
+    # with two points a polygon covers nothing, and pycocotools would take its four numbers for a box
+    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
+    return dict(coco.merge(coco.frPyObjects(polygons, height, width))) if polygons else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return read_json(file, "images", "annotations", "categories")
+
+
+def _category_names(data: dict[str, Any], background: str | None) -> list[str]:
+    """The background, unless it is a category or void, and the categories by id; several ids may share a name."""
+    names = [str(entry["name"]) for entry in sorted(data["categories"], key=lambda entry: int(entry["id"]))]
+    first = [] if background is None or background in names else [background]
+    return list(dict.fromkeys([*first, *names]))

@@ -1,0 +1,177 @@
+"""COCO JSON as masks: what is drawn equals what is drawn otherwise, in a stated order, and mistakes are named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageDraw
+
+from seglit.data import CocoDataModule
+from seglit.data.base import Split
+from seglit.data.coco import draw_regions
+from seglit.errors import InputError
+
+HEIGHT, WIDTH = 10, 12
+CATEGORIES = [{"id": 7, "name": "car"}, {"id": 3, "name": "person"}]
+BACKGROUND, PERSON, CAR, VOID = 0, 1, 2, 255
+
+
+def box(left: int, top: int, right: int, bottom: int) -> list[list[int]]:
+    """A rectangle as a polygon, from pixel corner to pixel corner."""
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def annotation(category: int, segmentation: Any, image: int = 1, **others: Any) -> dict[str, Any]:
+    return {"id": 5, "image_id": image, "category_id": category, "segmentation": segmentation, **others}
+
+
+def write(root: Path, *annotations: dict[str, Any], split: str = "train", names: tuple[str, ...] = ("a",)) -> Path:
+    entries = []
+    for place, name in enumerate(names, start=1):
+        file = root / "images" / split / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (WIDTH, HEIGHT), (90, 90, 90)).save(file)
+        entries.append({"id": place, "file_name": f"{name}.png", "height": HEIGHT, "width": WIDTH})
+    content = {"images": entries, "annotations": annotations, "categories": CATEGORIES}
+    (root / "annotations").mkdir(exist_ok=True)
+    (root / "annotations" / f"{split}.json").write_text(json.dumps(content))
+    return root
+
+
+def mask(root: Path, split: Split = "train", **settings: Any) -> npt.NDArray[np.uint8]:
+    image, drawn, _ = CocoDataModule(str(root), **settings).dataset(split).read(0)
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    return drawn
+
+
+def expected(*boxes: tuple[int, tuple[int, int, int, int]], fill: int = BACKGROUND) -> npt.NDArray[np.uint8]:
+    drawn = np.full((HEIGHT, WIDTH), fill, np.uint8)
+    for value, (left, top, right, bottom) in boxes:
+        drawn[top:bottom, left:right] = value
+    return drawn
+
+
+def refusal(root: Path, split: Split = "train", **settings: Any) -> str:
+    with pytest.raises(InputError) as error:
+        mask(root, split, **settings)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "corners"),
+    [
+        (box(2, 3, 7, 9), (2, 3, 7, 9)),
+        (box(-4, -4, 40, 2), (0, 0, 12, 2)),
+        ([*box(1, 1, 3, 9), *box(3, 1, 5, 9)], (1, 1, 5, 9)),
+        ([[0, 0, 11, 9], *box(2, 3, 7, 9)], (2, 3, 7, 9)),  # two points cover nothing, and are no box
+        ({"size": [HEIGHT, WIDTH], "counts": [22, 3, 7, 3, 85]}, (2, 2, 4, 5)),  # by columns: 22 out, 3 in, ...
+        ({"size": [HEIGHT, WIDTH], "counts": "[1280000000k0"}, (4, 3, 9, 5)),  # COCO's compressed form
+    ],
+)
+def test_polygons_and_run_lengths_are_the_rectangles_they_mean(
+    tmp_path: Path, segmentation: Any, corners: tuple[int, int, int, int]
+) -> None:
+    drawn = mask(write(tmp_path, annotation(7, segmentation)))
+    assert np.array_equal(drawn, expected((CAR, corners)))
+
+
+def test_a_polygon_covers_what_a_finer_drawing_covers() -> None:
+    corners, scale = [(5.3, 40.2), (58.9, 31.7), (23.1, 3.4), (20.0, 20.0)], 16
+    fine = Image.new("L", (64 * scale, 48 * scale))
+    ImageDraw.Draw(fine).polygon([(x * scale, y * scale) for x, y in corners], fill=255)
+    reference = np.asarray(fine.resize((64, 48), Image.Resampling.BOX)) >= 128
+    flat = [number for corner in corners for number in corner]
+    drawn = draw_regions([[1, [flat]]], 48, 64, 0, "")
+    assert reference.sum() > 500
+    assert (drawn.astype(bool) != reference).sum() <= 0.03 * reference.sum()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_small_lies_on_large_and_everything_on_crowds(tmp_path: Path, reverse: bool) -> None:
+    annotations = [
+        annotation(3, box(0, 0, 12, 6)),
+        annotation(7, box(2, 2, 6, 8)),
+        annotation(3, {"size": [HEIGHT, WIDTH], "counts": [0, 120]}, iscrowd=1),
+        annotation(3, box(3, 3, 4, 4)),
+    ]
+    drawn = mask(write(tmp_path, *(annotations[::-1] if reverse else annotations)))
+    boxes = [(VOID, (0, 0, 12, 10)), (PERSON, (0, 0, 12, 6)), (CAR, (2, 2, 6, 8)), (PERSON, (3, 3, 4, 4))]
+    assert np.array_equal(drawn, expected(*boxes))
+
+
+def test_classes_are_the_categories_by_id_and_those_of_each_file_by_name(tmp_path: Path) -> None:
+    write(tmp_path, annotation(3, box(0, 0, 2, 2)), names=("a", "b"))
+    write(tmp_path, annotation(1, box(0, 0, 2, 2)), split="val", names=("c",))
+    file = tmp_path / "annotations" / "val.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "person"}]}))
+    data = CocoDataModule(str(tmp_path))
+    assert data.labels.class_names == ("background", "person", "car")
+    assert [len(data.dataset(split)) for split in ("train", "val")] == [2, 1]
+    assert not data.has_split("test")
+    assert np.array_equal(mask(tmp_path, "val"), expected((CAR, (0, 0, 2, 2))))
+    assert (data.dataset("train").read(1)[1] == BACKGROUND).all()  # an image in which nothing was found
+
+
+def test_categories_of_one_name_are_one_class(tmp_path: Path) -> None:
+    write(tmp_path, annotation(7, box(0, 0, 2, 2)), annotation(0, box(3, 0, 5, 2)))
+    file = tmp_path / "annotations" / "train.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "categories": [{"id": 0, "name": "car"}, *CATEGORIES]}))
+    assert CocoDataModule(str(tmp_path)).labels.class_names == ("background", "car", "person")
+    assert np.array_equal(mask(tmp_path), expected((1, (0, 0, 2, 2)), (1, (3, 0, 5, 2))))
+
+
+def test_named_classes_choose_and_the_rest_is_left_out(tmp_path: Path) -> None:
+    root = write(tmp_path, annotation(3, box(0, 0, 4, 4)), annotation(7, box(0, 0, 2, 2)))
+    chosen = mask(root, class_names=["car", "background"])
+    assert np.array_equal(chosen, expected((0, (0, 0, 2, 2)), fill=1))
+    assert np.array_equal(mask(root, background=None), expected((0, (0, 0, 4, 4)), (1, (0, 0, 2, 2)), fill=VOID))
+
+
+def test_one_file_is_divided_by_shares(tmp_path: Path) -> None:
+    names = tuple(f"{index:02d}" for index in range(10))
+    write(tmp_path, annotation(7, box(0, 0, 2, 2), image=4), names=names)
+    data = CocoDataModule(str(tmp_path), "images/train", "annotations/train.json", splits={"val": 0.2})
+    found = {
+        split: [data.dataset(split).read(i) for i in range(len(data.dataset(split)))] for split in ("train", "val")
+    }
+    assert {split: len(rows) for split, rows in found.items()} == {"train": 8, "val": 2}
+    assert [name for rows in found.values() for _, drawn, name in rows if drawn.any()] == ["03"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (annotation(7, []), "annotation 5 (car) has no segmentation"),
+        (annotation(7, "polygon"), "train.json: image a: a region is neither polygons nor a run-length code"),
+        (annotation(7, [["x", 0, 1, 1, 2, 2]]), "a region is neither polygons nor a run-length code"),
+        (annotation(7, {"size": [12, 10], "counts": [120]}), "its size is [12, 10], the image's [10, 12]"),
+        (annotation(7, {"size": [10, 12], "counts": [60]}), "its counts come to 60 pixels, the image has 120"),
+        (annotation(7, {"size": [10, 12], "counts": "x@@@"}), "Invalid RLE"),
+        (annotation(9, box(0, 0, 1, 1)), "an annotation is of the category 9"),
+        ({"id": 5, "image_id": 1, "segments_info": []}, "an entry has no 'category_id'"),
+    ],
+)
+def test_a_region_that_is_none_is_refused(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+    assert words in refusal(write(tmp_path, wrong))
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    write(tmp_path, annotation(7, box(0, 0, 1, 1)))
+    assert "no category 'cars'; did you mean 'car'?" in refusal(tmp_path, class_names=["background", "cars"])
+    assert "background is 'backgrund'" in refusal(tmp_path, class_names=["background"], background="backgrund")
+    assert f"looked in {tmp_path / 'annotations/val.json'}" in refusal(tmp_path, "val")
+    assert "trian.json: no such file; did you mean" in refusal(tmp_path, annotations="annotations/trian.json")
+    Image.new("RGB", (HEIGHT, WIDTH)).save(tmp_path / "images/train/a.png")
+    assert "says that a.png has 10 x 12 pixels" in refusal(tmp_path)
+    (tmp_path / "images/train/a.png").rename(tmp_path / "images/train/b.png")
+    assert "a.png: no such file" in refusal(tmp_path)
+    (tmp_path / "annotations/train.json").write_text("{")
+    assert "train.json: is no JSON" in refusal(tmp_path)
+    (tmp_path / "annotations/train.json").write_text("[]")
+    assert "train.json: has no 'images'" in refusal(tmp_path)

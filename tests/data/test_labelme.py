@@ -1,0 +1,142 @@
+"""labelme's JSON as masks: every kind of shape, in the file's order, and mistakes are named."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import ExifTags, Image
+
+from seglit.data import LabelmeDataModule
+from seglit.errors import InputError
+
+HEIGHT, WIDTH = 10, 12
+CLASSES = ["background", "crack", "hole"]
+FLAT = {"images": ".", "splits": {"val": 0.0}}
+
+
+def shape(label: str, kind: str | None, *points: tuple[float, float], **others: Any) -> dict[str, Any]:
+    return {"label": label, "shape_type": kind, "points": points, "group_id": None, "flags": {}, **others}
+
+
+def square(label: str, low: float, high: float) -> dict[str, Any]:
+    return shape(label, "polygon", (low, low), (high, low), (high, high), (low, high))
+
+
+def write(root: Path, *shapes: dict[str, Any], name: str = "a", **others: Any) -> Path:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (WIDTH, HEIGHT)).save(root / f"{name}.jpg")
+    content: dict[str, Any] = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": f"{name}.jpg",
+        "imageData": None,
+    }
+    content |= {"imageHeight": HEIGHT, "imageWidth": WIDTH, **others}
+    (root / f"{name}.json").write_text(json.dumps(content))
+    return root
+
+
+def mask(root: Path, **settings: Any) -> npt.NDArray[np.uint8]:
+    image, drawn, _ = LabelmeDataModule(str(root), CLASSES, **{**FLAT, **settings}).dataset("train").read(0)
+    assert image.shape[:2] == drawn.shape
+    return drawn
+
+
+def refusal(root: Path, **settings: Any) -> str:
+    with pytest.raises(InputError) as error:
+        mask(root, **settings)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_polygons_and_rectangles_cover_the_pixels_they_touch(tmp_path: Path) -> None:
+    rectangle = shape("hole", "rectangle", (11.5, 9.5), (8.5, 7.5))  # drawn from its right bottom corner
+    drawn = mask(write(tmp_path, square("crack", 2.5, 5.5), rectangle))
+    reference = np.zeros((HEIGHT, WIDTH), np.uint8)
+    reference[2:6, 2:6] = 1
+    reference[7:10, 8:12] = 2
+    assert np.array_equal(drawn, reference)
+
+
+def test_a_circle_is_its_centre_and_a_point_of_its_rim(tmp_path: Path) -> None:
+    drawn = mask(write(tmp_path, shape("crack", "circle", (6.0, 5.0), (6.0, 8.5))))
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5  # of the pixels' centres
+    away = np.hypot(x - 6.0, y - 5.0)
+    assert (drawn[away < 3.5] == 1).all()
+    assert (drawn[away > 3.5 + np.sqrt(0.5)] == 0).all()
+
+
+def test_a_mask_is_pasted_where_its_box_begins(tmp_path: Path) -> None:
+    part = np.array([[1, 0, 1], [0, 1, 1]], bool)
+    stream = io.BytesIO()
+    Image.fromarray(part).save(stream, "PNG")
+    text = base64.b64encode(stream.getvalue()).decode()
+    drawn = mask(write(tmp_path, shape("hole", "mask", (4.0, 3.0), (6.0, 4.0), mask=text)))
+    reference = np.zeros((HEIGHT, WIDTH), np.uint8)
+    reference[3:5, 4:7] = 2 * part
+    assert np.array_equal(drawn, reference)
+
+
+def test_later_shapes_lie_on_earlier_ones_and_void_is_drawn_too(tmp_path: Path) -> None:
+    shapes = [square("crack", 1, 8), square("hole", 2, 6), square("unsure", 3, 4)]
+    first, last = write(tmp_path / "first", *shapes), write(tmp_path / "last", *shapes[::-1])
+    drawn = mask(first, ignore_labels=["unsure"])
+    assert [drawn[at, at] for at in (0, 1, 2, 3, 6, 8, 9)] == [0, 1, 2, 255, 2, 1, 0]
+    drawn = mask(last, ignore_labels=["unsure"], background=None)
+    assert [drawn[at, at] for at in (0, 1, 2, 3, 6, 8, 9)] == [255, 1, 1, 1, 1, 1, 255]
+
+
+def test_files_beside_the_images_or_in_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, name="images/train/site/a.01")
+    write(tmp_path, square("hole", 0, 2), name="images/val/b")
+    Image.new("RGB", (4, 4)).save(tmp_path / "images/train/unlabelled.png")
+    data = LabelmeDataModule(str(tmp_path), CLASSES)
+    assert [data.dataset(split).read(0)[2] for split in ("train", "val")] == ["site/a.01", "b"]
+    assert (len(data.dataset("train")), data.has_split("test")) == (1, False)
+    (tmp_path / "images/train").rename(tmp_path / "pictures")
+    (tmp_path / "labels/site").mkdir(parents=True)
+    (tmp_path / "pictures/site/a.01.json").rename(tmp_path / "labels/site/a.01.json")
+    apart = LabelmeDataModule(str(tmp_path), CLASSES, "pictures", "labels", splits={"val": 0.0})
+    assert apart.dataset("train").read(0)[2] == "site/a.01"
+
+
+def test_a_turned_photograph_is_drawn_on_upright(tmp_path: Path) -> None:
+    write(tmp_path, square("crack", 0, 1), imageHeight=WIDTH, imageWidth=HEIGHT)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "a.jpg", exif=exif)
+    drawn = mask(tmp_path)
+    assert drawn.shape == (WIDTH, HEIGHT)
+    assert np.argwhere(drawn).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            square("crak", 1, 2),
+            "a.json: the label 'crak' is neither a class nor in ignore_labels; did you mean 'crack'?",
+        ),
+        (shape("crack", "line", (1, 1), (4, 4)), "holds a shape 'line' of 2 points; what is read are polygons"),
+        (shape("crack", "polygon", (1, 1), (4, 4)), "a shape 'polygon' of 2 points"),
+        (shape("crack", "rectangle", (1, 1)), "a shape 'rectangle' of 1 points"),
+        (shape("crack", "mask", (1, 1), (2, 2), mask="AAAA"), "holds a shape 'mask' that is no picture"),
+    ],
+)
+def test_a_shape_that_is_none_is_refused(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+    assert words in refusal(write(tmp_path, square("crack", 1, 2), wrong))
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    assert "background is 'ground'" in refusal(write(tmp_path), background="ground")
+    assert "was drawn on 20 x 12 pixels (height x width), its image a.jpg has 10 x 12" in refusal(
+        write(tmp_path, imageHeight=20)
+    )
+    (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
+    assert "a.json: its image a.* is not in" in refusal(tmp_path)
