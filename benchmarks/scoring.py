@@ -1,8 +1,9 @@
-"""What scoring adds to a batch of validation, beside the network's forward pass."""
+"""What scoring adds to a batch of validation or test, beside the network's forward pass; and a test's bootstrap."""
 
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from rich.box import MARKDOWN
 from rich.table import Table
@@ -10,6 +11,10 @@ from torch.utils.benchmark import Timer
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from benchmarks.machine import autocast, fastest_layout
+from seglit.bootstrap import bootstrap_iou
+from seglit.boundary import BoundaryCounts
+from seglit.calibration import Calibration
+from seglit.evaluation import count_images
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix
@@ -25,7 +30,7 @@ def measure_scoring(
     num_classes: int = 11,
     min_seconds: float = 3.0,
 ) -> Table:
-    """Milliseconds a batch of seglit's confusion matrix, of torchmetrics' IoU and of the network.
+    """Milliseconds a batch of seglit's scores, of torchmetrics' IoU and of the network; and the bootstrap's, once.
 
     Args:
         channels: Width of the U-Net's levels.
@@ -59,6 +64,18 @@ def measure_scoring(
     for name, metric in metrics.items():
         seconds = time_call(partial(metric.update, preds, target), min_seconds)
         table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
+    logits = torch.randn(batch_size, num_classes, *size, device=device)
+    of_a_test: dict[str, Callable[[], object]] = {
+        "test only: BoundaryCounts": partial(BoundaryCounts(num_classes).to(device).update, preds, target),
+        "test only: Calibration": partial(Calibration().to(device).update, logits, target),
+        "test only: count_images": partial(count_images, preds, target, num_classes),
+    }
+    for name, call in of_a_test.items():
+        seconds = time_call(call, min_seconds)
+        table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
+    counts = np.random.default_rng(0).integers(1, 10**6, (1000, 3, 150))
+    seconds = time_call(partial(bootstrap_iou, counts), min_seconds)
+    table.add_row("once a test: bootstrap, 10,000 resamples of 1,000 images x 150 classes", f"{1000 * seconds:.0f}", "")
     return table
 
 
