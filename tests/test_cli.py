@@ -90,7 +90,8 @@ def test_scores_are_left_image_by_image(trained: Outcome) -> None:
     right = sum(image["pixel_accuracy"] for image in content["images"]) / 3  # of one size and without void
     assert right == pytest.approx(content["scores"]["pixel_accuracy"])
     for image in content["images"]:
-        assert image["miou"] == pytest.approx(sum(image["iou"].values()) / len(image["iou"]))
+        ious = [right / (target + predicted - right) for right, target, predicted in image["pixels"].values()]
+        assert image["miou"] == pytest.approx(sum(ious) / len(ious))
     for name, value in content["scores"].items():
         assert value == pytest.approx(float(logged(trained.folder)[f"test/{name}"][0]), abs=1e-6)
 
@@ -223,7 +224,9 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     (other,) = tmp_path.glob("alone/*/*")
     alone_scores = logged(other)
     assert all(scores[f"test/{name}"] == alone_scores[f"test/{name}"] for name in TEST_SCORES)
-    files = [(each / "scores_test.json").read_text() for each in (folder, other)]
+    files = [json.loads((each / "scores_test.json").read_text()) for each in (folder, other)]
+    assert files[0].pop("checkpoint") == "checkpoints/best.ckpt"
+    assert files[1].pop("checkpoint") == str(best)
     assert files[0] == files[1]
 
 

@@ -47,8 +47,9 @@ ROOMS = {
     | {"seglit.inference"},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
     | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
-    | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures"}
+    | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "evaluation", "protocols")},
+    "report": {"numpy", "yaml", "seglit.errors"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,

@@ -9,23 +9,37 @@ import pytorch_lightning as pl
 
 from seglit.evaluation import FullScores
 from seglit.metrics import divide, mean_defined
+from seglit.report.tested import SCORE_FILE
 
 
 class ScoreFile(pl.Callback):
     """Writes `scores_test.json` into the run folder.
 
-    It holds `scores` (what metrics.csv has), `classes` (every score of each), `confusion` (rows the target, columns the
-    prediction) and `images`, by name: mIoU over the classes in target or prediction, pixel accuracy, and these IoUs.
-    What is n/a is null; an image without a labelled pixel is not listed.
+    It holds the `checkpoint` that was scored, `scores` (what metrics.csv has), `classes` (every score of each),
+    `confusion` (rows the target, columns the prediction) and `images`: each with its name, its mIoU over the classes in
+    target or prediction, its pixel accuracy, and how many pixels of each of these classes are right, in the target and
+    predicted. What is n/a is null; an image without a labelled pixel is not listed. `seglit.report.tested` reads it.
     """
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the file."""
         if trainer.is_global_zero:
-            content = scores_as_json(pl_module.scores["test"], pl_module.labels.class_names)
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "scores_test.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            content = {
+                "checkpoint": _scored_checkpoint(trainer, folder),
+                **scores_as_json(pl_module.scores["test"], pl_module.labels.class_names),
+            }
+            (folder / SCORE_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
+    """The checkpoint's path, relative where it is in the run folder, which can then be moved; None if there is none."""
+    path = trainer.ckpt_path or getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if not path:
+        return None
+    file = Path(path).absolute()
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 
 def scores_as_json(scores: FullScores, class_names: tuple[str, ...]) -> dict[str, Any]:
@@ -62,7 +76,11 @@ def _images(scores: FullScores, class_names: tuple[str, ...]) -> list[dict[str, 
             "name": name,
             "miou": mean_defined(iou[place]),
             "pixel_accuracy": float(accuracy[place]),
-            "iou": {each: float(v) for each, v in zip(class_names, iou[place], strict=True) if not math.isnan(v)},
+            "pixels": {
+                each: scores.images[place, :, index].tolist()
+                for index, each in enumerate(class_names)
+                if scores.images[place, :, index].any()
+            },
         }
         for place, name in enumerate(scores.names)
     ]

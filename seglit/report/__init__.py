@@ -1,0 +1,1 @@
+"""What a tested run comes to, as a page; and what two runs differ in."""

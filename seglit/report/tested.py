@@ -1,0 +1,112 @@
+"""A run that was tested, read from its folder: configuration, curves, and the scores of every image."""
+
+import csv
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from seglit.errors import InputError
+
+SCORE_FILE = "scores_test.json"
+"""What `seglit.callbacks.ScoreFile` writes into the folder of a run that was tested."""
+
+
+@dataclass(frozen=True)
+class TestedRun:
+    """What a run folder holds after its test.
+
+    Args:
+        folder: The run folder.
+        config: Its complete configuration.
+        environment: The versions and the hardware that it ran on, in one line.
+        content: What the score file holds.
+    """
+
+    __test__ = False  # pytest takes names that begin so for tests
+
+    folder: Path
+    config: dict[str, Any]
+    environment: str
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The experiment and the version, as in `camvid/2026-01-31_12-00-00`."""
+        return "/".join(self.folder.parts[-2:])
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes."""
+        return list(self.content["classes"])
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Pixel counts (C, C) of the whole split, rows the target, columns the prediction."""
+        return np.array(self.content["confusion"], np.int64)
+
+    @property
+    def names(self) -> list[str]:
+        """The images that have labelled pixels, sorted."""
+        return [image["name"] for image in self.content["images"]]
+
+    @cached_property
+    def images(self) -> NDArray[np.int64]:
+        """Their pixels per class (N, 3, C): right, in the target, predicted."""
+        counts = np.zeros((len(self.names), 3, len(self.class_names)), np.int64)
+        places = {name: place for place, name in enumerate(self.class_names)}
+        for place, image in enumerate(self.content["images"]):
+            for name, pixels in image["pixels"].items():
+                counts[place, :, places[name]] = pixels
+        return counts
+
+    @cached_property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """Every logged name to its optimizer steps and values; none of a run that was only tested."""
+        found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        path = self.folder / "metrics.csv"
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as lines:
+                for row in csv.DictReader(lines):
+                    for name, value in row.items():
+                        if value and name not in ("epoch", "step"):
+                            found[name].append((int(row["step"]), float(value)))
+        return dict(found)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint that was scored; None where it was not kept."""
+        path = self.content["checkpoint"]
+        return None if path is None else self.folder / path
+
+
+def read_run(folder: Path) -> TestedRun:
+    """Reads the folder of a run that was tested.
+
+    Raises:
+        InputError: There is no such folder, or it holds no test.
+    """
+    file, config = folder / SCORE_FILE, folder / "config.yaml"
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such run folder")
+    if not file.is_file():
+        tested = sorted(path.parent for path in folder.glob(f"*/**/{SCORE_FILE}"))
+        hint = f"did you mean {tested[-1]}?" if tested else "`seglit test` makes it, as does `seglit fit` in its end"
+        raise InputError(f"{folder}: holds no {SCORE_FILE}; {hint}")
+    if not config.is_file():
+        raise InputError(f"{folder}: holds no config.yaml beside {SCORE_FILE}; a run folder has both")
+    text = config.read_text(encoding="utf-8")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        environment = text.partition("\n")[0].removeprefix("# ")
+        return TestedRun(folder.absolute(), yaml.safe_load(text), environment, content)
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{folder}: {SCORE_FILE} or config.yaml is damaged ({' '.join(str(error).split())})"
+        ) from error
