@@ -14,11 +14,13 @@ megapixels came out as 0.383.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import isfinite
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seglit.class_weights import ClassCounts, Formula
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
@@ -52,19 +54,40 @@ class Criterion(nn.Module, ABC):
         """The loss, shape (), of float32 logits (B, C, H, W) and a mask (B, H, W), outside of any autocast."""
 
 
-class _PixelCriterion(Criterion):
-    """A criterion that is a mean over labelled pixels, each weighted by its class."""
+ClassWeights = list[float] | Literal["auto"] | Formula
+"""One weight per class, none negative; or the formula that makes them of the training masks, `auto` being
+`median_frequency`. `seglit inspect` prints what each gives."""
+
+
+class PixelCriterion(Criterion):
+    """A criterion that is a mean over labelled pixels, each weighted by its class.
+
+    Args:
+        class_weights: See `ClassWeights`; None weighs all alike.
+
+    Attributes:
+        formula: What makes the weights, once `weigh` is called; None where they are given, or all alike.
+    """
 
     class_weights: Tensor | None
 
-    def __init__(self, class_weights: list[float] | None) -> None:
+    def __init__(self, class_weights: ClassWeights | None) -> None:
         super().__init__()
-        if class_weights is not None:
-            _check_weights(f"{type(self).__name__}: class_weights", class_weights)
+        given = class_weights if isinstance(class_weights, list) else None
+        if given is not None:
+            _check_weights(f"{type(self).__name__}: class_weights", given)
+        self.formula: Formula | None = None
+        if isinstance(class_weights, str):
+            self.formula = "median_frequency" if class_weights == "auto" else class_weights
         # Not persistent: the weights are a setting, kept in the run's configuration. So a resumed run takes those of
         # its command line, and a checkpoint loads with weights added, changed or dropped.
-        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        weights = None if given is None else torch.tensor(given, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
+
+    def weigh(self, counts: ClassCounts) -> None:
+        """Makes the weights of how often each class occurs, if a formula is to make them."""
+        if self.formula is not None:
+            self.class_weights = torch.tensor(counts.weights(self.formula), dtype=torch.float32)
 
     def pixel_weights(self, mask: Tensor, num_classes: int) -> Tensor:
         """The weight of every pixel, float32 (B, H, W): its class's, 1 without class weights, 0 for void.
@@ -74,6 +97,11 @@ class _PixelCriterion(Criterion):
         """
         labelled = mask != IGNORE_INDEX
         if self.class_weights is None:
+            if self.formula is not None:
+                raise InputError(
+                    f"{type(self).__name__}: class_weights are to be made by {self.formula!r}, but nobody has counted "
+                    "the classes: call `weigh`, as SegmentationModule does"
+                )
             return labelled.float()
         if len(self.class_weights) != num_classes:
             raise InputError(
@@ -83,7 +111,7 @@ class _PixelCriterion(Criterion):
         return self.class_weights[torch.where(labelled, mask, 0)] * labelled
 
 
-class CrossEntropy(_PixelCriterion):
+class CrossEntropy(PixelCriterion):
     """Cross-entropy, averaged over the labelled pixels, optionally over the hardest of them only.
 
     With `hardest=1` it equals `torch.nn.CrossEntropyLoss(weight, ignore_index=255, label_smoothing=...)`: a mean
@@ -92,7 +120,7 @@ class CrossEntropy(_PixelCriterion):
     not occur in the batch add nothing.
 
     Args:
-        class_weights: One weight per class, none negative.
+        class_weights: One weight per class, or a formula; see `ClassWeights`.
         label_smoothing: The share of the target spread evenly over all classes, 0 to 1 (Szegedy et al., 2016).
         hardest: The fraction of labelled pixels to keep, above 0 and at most 1; at least one pixel is kept.
 
@@ -101,7 +129,7 @@ class CrossEntropy(_PixelCriterion):
     """
 
     def __init__(
-        self, class_weights: list[float] | None = None, label_smoothing: float = 0.0, hardest: float = 1.0
+        self, class_weights: ClassWeights | None = None, label_smoothing: float = 0.0, hardest: float = 1.0
     ) -> None:
         super().__init__(class_weights)
         if not 0 <= label_smoothing <= 1:
@@ -132,7 +160,7 @@ class CrossEntropy(_PixelCriterion):
         return _ratio(losses.sum(), weights.sum())
 
 
-class Focal(_PixelCriterion):
+class Focal(PixelCriterion):
     """Focal loss (Lin et al., 2017, equation 4) of the softmax: the mean of -(1 - p)^gamma log p over labelled pixels.
 
     With `gamma=0` it is `CrossEntropy`; the larger gamma, the less a pixel counts that is already right. The mean is
@@ -141,13 +169,13 @@ class Focal(_PixelCriterion):
 
     Args:
         gamma: The focusing exponent, not negative.
-        class_weights: One weight per class, none negative.
+        class_weights: One weight per class, or a formula; see `ClassWeights`.
 
     Raises:
         InputError: A value is out of its range.
     """
 
-    def __init__(self, gamma: float = 2.0, class_weights: list[float] | None = None) -> None:
+    def __init__(self, gamma: float = 2.0, class_weights: ClassWeights | None = None) -> None:
         super().__init__(class_weights)
         if not (isfinite(gamma) and gamma >= 0):
             raise InputError(f"Focal: gamma must not be negative, got {gamma}")

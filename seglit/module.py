@@ -1,6 +1,7 @@
 """The LightningModule: training and evaluation steps, and how scores and optimizer are wired to them."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -10,16 +11,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from seglit.class_weights import ClassCounts
 from seglit.data.base import Batch
 from seglit.errors import InputError
 from seglit.evaluation import Evaluation, FullEvaluation
 from seglit.inference.checkpoint import CHECKPOINT_KEY
 from seglit.inference.forward import forward
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.losses import PixelCriterion
 from seglit.metrics import Scores
 from seglit.networks.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 
+CLASS_COUNTS_KEY = "class_counts"
+"""Where in a checkpoint the counts of the training masks' classes lie, if they were wanted."""
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
 """ImageNet's mean and standard deviation over all three channels: serves any number of channels of 8 bits."""
@@ -39,6 +44,8 @@ class SegmentationModule(pl.LightningModule):
         scheduler: Makes the schedule from the optimizer and the total number of optimizer steps; None keeps the rate.
         labels: The data's labels; the command line links them.
         normalization: The data's own mean and standard deviation; the command line links them.
+        count_classes: Counts the classes of the training masks, for criteria whose class weights are made by a formula;
+            the command line links the data's.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`.
         auxiliary_weight: Weight of each auxiliary output in the loss.
         memory_format: How images and weights lie in memory. None is `channels_last`, which convolutions are faster
@@ -53,6 +60,7 @@ class SegmentationModule(pl.LightningModule):
         optimizer: Callable[[Iterable[Any]], Optimizer],
         labels: Labels,
         normalization: Normalization | None = None,
+        count_classes: Callable[[], ClassCounts] | None = None,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         encoder_lr_factor: float = 1.0,
         auxiliary_weight: float = 0.4,
@@ -65,6 +73,8 @@ class SegmentationModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.labels = labels
+        self.count_classes = count_classes
+        self.class_counts: ClassCounts | None = None
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
@@ -85,6 +95,11 @@ class SegmentationModule(pl.LightningModule):
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, num_classes, H, W) of images (B, C, H, W) as stored, see `Normalize`."""
         return self._outputs(image)[0]
+
+    def setup(self, stage: str) -> None:
+        """Counts the classes before training, where a criterion's class weights are made of that."""
+        if stage == "fit" and self.count_classes and any(part.formula for part in self._weighted()):
+            self._weigh(self.count_classes())
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of a batch, auxiliary outputs included."""
@@ -112,8 +127,13 @@ class SegmentationModule(pl.LightningModule):
         """Scores the whole split."""
         self._score("test", self.test_evaluation)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds how often each class occurs, if that was counted: so that scoring has the loss without training data."""
+        if self.class_counts is not None:
+            checkpoint[CLASS_COUNTS_KEY] = asdict(self.class_counts)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the normalisation that the weights were trained with.
+        """Takes the normalisation, and class counts, that the weights were trained with.
 
         Raises:
             InputError: The checkpoint is of another network or other classes.
@@ -131,6 +151,8 @@ class SegmentationModule(pl.LightningModule):
             )
         if saved:
             self.normalize.set(Normalization.from_dict(saved["normalization"]))
+        if self.class_counts is None and CLASS_COUNTS_KEY in checkpoint:
+            self._weigh(ClassCounts(**checkpoint[CLASS_COUNTS_KEY]))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Parameter groups, optimizer and schedule; see `seglit.optim`."""
@@ -138,6 +160,15 @@ class SegmentationModule(pl.LightningModule):
         return configure_optimization(
             self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
         )
+
+    def _weighted(self) -> list[PixelCriterion]:
+        return [part for part in self.criterion.modules() if isinstance(part, PixelCriterion)]
+
+    def _weigh(self, counts: ClassCounts) -> None:
+        self.class_counts = counts
+        for part in self._weighted():
+            part.weigh(counts)
+            part.to(self.device)
 
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image), self.labels.num_classes)

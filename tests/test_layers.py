@@ -21,7 +21,8 @@ ROOMS = {
     "errors.py": set[str](),
     "labels.py": {"numpy", "seglit.errors"},
     "networks": {"torch", "torchvision", "segmentation_models_pytorch", "timm", "huggingface_hub", "seglit.errors"},
-    "losses.py": {"torch", "seglit.errors", "seglit.labels"},
+    "class_weights.py": {"numpy", "seglit.labels"},
+    "losses.py": {"torch", "seglit.class_weights", "seglit.errors", "seglit.labels"},
     "metrics.py": {"numpy", "torch", "torchmetrics", "seglit.errors", "seglit.labels"},
     "protocols.py": {"numpy", "seglit.metrics"},
     "bootstrap.py": {"numpy", "seglit.metrics"},
@@ -33,16 +34,18 @@ ROOMS = {
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "networks.normalization")}
+    | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels")}
+    | {"seglit.networks.normalization"}
     | {"datasets", "pycocotools", "scipy"},
     "inspect": {"jinja2", "numpy", "PIL", "rich"}
-    | {f"seglit.{name}" for name in ("errors", "images", "labels", "pictures")},
+    | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "pictures")},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
     | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
     | {"seglit.networks.normalization"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("data.base", "errors", "evaluation", "labels", "metrics", "optim")}
+    | {f"seglit.{name}" for name in ("class_weights", "data.base", "errors", "evaluation", "labels", "losses")}
+    | {"seglit.metrics", "seglit.optim"}
     | {"seglit.networks.normalization"}
     | {"seglit.inference"},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}

@@ -32,21 +32,35 @@ class Augment:
     Args:
         scale: Range of the random factor by which image and mask are resized before the crop; [1, 1] is none.
         transforms: Albumentations transforms by `class_path`, applied to the crop in this order.
+        rare_rate: The share of crops, 0 to 1, that are taken where a rare class is, drawn anew each epoch from all
+            images that hold one. The others lie anywhere.
+        rare_classes: The names of the classes that count as rare, each drawn as often; None takes those of less than
+            their even share of the labelled pixels.
 
     Raises:
-        InputError: The range of scales is empty or not positive.
+        InputError: The range of scales is empty or not positive, or the rate is none.
     """
 
     def __init__(
         self,
         scale: tuple[float, float] = (1.0, 1.0),
         transforms: list[A.BasicTransform | A.BaseCompose] | None = None,
+        rare_rate: float = 0.0,
+        rare_classes: list[str] | None = None,
     ) -> None:
         low, high = scale
         if not 0 < low <= high:
             raise InputError(f"augment: scale is [{low}, {high}]; it takes two positive factors, the smaller first")
+        if not 0 <= rare_rate <= 1:
+            raise InputError(f"augment: rare_rate is {rare_rate}; it is a share of the crops, from 0 to 1, such as 0.3")
+        if rare_classes is not None and not rare_rate:
+            raise InputError(
+                "augment: rare_classes is set and rare_rate is not: say which share of the crops, as in 0.3"
+            )
         self.scale = scale
         self.transforms = transforms or []
+        self.rare_rate = rare_rate
+        self.rare_classes = rare_classes
 
     def pipeline(self, crop_size: tuple[int, int] | None) -> "Pipeline":
         """The whole pipeline for crops of `crop_size` (height, width) pixels; None leaves the size as it is."""
@@ -57,8 +71,31 @@ class Augment:
         if crop_size is not None:
             height, width = crop_size
             steps.append(A.PadIfNeeded(height, width, position="random", border_mode=cv2.BORDER_CONSTANT))
-            steps.append(A.RandomCrop(height, width))
+            steps.append(ClassCrop(height, width))
+        elif self.rare_rate:
+            raise InputError("augment: rare_rate chooses where crops lie, and crop_size is not set")
         return Pipeline([*steps, *self.transforms])
+
+
+class ClassCrop(A.RandomCrop):  # type: ignore[misc]  # Albumentations has no types
+    """A random crop that shows some pixel of a wanted class, if one is wanted and has not been scaled away."""
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        """What `get_params_dependent_on_data` is given."""
+        return ["mask", "wanted"]
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Where the crop lies: all places that show the drawn pixel are alike."""
+        found: dict[str, Any] = super().get_params_dependent_on_data(params, data)
+        pixels = () if data["wanted"] is None else np.flatnonzero(data["mask"] == data["wanted"])
+        if len(pixels):
+            rows, columns = params["shape"][:2]
+            row, column = divmod(int(pixels[self.py_random.randrange(len(pixels))]), columns)
+            top = self.py_random.randint(max(0, row - self.height + 1), min(row, rows - self.height))
+            left = self.py_random.randint(max(0, column - self.width + 1), min(column, columns - self.width))
+            found["crop_coords"] = (left, top, left + self.width, top + self.height)
+        return found
 
 
 class Pipeline:
@@ -70,15 +107,21 @@ class Pipeline:
         self.compose = A.Compose(steps)
 
     def __call__(
-        self, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], seed: int
+        self, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], seed: int, wanted: int | None = None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Augments image (H, W, C) and mask (H, W) uint8 alike; the same seed gives the same result.
+
+        Args:
+            image: As stored.
+            mask: Class indices, void 255.
+            seed: All that is drawn depends on it.
+            wanted: The class that the crop has to show; None lets it lie anywhere.
 
         Raises:
             InputError: A transform changes the type of the image.
         """
         self.compose.set_random_seed(seed)
-        result = self.compose(image=image, mask=mask)
+        result = self.compose(image=image, mask=mask, wanted=wanted)
         if result["image"].dtype != image.dtype:
             raise InputError(
                 f"augment: transforms turn the images from {image.dtype} into {result['image'].dtype}; leave out "

@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.sampling import KeySampler, SampleKey
+from seglit.data.class_table import count_images, images_of_rare_classes
+from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.networks.normalization import Normalization
@@ -64,13 +67,16 @@ class SegmentationDataset(Dataset[Sample], ABC):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
 
+    def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
+        """Reads the class indices alone, as `read` does."""
+        return self.read(index)[1]
+
     def __getitem__(self, key: SampleKey | int) -> Sample:
         """Reads and augments the sample that a `KeySampler` (or a plain index: epoch 0) asks for."""
         key = key if isinstance(key, SampleKey) else SampleKey(key)
         image, mask, name = self.read(key.index)
         if self.pipeline is not None:
-            draw = np.random.SeedSequence((self.seed, key.epoch, key.index)).generate_state(1)[0]
-            image, mask = self.pipeline(image, mask, int(draw))
+            image, mask = self.pipeline(image, mask, int(key.entropy(self.seed).generate_state(1)[0]), key.wanted)
         if key.void:
             mask = np.full_like(mask, IGNORE_INDEX)
         pixels = torch.from_numpy(np.ascontiguousarray(image.reshape(*mask.shape, -1).transpose(2, 0, 1)))
@@ -126,6 +132,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Number of classes, void not counted."""
         return self.labels.num_classes
 
+    def count_classes(self) -> ClassCounts:
+        """Counts the classes of the training masks, which reads them all; once for a data module.
+
+        Raises:
+            InputError: A mask cannot be read.
+        """
+        return ClassCounts.of_images(self._class_table)
+
+    @cached_property
+    def _class_table(self) -> npt.NDArray[np.int64]:
+        return count_images(self.dataset("train"), self.num_classes, self.num_workers)
+
     @abstractmethod
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
         """Makes the data set of a split, augmented by `pipeline`.
@@ -150,7 +168,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         if self.normalization is None:
             _check_units(image, name)
         pipeline.try_on(image)
-        return self._loader(dataset, shuffle=True)
+        return self._loader(dataset, shuffle=True, draw=self._class_draw())
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order."""
@@ -160,9 +178,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         """Whole images as stored, in order."""
         return self._loader(self.dataset("test"), shuffle=False)
 
-    def _loader(self, dataset: SegmentationDataset, *, shuffle: bool) -> DataLoader[Sample]:
+    def _class_draw(self) -> ClassDraw | None:
+        """What takes the images and crops that show rare classes; None where the augmentation asks for none."""
+        if self.augment is None or not self.augment.rare_rate:
+            return None
+        images = images_of_rare_classes(self._class_table, self.labels.class_names, self.augment.rare_classes)
+        return ClassDraw(self.augment.rare_rate, images, self.seed)
+
+    def _loader(
+        self, dataset: SegmentationDataset, *, shuffle: bool, draw: ClassDraw | None = None
+    ) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank)
+        sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         return DataLoader(
             dataset,
             self.batch_size,

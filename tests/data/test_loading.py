@@ -65,6 +65,54 @@ def test_another_seed_draws_another_order_and_other_crops() -> None:
     assert not one.dataset[0]["image"].equal(other.dataset[0]["image"])
 
 
+def showing(loader: DataLoader[Sample], index: int, epochs: int) -> float:
+    """The share of crops that show a class."""
+    crops = [mask for epoch in range(epochs) for batch in epoch_of(loader, epoch) for mask in batch["mask"]]
+    return float(np.mean([bool((mask == index).any()) for mask in crops]))
+
+
+def test_rare_classes_are_shown_at_the_set_rate() -> None:
+    star = LABELS.class_names.index("star")
+    settings: dict[str, Any] = {"num_train": 40, "size": (64, 64), "crop_size": (16, 16), "batch_size": 10}
+    plain = showing(shapes(augment=augment(), **settings).train_dataloader(), star, 5)
+    shares = {}
+    for rate in (0.3, 1.0):
+        augmented = Augment((0.8, 1.2), rare_rate=rate, rare_classes=["star"])
+        shares[rate] = showing(shapes(augment=augmented, **settings).train_dataloader(), star, 5)
+    assert plain < 0.15
+    assert shares[0.3] == pytest.approx(0.3 + 0.7 * plain, abs=0.1)
+    assert shares[1.0] > 0.99
+
+
+def test_crops_with_rare_classes_depend_on_seed_epoch_and_place_alone() -> None:
+    rare = Augment((0.8, 1.2), [A.GaussNoise(p=1)], rare_rate=0.7)
+    epochs = [epoch_of(shapes(augment=rare, num_train=8).train_dataloader(), epoch) for epoch in range(2)]
+    for num_workers in (1, 2):
+        loader = shapes(num_workers, augment=rare, num_train=8).train_dataloader()
+        assert all(same(epoch_of(loader, epoch), epochs[epoch]) for epoch in range(2))
+    seen = [
+        (name, image.numpy().tobytes())
+        for batch in epochs[0]
+        for name, image in zip(batch["name"], batch["image"], strict=True)
+    ]
+    assert len({name for name, _ in seen}) < len(seen) == len(set(seen)), "an image that came twice looked the same"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rare_rate": 1.5}, "from 0 to 1"),
+        ({"rare_classes": ["star"]}, "rare_rate is not"),
+        ({"rare_rate": 0.5, "rare_classes": ["stars"]}, "did you mean 'star'"),
+    ],
+)
+def test_crops_of_no_rare_class_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        shapes(augment=Augment(**settings)).train_dataloader()
+    with pytest.raises(InputError, match="crop_size is not set"):
+        shapes(augment=Augment(rare_rate=0.5), crop_size=None).train_dataloader()
+
+
 def test_an_image_looks_different_in_every_epoch() -> None:
     loader = shapes(num_train=4).train_dataloader()
     looks: dict[str, set[bytes]] = {}

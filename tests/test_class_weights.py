@@ -1,0 +1,91 @@
+"""Class weights that a formula makes of the training masks: from the YAML to the loss."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from seglit.class_weights import FORMULAS, ClassCounts, count_classes
+from seglit.errors import InputError
+from seglit.losses import CrossEntropy
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+
+CRITERION = "--model.criterion={class_path: seglit.losses.CrossEntropy, init_args: {class_weights: %s}}"
+
+
+def reference(masks: list[NDArray[np.uint8]], formula: str, classes: int) -> list[float]:
+    """The formulas as their papers write them, scaled to a mean of 1 over the pixels."""
+    pixels = np.array([sum((mask == index).sum() for mask in masks) for index in range(classes)], float)
+    held = np.array([sum(mask.size for mask in masks if (mask == index).any()) for index in range(classes)], float)
+    share = pixels / pixels.sum()
+    frequency = pixels / held
+    weights = {
+        "median_frequency": np.median(frequency) / frequency,
+        "inverse": 1 / share,
+        "sqrt_inverse": share**-0.5,
+        "enet": 1 / np.log(1.02 + share),
+        "effective_number": 0.001 / (1 - 0.999 ** (share * 1e5)),
+    }[formula]
+    return (weights / (weights * share).sum()).tolist()
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_formulas_are_those_of_the_papers(formula: str) -> None:
+    generator = np.random.default_rng(0)
+    masks = [generator.choice([0, 1, 2, 255], (9, 11), p=[0.7, 0.2, 0.05, 0.05]).astype(np.uint8) for _ in range(5)]
+    masks[0][masks[0] == 2] = 0
+    counts = ClassCounts.of_images(np.stack([count_classes(mask, 3) for mask in masks]))
+    assert counts.weights(formula) == pytest.approx(reference(masks, formula, 3), abs=6e-4)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def auto(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return run_in(tmp_path_factory.mktemp("auto"), "fit", *tiny, CRITERION % "auto")
+
+
+def test_auto_trains_as_the_weights_it_stands_for(auto: Outcome, shapes: Path, run: Run, tiny: list[str]) -> None:
+    masks = [np.array(Image.open(path)) for path in sorted((shapes / "masks" / "train").glob("*.png"))]
+    counts = ClassCounts.of_images(np.stack([count_classes(mask, len(CLASS_NAMES)) for mask in masks]))
+    weights = counts.weights("median_frequency")
+    told = json.loads(run("inspect", shapes, "--json", "--workers=1").out)
+    held = [value["stored"] for value in told["values"]]  # the smallest of sets may lack a class
+    assert told["weights"]["median_frequency"] == pytest.approx([weights[index] for index in held])
+    given = run("fit", *tiny, CRITERION % json.dumps(weights))
+    one, other = (torch.load(each.folder / "checkpoints" / "last.ckpt", weights_only=True) for each in (auto, given))
+    assert all(torch.equal(one["state_dict"][name], other["state_dict"][name]) for name in one["state_dict"])
+    plain = torch.load(run("fit", *tiny, CRITERION % "null").folder / "checkpoints" / "last.ckpt", weights_only=True)[
+        "state_dict"
+    ]
+    assert not all(torch.equal(one["state_dict"][name], plain[name]) for name in plain)
+
+
+def test_a_checkpoint_knows_the_weights_without_the_training_images(
+    auto: Outcome, shapes: Path, run: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(shapes, tmp_path / "kept", ignore=shutil.ignore_patterns("train"))
+    config = ["-c", auto.folder / "config.yaml", "--data.root", tmp_path / "kept", "--trainer.default_root_dir=runs"]
+    again = run("test", *config, "--ckpt_path", auto.folder / "checkpoints" / "best.ckpt")
+    assert again.code == 0, again.err
+    (other,) = (tmp_path / "runs").glob("*/*")
+    assert loss(other) == pytest.approx(loss(auto.folder))
+
+
+def loss(folder: Path) -> float:
+    with (folder / "metrics.csv").open(newline="") as file:
+        (found,) = [row["test/loss"] for row in csv.DictReader(file) if row["test/loss"]]
+    return float(found)
+
+
+def test_what_is_no_formula_is_refused(run: Run, tiny: list[str]) -> None:
+    code, _, err = run("fit", *tiny, CRITERION % "median")
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if line.startswith("seglit: error: ")]
+    assert "median_frequency" in line
+    with pytest.raises(InputError, match="nobody has counted the classes"):
+        CrossEntropy("inverse")(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long))
