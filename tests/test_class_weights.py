@@ -32,7 +32,8 @@ def reference(masks: list[NDArray[np.uint8]], formula: str, classes: int) -> lis
         "enet": 1 / np.log(1.02 + share),
         "effective_number": 0.001 / (1 - 0.999 ** (share * 1e5)),
     }[formula]
-    return (weights / (weights * share).sum()).tolist()
+    scaled: list[float] = (weights / (weights * share).sum()).tolist()
+    return scaled
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
