@@ -41,7 +41,8 @@ def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Codi
         return "\n".join(lines) + "\n"
     lines += [
         "",
-        "# Classes are far from equal in pixels? The weights of seglit.losses.CrossEntropy that common formulas give:",
+        "# Classes are far from equal in pixels? `class_weights: auto` of seglit.losses.CrossEntropy, or one of these",
+        "# names, makes weights of the training masks; `rare_rate: 0.3`, beside scale, takes more crops of the rare.",
         *(f"#   {name}: {json.dumps(weights)}" for name, weights in advice.weights.items()),
     ]
     return "\n".join(lines) + "\n"

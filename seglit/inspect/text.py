@@ -131,7 +131,7 @@ def _values_table(coding: Coding) -> Table:
 
 
 def _weights_table(coding: Coding, advice: Advice) -> Table:
-    table = Table("class weights", *advice.weights)
+    table = Table("class weights", *(formula.replace("_", "\n") for formula in advice.weights))
     for column in table.columns[1:]:
         column.justify = "right"
     for index, value in enumerate(coding.classes[:_MOST_ROWS]):
