@@ -106,7 +106,7 @@ def _print(console: Console, table: Table) -> None:
 
 
 def _runs_table(comparison: Comparison) -> Table:
-    table = Table("run", "mIoU", INTERVAL, f"- {comparison.sides[0].letter}", INTERVAL, "")
+    table = Table("run", "mIoU", INTERVAL, "difference to A", INTERVAL, "")
     _to_the_right(table, 1, 5)
     for side, difference in zip(comparison.sides, [None, *comparison.differences], strict=True):
         row = [side.letter, score(side.miou), ends(*side.intervals.miou)]
