@@ -11,6 +11,7 @@ COMMANDS = {
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
     "predict": "write the masks of images with a trained network",
+    "compare": "say what changed between tested runs, and whether it is more than chance",
     "inspect": "say what a folder of images and masks holds and what is wrong, and write its configuration",
     "shapes": "write a folder of made-up images and masks, to try things on",
 }
@@ -54,6 +55,8 @@ def _run(args: list[str], debug: bool) -> int:
             return _inspect(args[1:])
         if args[0] == "predict":
             return _predict(args[1:])
+        if args[0] == "compare":
+            return _compare(args[1:])
         if args[0] == "shapes":
             _write_shapes(args[1:])
         else:
@@ -82,6 +85,12 @@ def _predict(args: list[str]) -> int:
     return int(_call(predict, "predict", _gather(args, predict)))
 
 
+def _compare(args: list[str]) -> int:
+    from seglit.report.compare_command import compare
+
+    return int(_call(compare, "compare", _gather(args, compare)))
+
+
 def _write_shapes(args: list[str]) -> None:
     from seglit.data.synthetic import write_folder
 
@@ -89,11 +98,12 @@ def _write_shapes(args: list[str]) -> None:
 
 
 def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
-    """Makes one list, as the parser wants it, of what follows the first argument without a name."""
+    """Makes one list, as the parser wants it, of the arguments without a name that the last such parameter takes."""
     import inspect
     import json
 
     parameters = inspect.signature(function).parameters
+    singles = sum(each.default is each.empty for each in parameters.values()) - 1
     named: list[str] = []
     plain: list[str] = []
     rest = iter(args)
@@ -105,7 +115,7 @@ def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
         parameter = parameters.get(arg[2:])
         if parameter is not None and parameter.annotation is not bool:
             named += [value for value in [next(rest, None)] if value is not None]
-    return [*plain[:1], *([json.dumps(plain[1:])] if plain[1:] else []), *named]
+    return [*plain[:singles], *([json.dumps(plain[singles:])] if plain[singles:] else []), *named]
 
 
 def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:

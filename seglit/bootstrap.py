@@ -18,7 +18,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Bootstrap intervals of IoU, 0..1; nan where a class is in no resample.
+    """Bootstrap intervals of IoU, 0..1, or of a difference of IoU, -1..1; nan where a class is in no resample.
 
     Args:
         miou: Lower and upper end for the mean over the classes that occur.
@@ -41,14 +41,39 @@ def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, level: float = LEV
         level: The share of resamples within an interval.
         seed: Seed of the draw; the same images in the same order give the same intervals.
     """
+    iou = _resample(images, resamples, seed)
+    return _intervals(_means(iou), iou, level)
+
+
+def bootstrap_difference(
+    first: Counts, second: Counts, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
+) -> Intervals:
+    """Percentile intervals of how much higher a second network's IoU is than a first one's on the same images.
+
+    Paired: every resample scores both networks on the same draw of images, so that how hard these are cancels out, as
+    in a paired test. A class's own interval is over the resamples in which both have an IoU.
+
+    Args:
+        first: The first network's pixels per class in each image, int64 (N, 3, C), as for `bootstrap_iou`.
+        second: The second one's, of the same images in the same order.
+        resamples: How many resamples of N images each.
+        level: The share of resamples within an interval.
+        seed: Seed of the draw.
+    """
+    iou_first, iou_second = np.split(_resample(np.concatenate([first, second], axis=2), resamples, seed), 2, axis=1)
+    return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first, level)
+
+
+def _resample(images: Counts, resamples: int, seed: int) -> NDArray[np.float64]:
+    """IoU (resamples, C) of resamples of images (N, 3, C); nan where a class does not occur."""
     count, _, num_classes = images.shape
+    iou = np.full((resamples, num_classes), np.nan)
     if count == 0:
-        return Intervals((np.nan, np.nan), np.full((2, num_classes), np.nan))
+        return iou
     correct, target, predicted = images.swapaxes(0, 1)
     # float64 holds sums of counts exactly up to 2^53, and its matrix product is the fast one
     sums = np.concatenate([correct, target + predicted - correct], axis=1).astype(np.float64)  # (N, 2C)
     generator = np.random.default_rng(seed)
-    iou = np.empty((resamples, num_classes))
     block = max(1, 2**20 // max(count, num_classes))  # bounds the memory, to some 30 MB
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
@@ -56,8 +81,16 @@ def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, level: float = LEV
         weights = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
         drawn_sums = weights.astype(np.float64) @ sums
         iou[start : start + rows] = divide(drawn_sums[:, :num_classes], drawn_sums[:, num_classes:])
+    return iou
+
+
+def _means(iou: NDArray[np.float64]) -> PerClass:
+    """The mean (resamples,) over the classes that occur."""
     occurs = ~np.isnan(iou)
-    miou = divide(np.where(occurs, iou, 0).sum(axis=1), occurs.sum(axis=1))
+    return divide(np.where(occurs, iou, 0).sum(axis=1), occurs.sum(axis=1))
+
+
+def _intervals(miou: PerClass, iou: NDArray[np.float64], level: float) -> Intervals:
     low, high = _percentiles(miou, level)
     return Intervals((float(low), float(high)), np.stack([_percentiles(each, level) for each in iou.T], axis=1))
 

@@ -96,3 +96,16 @@ QUIET = [
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
 ]
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of two runs, tested on the same 12 made-up images: one of a tiny U-Net that learned, one that did not."""
+    root = tmp_path_factory.mktemp("compared")
+    write_folder(root / "shapes", 16, 1, 12, (32, 32))
+    settings = f"root: {root / 'shapes'}, class_names: [{', '.join(CLASS_NAMES)}], batch_size: 4, num_workers: 0"
+    (root / "data.yaml").write_text(f"class_path: seglit.data.FolderDataModule\ninit_args: {{{settings}}}\n")
+    options = ["--data", "data.yaml", "--model.network=seglit.networks.UNet", *QUIET, "--trainer.max_epochs=4"]
+    learned = run_in(root, "fit", *options, "--model.network.channels=[8,16]", "--model.optimizer.lr=0.02")
+    idle = run_in(root, "fit", *options, "--model.network.channels=[4,8]", "--model.optimizer.lr=1e-9")
+    return learned.folder, idle.folder

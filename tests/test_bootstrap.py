@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seglit.bootstrap import bootstrap_iou
+from seglit.bootstrap import bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts
 
 
@@ -69,3 +69,60 @@ def test_equal_images_leave_no_doubt_and_none_leave_all() -> None:
     assert bootstrap_iou(one.repeat(9, axis=0), resamples=50).miou == (0.4, 0.4)
     nothing = bootstrap_iou(one[:0])
     assert np.isnan([*nothing.miou, *nothing.iou.ravel()]).all()
+
+
+def two_networks(count: int) -> tuple[Counts, Counts]:
+    """Two networks' counts on the same images: the targets are the same, and each second image is hard for both."""
+    first, other = images(count, 4), images(count, 4, seed=1)
+    second = first.copy()
+    second[:, 2] = np.where(first[:, 1] > 0, other[:, 2], 0)
+    second[:, 0] = np.minimum(first[:, 0] + 5, np.minimum(second[:, 1], second[:, 2]))
+    second[:3, 2, 0] += 7  # a class that the first network never predicts there
+    return first, second
+
+
+def reference_difference(first: Counts, second: Counts, resamples: int) -> tuple[list[float], list[list[float]]]:
+    """Differences of mIoU and of each class, one resample after another."""
+    generator = np.random.default_rng(7)
+    mious: list[float] = []
+    ious: list[list[float]] = [[] for _ in range(first.shape[2])]
+    for _ in range(resamples):
+        drawn = generator.choice(len(first), len(first))
+        both = []
+        for counts in (first, second):
+            correct, target, predicted = sum(counts[i] for i in drawn)
+            union = target + predicted - correct
+            both.append([c / u if u else math.nan for c, u in zip(correct, union, strict=True)])
+        mious.append(float(np.nanmean(both[1]) - np.nanmean(both[0])))
+        for place, (one, other) in enumerate(zip(*both, strict=True)):
+            if not math.isnan(other - one):
+                ious[place].append(other - one)
+    return mious, ious
+
+
+@pytest.mark.parametrize("count", [4, 40])
+def test_differences_are_those_of_resampling_both_networks_one_by_one(count: int) -> None:
+    first, second = two_networks(count)
+    miou, iou = reference_difference(first, second, 4000)
+    found = bootstrap_difference(first, second, resamples=4000)
+    np.testing.assert_allclose(found.miou, np.percentile(miou, [2.5, 97.5]), atol=0.01)
+    for place, each in enumerate(iou[:-1]):
+        np.testing.assert_allclose(found.iou[:, place], np.percentile(each, [2.5, 97.5]), atol=0.01)
+    assert np.isnan(found.iou[:, -1]).all()
+
+
+def test_a_network_does_not_differ_from_itself() -> None:
+    counts = images(20, 4)
+    found = bootstrap_difference(counts, counts, resamples=500)
+    assert found.miou == (0, 0)
+    assert not found.iou[:, :-1].any()
+
+
+def test_what_all_images_share_is_found_though_they_differ_more_among_each_other() -> None:
+    first, _ = two_networks(40)
+    second = first.copy()
+    second[:, 0] += (first[:, 1] - first[:, 0]) // 8  # a little better in every image
+    apart = bootstrap_iou(first), bootstrap_iou(second)
+    assert apart[0].miou[1] > apart[1].miou[0]  # each by itself, they could be the same
+    assert bootstrap_difference(first, second).miou[0] > 0
+    assert bootstrap_difference(second, first).miou[1] < 0

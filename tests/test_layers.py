@@ -52,7 +52,9 @@ ROOMS = {
     | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
     | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "evaluation", "protocols")},
-    "report": {"numpy", "yaml", "seglit.errors"},
+    "report": {"jinja2", "jsonargparse", "numpy", "PIL", "rich", "yaml"}
+    | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "explain", "inference", "labels", "metrics")}
+    | {"seglit.pictures"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,

@@ -1,0 +1,43 @@
+"""`seglit compare`: what changed between runs, and whether it is more than chance."""
+
+from json import dumps
+from pathlib import Path
+
+from rich.console import Console
+
+from seglit.errors import InputError
+from seglit.report.compare import compare_runs
+from seglit.report.compare_text import as_plain, print_comparison
+from seglit.report.tested import read_run
+
+
+def compare(runs: list[str], output: str | None = None, json: bool = False) -> int:
+    """Says which classes, images and settings changed between tested runs, by how much, and whether it is chance.
+
+    Args:
+        runs: Run folders, two or more; all are compared with the first.
+        output: Page to write, such as compare.html: the same with pictures of the largest changes.
+        json: Print everything as JSON.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: A folder holds no test, or the runs cannot be compared.
+    """
+    if output is not None and Path(output).suffix != ".html":
+        raise InputError(f"--output {output}: the page is one file; name it {Path(output).with_suffix('.html')}")
+    comparison = compare_runs([read_run(Path(run).expanduser()) for run in runs])
+    console = Console(stderr=json)
+    if json:
+        print(dumps(as_plain(comparison), indent=1))
+    else:
+        print_comparison(console, comparison)
+    if output is not None:
+        from seglit.report.compare_page import write_page
+
+        missing = write_page(Path(output), comparison)
+        console.print(
+            f"page: {output}", *([missing] if missing else []), sep="\n", highlight=False, markup=False, soft_wrap=True
+        )
+    return 0
