@@ -69,8 +69,6 @@ class PixelCriterion(Criterion):
         formula: What makes the weights, once `weigh` is called; None where they are given, or all alike.
     """
 
-    class_weights: Tensor | None
-
     def __init__(self, class_weights: ClassWeights | None) -> None:
         super().__init__()
         given = class_weights if isinstance(class_weights, list) else None
@@ -79,10 +77,9 @@ class PixelCriterion(Criterion):
         self.formula: Formula | None = None
         if isinstance(class_weights, str):
             self.formula = "median_frequency" if class_weights == "auto" else class_weights
-        # Not persistent: the weights are a setting, kept in the run's configuration. So a resumed run takes those of
-        # its command line, and a checkpoint loads with weights added, changed or dropped.
-        weights = None if given is None else torch.tensor(given, dtype=torch.float32)
-        self.register_buffer("class_weights", weights, persistent=False)
+        # No buffer: the weights are a setting, kept in the run's configuration. So a resumed run takes those of its
+        # command line, a checkpoint loads with weights added, changed or dropped, and no averaging touches them.
+        self.class_weights = None if given is None else torch.tensor(given, dtype=torch.float32)
 
     def weigh(self, counts: ClassCounts) -> None:
         """Makes the weights of how often each class occurs, if a formula is to make them."""
@@ -103,6 +100,7 @@ class PixelCriterion(Criterion):
                     "the classes: call `weigh`, as SegmentationModule does"
                 )
             return labelled.float()
+        self.class_weights = self.class_weights.to(mask.device)  # once
         if len(self.class_weights) != num_classes:
             raise InputError(
                 f"{type(self).__name__}: {len(self.class_weights)} class_weights for logits of {num_classes} channels; "

@@ -168,7 +168,6 @@ class SegmentationModule(pl.LightningModule):
         self.class_counts = counts
         for part in self._weighted():
             part.weigh(counts)
-            part.to(self.device)
 
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image), self.labels.num_classes)

@@ -66,6 +66,13 @@ def test_auto_trains_as_the_weights_it_stands_for(auto: Outcome, shapes: Path, r
     assert not all(torch.equal(one["state_dict"][name], plain[name]) for name in plain)
 
 
+def test_averaged_weights_train_and_score_with_them(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    averaging = tmp_path / "averaging.yaml"
+    averaging.write_text("trainer: {callbacks: {class_path: pytorch_lightning.callbacks.EMAWeightAveraging}}")
+    outcome = run("fit", *tiny, CRITERION % "auto", "-c", averaging)
+    assert outcome.code == 0, outcome.err
+
+
 def test_a_checkpoint_knows_the_weights_without_the_training_images(
     auto: Outcome, shapes: Path, run: Run, tmp_path: Path
 ) -> None:
