@@ -1,7 +1,6 @@
 """The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
 
 import difflib
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -38,8 +37,6 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(args: list[str], debug: bool) -> int:
-    # Threads of a CPU sleep while they wait: spinning, they would take the cores from the processes that read images.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # imported here, so that help and a mistyped command answer at once
     import logging
     import warnings
