@@ -227,6 +227,7 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     files = [json.loads((each / "scores_test.json").read_text()) for each in (folder, other)]
     assert files[0].pop("checkpoint") == "checkpoints/best.ckpt"
     assert files[1].pop("checkpoint") == str(best)
+    assert all(file.pop("cost")["test_images_per_second"] > 0 for file in files)
     assert files[0] == files[1]
 
 

@@ -26,9 +26,12 @@ ROOMS = {
     "protocols.py": {"numpy", "seglit.metrics"},
     "bootstrap.py": {"numpy", "seglit.metrics"},
     "boundary.py": {"cv2", "numpy", "torch", "torchmetrics", "seglit.labels", "seglit.metrics"},
-    "calibration.py": {"torch", "torchmetrics", "seglit.labels"},
+    "breakdown.py": {"cv2", "numpy", "torch", "torchmetrics", "seglit.boundary", "seglit.labels", "seglit.metrics"},
+    "calibration.py": {"torch", "torchmetrics", "seglit.labels", "seglit.metrics"},
+    "regions.py": {"cv2", "numpy", "torch", "seglit.boundary", "seglit.labels", "seglit.metrics"},
     "evaluation.py": {"numpy", "torch", "torchmetrics"}
-    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "labels", "metrics")},
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "labels", "metrics")}
+    | {"seglit.regions"},
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
@@ -48,7 +51,8 @@ ROOMS = {
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
     | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
     | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
-    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "evaluation", "protocols")},
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "evaluation", "protocols")}
+    | {"seglit.regions"},
     "report": {"numpy", "yaml", "seglit.errors"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
