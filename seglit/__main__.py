@@ -11,6 +11,7 @@ COMMANDS = {
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
     "predict": "write the masks of images with a trained network",
+    "report": "write a page about a run that was tested: scores, curves, pictures, likely label errors",
     "inspect": "say what a folder of images and masks holds and what is wrong, and write its configuration",
     "shapes": "write a folder of made-up images and masks, to try things on",
 }
@@ -54,6 +55,8 @@ def _run(args: list[str], debug: bool) -> int:
             return _inspect(args[1:])
         if args[0] == "predict":
             return _predict(args[1:])
+        if args[0] == "report":
+            return _report(args[1:])
         if args[0] == "shapes":
             _write_shapes(args[1:])
         else:
@@ -80,6 +83,12 @@ def _predict(args: list[str]) -> int:
     from seglit.inference.command import predict
 
     return int(_call(predict, "predict", _gather(args, predict)))
+
+
+def _report(args: list[str]) -> int:
+    from seglit.report.command import report
+
+    return int(_call(report, "report", args))
 
 
 def _write_shapes(args: list[str]) -> None:

@@ -38,8 +38,7 @@ ROOMS = {
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
     | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "networks.normalization")}
     | {"datasets", "pycocotools", "scipy"},
-    "inspect": {"jinja2", "numpy", "PIL", "rich"}
-    | {f"seglit.{name}" for name in ("errors", "images", "labels", "pictures")},
+    "inspect": {"numpy", "rich"} | {f"seglit.{name}" for name in ("errors", "images", "labels", "page", "pictures")},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
     | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
     | {"seglit.networks.normalization"},
@@ -53,7 +52,9 @@ ROOMS = {
     | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "evaluation", "protocols")}
     | {"seglit.regions"},
-    "report": {"numpy", "yaml", "seglit.errors"},
+    "page.py": {"jinja2", "numpy", "PIL"},
+    "report": {"jsonargparse", "matplotlib", "numpy", "PIL", "yaml"}
+    | {f"seglit.{name}" for name in ("data.base", "errors", "explain", "inference", "labels", "page", "pictures")},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,

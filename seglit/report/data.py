@@ -1,0 +1,55 @@
+"""The images and masks that a run was tested on, read again by the data module that its configuration names."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jsonargparse import ArgumentError, ArgumentParser
+
+from seglit.data.base import SegmentationDataModule
+from seglit.errors import InputError
+from seglit.explain import explain, refusal
+from seglit.report.tested import TestedRun
+
+
+def make_data(run: TestedRun) -> SegmentationDataModule:
+    """Makes a run's data module; its seed is not set, as nothing that is read here is drawn.
+
+    Raises:
+        InputError: Its class is not found, or no longer takes these settings, or its files are gone.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(SegmentationDataModule, "data")
+    try:
+        config = parser.parse_object({"data": run.config["data"]})
+    except ArgumentError as error:
+        known = parser.get_defaults().keys()
+        raise InputError(f"{run.folder / 'config.yaml'}: {explain(error, [], known)}") from error
+    try:
+        data: SegmentationDataModule = parser.instantiate(config).data
+    except ValueError as error:  # what the class refused, in the parser's words around its own
+        raise InputError(refusal(error)) from error
+    return data
+
+
+def read_named(
+    data: SegmentationDataModule, names: Collection[str]
+) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]]:
+    """Reads images of the test split by their names.
+
+    Returns:
+        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255; of the names that the split has.
+
+    Raises:
+        InputError: The split is gone, or its files are not as configured.
+    """
+    dataset = data.dataset("test")
+    found: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = {}
+    for index in range(len(dataset)):
+        image, mask, name = dataset.read(index)
+        if name in names:
+            found.setdefault(name, (image, mask))
+        if len(found) == len(names):
+            break
+    return found
