@@ -133,7 +133,7 @@ class SizeCounts(_Levels):
             size_of_object = np.searchsorted(edges, areas, side="right")
             size_of_region = np.searchsorted(edges, shared[1:].sum(axis=1), side="right")
             if len(areas):
-                mostly = size_of_object[covered.argmax(axis=1)]
+                mostly = size_of_object[(covered * (true.size + 1) + areas).argmax(axis=1)]  # of two, the larger one
                 size_of_region = np.where(covered.any(axis=1), mostly, size_of_region)
             for row, pixels in enumerate((np.ones_like(areas), right, areas, right)):
                 np.add.at(counts[:, row, index], size_of_object, pixels)

@@ -38,7 +38,8 @@ ROOMS = {
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
     | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "networks.normalization")}
     | {"datasets", "pycocotools", "scipy"},
-    "inspect": {"numpy", "rich"} | {f"seglit.{name}" for name in ("errors", "images", "labels", "page", "pictures")},
+    "inspect": {"numpy", "PIL", "rich"}
+    | {f"seglit.{name}" for name in ("errors", "images", "labels", "page", "pictures")},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
     | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
     | {"seglit.networks.normalization"},

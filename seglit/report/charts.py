@@ -15,7 +15,7 @@ Curve = Sequence[tuple[float, float]]
 _VARIABLES = {"--ink": "#010203", "--faint": "#010204", "--line": "#010205", "--accent": "#010206", "--warm": "#010207"}
 _INK, _FAINT, _LINE, _ACCENT, _WARM = _VARIABLES.values()
 _POINTS = 400  # of a curve; more cannot be seen
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's font
     "font.size": 9,
     "text.color": _INK,
@@ -145,4 +145,4 @@ def _thin_out(curve: Curve) -> Curve:
     """At most `_POINTS` points: the means of neighbours."""
     size = -(-len(curve) // _POINTS)
     blocks = [curve[start : start + size] for start in range(0, len(curve), size)]
-    return [tuple(sum(each) / len(block) for each in zip(*block, strict=True)) for block in blocks]  # type: ignore[misc]
+    return [tuple(sum(each) / len(block) for each in zip(*block, strict=True)) for block in blocks]
