@@ -56,7 +56,7 @@ def draw_curves(title: str, curves: Mapping[str, Curve], mark: tuple[float, floa
             steps, values = zip(*_thin_out(curve), strict=True)
             axes.plot(steps, values, color=color, label=name, marker="o" if len(steps) == 1 else None)
         if mark:
-            axes.plot(*mark, "o", color=_INK, markersize=5, label=f"scored: {mark[1]:.3f}")
+            axes.plot(*mark, "o", color=_INK, markersize=5, label=f"best: {mark[1]:.3f}")
         axes.set_xlabel("step")
         axes.margins(x=0.02)
         axes.legend(loc="best")
