@@ -10,7 +10,7 @@ from seglit.labels import Labels
 from seglit.page import render
 from seglit.report.charts import Curve, draw_bars, draw_curves, draw_reliability
 from seglit.report.pictures import Drawn, draw, key
-from seglit.report.tested import TestedRun, read_curves
+from seglit.report.tested import SCORE_FILE, TestedRun, read_curves
 
 _SHOWN = 4  # images each of the worst, the middle and the best
 
@@ -37,8 +37,13 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
 
     Returns:
         What is not on the page, and why, line by line.
+
+    Raises:
+        InputError: The score file was written before there was all that the page shows.
     """
     content = run.content
+    if "cost" not in content:
+        raise InputError(f"{run.folder}: its {SCORE_FILE} is of an earlier seglit; `seglit test` writes it anew")
     chosen = _choose(content["images"])
     regions = [region for each in content["confusions"] for region in each["regions"]] + content["label_errors"]
     names = [image["name"] for images in chosen.values() for image in images]

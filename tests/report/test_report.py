@@ -152,7 +152,7 @@ def test_what_is_gone_is_left_out_and_said(gone: str, copied: Path, run: Run, sh
     assert all(address.startswith("#") for address in shown.addresses)
 
 
-def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Run) -> None:
+def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Run, tmp_path: Path) -> None:
     best = trained.folder / "checkpoints" / "best.ckpt"
     assert (
         run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", best, "--trainer.default_root_dir=.").code == 0
@@ -161,6 +161,7 @@ def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Ru
     assert outcome.code == 2
     folder = outcome.err.partition("did you mean ")[2].strip().rstrip("?")
     assert run("report", folder, "--output", "page.html").code == 0
+    assert {"Loss", "Validation"} <= set(Page(tmp_path / "page.html").text.split())
 
 
 def test_a_folder_that_is_no_tested_run_is_one_line(run: Run, tmp_path: Path) -> None:
@@ -169,3 +170,15 @@ def test_a_folder_that_is_no_tested_run_is_one_line(run: Run, tmp_path: Path) ->
         assert (outcome.code, outcome.out) == (2, "")
         assert len(outcome.err.splitlines()) == 1
         assert str(name) in outcome.err
+
+
+def test_a_score_file_of_before_is_one_line(copied: Path, run: Run) -> None:
+    content = scores(copied)
+    del content["cost"]
+    (copied / "scores_test.json").write_text(json.dumps(content))
+    outcome = run("report", copied)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert (
+        outcome.err
+        == f"seglit: error: {copied}: its scores_test.json is of an earlier seglit; `seglit test` writes it anew\n"
+    )
