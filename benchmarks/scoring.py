@@ -13,12 +13,14 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from benchmarks.machine import autocast, fastest_layout
 from seglit.bootstrap import bootstrap_iou
 from seglit.boundary import BoundaryCounts
+from seglit.breakdown import DistanceCounts, SizeCounts
 from seglit.calibration import Calibration
 from seglit.evaluation import count_images
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix
 from seglit.networks import UNet
+from seglit.regions import WrongRegions
 
 VOID_SHARE = 0.05
 
@@ -64,10 +66,13 @@ def measure_scoring(
     for name, metric in metrics.items():
         seconds = time_call(partial(metric.update, preds, target), min_seconds)
         table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
-    logits = torch.randn(batch_size, num_classes, *size, device=device)
+    confidence = torch.rand(shape, device=device)
     of_a_test: dict[str, Callable[[], object]] = {
         "test only: BoundaryCounts": partial(BoundaryCounts(num_classes).to(device).update, preds, target),
-        "test only: Calibration": partial(Calibration().to(device).update, logits, target),
+        "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
+        "test only: SizeCounts": partial(SizeCounts(num_classes).to(device).update, preds, target),
+        "test only: DistanceCounts": partial(DistanceCounts(num_classes).to(device).update, preds, target),
+        "test only: WrongRegions": partial(WrongRegions().update, preds, target, confidence, [""] * batch_size),
         "test only: count_images": partial(count_images, preds, target, num_classes),
     }
     for name, call in of_a_test.items():

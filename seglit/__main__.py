@@ -1,6 +1,7 @@
 """The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
 
 import difflib
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +11,20 @@ COMMANDS = {
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
     "predict": "write the masks of images with a trained network",
+    "report": "write a page about a run that was tested: scores, curves, pictures, likely label errors",
     "compare": "say what changed between tested runs, and whether it is more than chance",
     "inspect": "say what a folder of images and masks holds and what is wrong, and write its configuration",
     "shapes": "write a folder of made-up images and masks, to try things on",
 }
+
+FUNCTIONS = {
+    "predict": ("seglit.inference.command", "predict"),
+    "report": ("seglit.report.command", "report"),
+    "compare": ("seglit.report.compare_command", "compare"),
+    "inspect": ("seglit.inspect.command", "inspect"),
+    "shapes": ("seglit.data.synthetic", "write_folder"),
+}
+"""The commands that are plain functions, by module and name: the signature is the command line. The others train."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -48,18 +59,12 @@ def _run(args: list[str], debug: bool) -> int:
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
     try:
-        if args[0] == "inspect":
-            return _inspect(args[1:])
-        if args[0] == "predict":
-            return _predict(args[1:])
-        if args[0] == "compare":
-            return _compare(args[1:])
-        if args[0] == "shapes":
-            _write_shapes(args[1:])
-        else:
-            from seglit.cli import run
+        if args[0] in FUNCTIONS:
+            module, name = FUNCTIONS[args[0]]
+            return int(_call(getattr(importlib.import_module(module), name), args[0], args[1:]) or 0)
+        from seglit.cli import run
 
-            run(args)
+        run(args)
     except InputError as error:
         if debug:
             raise
@@ -70,37 +75,16 @@ def _run(args: list[str], debug: bool) -> int:
     return 0
 
 
-def _inspect(args: list[str]) -> int:
-    from seglit.inspect.command import inspect
-
-    return int(_call(inspect, "inspect", args))
-
-
-def _predict(args: list[str]) -> int:
-    from seglit.inference.command import predict
-
-    return int(_call(predict, "predict", _gather(args, predict)))
-
-
-def _compare(args: list[str]) -> int:
-    from seglit.report.compare_command import compare
-
-    return int(_call(compare, "compare", _gather(args, compare)))
-
-
-def _write_shapes(args: list[str]) -> None:
-    from seglit.data.synthetic import write_folder
-
-    _call(write_folder, "shapes", args)
-
-
 def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
     """Makes one list, as the parser wants it, of the arguments without a name that the last such parameter takes."""
     import inspect
     import json
 
     parameters = inspect.signature(function).parameters
-    singles = sum(each.default is each.empty for each in parameters.values()) - 1
+    required = [each for each in parameters.values() if each.default is each.empty]
+    if required[-1].annotation != list[str]:
+        return args
+    singles = len(required) - 1
     named: list[str] = []
     plain: list[str] = []
     rest = iter(args)

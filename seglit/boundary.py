@@ -149,6 +149,18 @@ def near_outline(mask: Classes, width: int) -> Places:
     return np.asarray(cv2.dilate(mask, window) != cv2.erode(mask, window))
 
 
+def outline_distance(mask: Classes) -> NDArray[np.uint16]:
+    """How far each pixel (H, W) is from the outlines in a mask, in steps to eight neighbours, from 1 on.
+
+    Without an outline it is one more than the image's longer side.
+    """
+    outline = near_outline(mask, 1)
+    if not outline.any():
+        return np.full(mask.shape, max(mask.shape) + 1, np.uint16)
+    steps = cv2.distanceTransform((~outline).view(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
+    return np.asarray(steps, dtype=np.uint16) + np.uint16(1)
+
+
 def _window(width: int) -> NDArray[np.uint8]:
     return np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
 

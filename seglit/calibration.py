@@ -1,10 +1,11 @@
-"""Whether a network is right as often as it says: expected calibration error."""
+"""Whether a network is right as often as it says: reliability in bins, and expected calibration error."""
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from seglit.labels import IGNORE_INDEX
+from seglit.metrics import Counts, PerClass, divide
 
 BINS = 15
 """As many as Guo et al. take."""
@@ -13,15 +14,30 @@ _UNIT = 2**24
 in any order and on any number of ranks, and the sum of 5 x 10^11 pixels still fits an int64."""
 
 
+class Reliability:
+    """Pixels sorted into bins of equal width by the probability of the predicted class.
+
+    Attributes:
+        pixels: How many are in each bin, int64 (bins,).
+        accuracy: The share of them that is right, (bins,); nan for an empty bin.
+        confidence: Their mean probability, (bins,), likewise.
+        error: Expected calibration error, 0..1: the mean over all pixels of how far the two are apart; nan of no pixel.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self.pixels, right, units = counts
+        self.accuracy: PerClass = divide(right, self.pixels)
+        self.confidence: PerClass = divide(units / _UNIT, self.pixels)
+        gaps = abs(right - units / _UNIT).sum(keepdims=True)
+        self.error = float(divide(gaps, self.pixels.sum(keepdims=True))[0])
+
+
 class Calibration(Metric):
-    """Expected calibration error of a split's labelled pixels (Naeini et al. 2015, Guo et al. 2017).
+    """Counts a split's labelled pixels by confidence (Naeini et al. 2015, Guo et al. 2017); gives its `Reliability`.
 
-    Pixels are sorted into bins by the probability of the predicted class; the error is the mean over all pixels of how
-    far, in their bin, the share of right ones is from the mean probability.
-
-    It is torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which serves no split of images: it keeps every
-    pixel's confidence (8 bytes each) until the end, and then counts them in float32, which stands still at 2^24. Pixels
-    of probability exactly 1 it puts into a bin of their own.
+    The error is torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which serves no split of images: it keeps
+    every pixel's confidence (8 bytes each) until the end, and then counts them in float32, which stands still at 2^24.
+    Pixels of probability exactly 1 it puts into a bin of their own.
 
     Args:
         bins: The number of bins of equal width over 0..1; each begins with its lower end, and the last ends with 1.
@@ -36,25 +52,24 @@ class Calibration(Metric):
         # pixels, right pixels, and the sum of their confidences in units of 2^-24, of each bin
         self.add_state("counts", torch.zeros(3, bins, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, logits: Tensor, target: Tensor) -> None:
+    def update(self, confidence: Tensor, preds: Tensor, target: Tensor) -> None:
         """Counts a batch, on its own device and without waiting for it.
 
         Args:
-            logits: Logits (B, C, H, W) of any float type.
-            target: Class indices (B, H, W), any integer type, void = 255.
+            confidence: Probability of the predicted class, float32 (B, H, W).
+            preds: Predicted class indices, any integer type, of the same shape.
+            target: Class indices of the same shape, any integer type, void = 255.
         """
-        confidence, preds = logits.float().softmax(dim=1).max(dim=1)
-        edges = torch.linspace(0, 1, self.bins + 1, device=logits.device)[1:-1]
+        edges = torch.linspace(0, 1, self.bins + 1, device=confidence.device)[1:-1]
         bins = torch.bucketize(confidence, edges, right=True)
         bins = torch.where(
             target == IGNORE_INDEX, self.bins, bins
         ).flatten()  # void has a bin of its own, cut off below
         units = (confidence * _UNIT).round().long().flatten()
         sums = [torch.ones_like(units), (preds == target).long().flatten(), units]
-        empty = torch.zeros(self.bins + 1, dtype=torch.long, device=logits.device)
+        empty = torch.zeros(self.bins + 1, dtype=torch.long, device=confidence.device)
         self.counts += torch.stack([empty.index_add(0, bins, each)[:-1] for each in sums])
 
-    def compute(self) -> float:
-        """The error 0..1 of all that was counted since the last reset, on all ranks together; nan of no pixel."""
-        pixels, right, units = self.counts.cpu().double()
-        return float((right - units / _UNIT).abs().sum() / pixels.sum())
+    def compute(self) -> Reliability:
+        """The reliability of all that was counted since the last reset, on all ranks together."""
+        return Reliability(self.counts.cpu().numpy())

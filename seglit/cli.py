@@ -150,14 +150,16 @@ class SegmentationCLI(LightningCLI):
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
         best = self.config_init.fit.checkpoint.best_model_path  # none after a fast_dev_run
-        if best and self.config.fit.test_after_fit and self.datamodule.has_split("test"):
+        tested = best and self.config.fit.test_after_fit and self.datamodule.has_split("test")
+        if tested:
             # loaded here: given the path, an averaging callback would put the weights that are not averaged in place
             self.model.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
             program = "python -m seglit" if Path(sys.argv[0]).parts[-2:] == ("seglit", "__main__.py") else "seglit"
             print(f"run folder: {self.run_folder}")
-            print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores)")
+            page = f"; a page: {program} report {self.run_folder}" if tested else ""
+            print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
             if best:
                 print(f"score it:   {program} test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
 

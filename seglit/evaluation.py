@@ -1,6 +1,7 @@
 """What is counted over a split while it is predicted: a few counts for validation, all there is for a test."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -9,9 +10,13 @@ from torchmetrics import MeanMetric
 
 from seglit.bootstrap import Intervals, bootstrap_iou
 from seglit.boundary import BoundaryCounts, BoundaryScores
-from seglit.calibration import Calibration
+from seglit.breakdown import Breakdown, DistanceCounts, SizeCounts
+from seglit.calibration import Calibration, Reliability
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix, Counts, Scores
+from seglit.regions import Confusion, Region, WrongRegions, likeliest_label_errors, most_confused
+
+_Item = TypeVar("_Item")
 
 
 class Evaluation(nn.Module):
@@ -53,18 +58,35 @@ class FullScores(Scores):
 
     Attributes:
         boundary: Boundary IoU and F1.
-        calibration_error: Expected calibration error, 0..1.
+        calibration: How often it is right by how sure it is, and expected calibration error.
+        sizes: Scores by the size of objects.
+        distances: Scores by the distance to the target's outline.
+        confusions: The confusions that cost the most IoU.
+        label_errors: Where the target is likelier wrong than the prediction.
         names: The names of the images with labelled pixels, sorted.
         images: Their pixels per class, int64 (N, 3, C): right, in the target, predicted; read-only.
         intervals: 95 % bootstrap intervals over these images.
     """
 
     def __init__(
-        self, confusion: Counts, boundary: BoundaryScores, calibration_error: float, names: list[str], images: Counts
+        self,
+        confusion: Counts,
+        boundary: BoundaryScores,
+        calibration: Reliability,
+        sizes: Breakdown,
+        distances: Breakdown,
+        confusions: list[Confusion],
+        label_errors: list[Region],
+        names: list[str],
+        images: Counts,
     ) -> None:
         super().__init__(confusion)
         self.boundary = boundary
-        self.calibration_error = calibration_error
+        self.calibration = calibration
+        self.sizes = sizes
+        self.distances = distances
+        self.confusions = confusions
+        self.label_errors = label_errors
         self.names = names
         self.images = images
         self.images.setflags(write=False)
@@ -80,12 +102,12 @@ class FullScores(Scores):
             "fwiou": self.frequency_weighted_iou,
             "boundary_iou": self.boundary.mean_iou,
             "boundary_f1": self.boundary.mean_f1,
-            "ece": self.calibration_error,
+            "ece": self.calibration.error,
         }
 
 
 class FullEvaluation(Evaluation):
-    """What a test counts: also along outlines, how sure the network is, and each image by itself.
+    """What a test counts: also along outlines, by size, how sure the network is, and each image by itself.
 
     Args:
         num_classes: The number of classes, C.
@@ -95,47 +117,67 @@ class FullEvaluation(Evaluation):
         super().__init__(num_classes)
         self.boundary = BoundaryCounts(num_classes)
         self.calibration = Calibration()
+        self.sizes = SizeCounts(num_classes)
+        self.distances = DistanceCounts(num_classes)
+        self.regions = WrongRegions()
         self._names: list[str] = []
         self._images: list[Tensor] = []  # (B, 3, C) each
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
         """Counts whole images, unpadded, and returns what is predicted, int64 (B, H, W)."""
         preds = super().update(logits, mask, names)
-        self.boundary.update(preds, mask)
-        self.calibration.update(logits, mask)
+        confidence = logits.float().softmax(1).amax(1)
+        self.calibration.update(confidence, preds, mask)
+        for counts in (self.boundary, self.sizes, self.distances):
+            counts.update(preds, mask)
+        self.regions.update(preds, mask, confidence, names)
         self._names += names
         self._images.append(count_images(preds, mask, self.confusion.num_classes))
         return preds
 
     def compute(self) -> FullScores:
         """The scores of all that was counted since the last reset, on all ranks together."""
-        names, images = self._gather()
-        boundary, error = self.boundary.compute(), self.calibration.compute()
-        return FullScores(super().compute().confusion, boundary, error, names, images)
+        names, images = self._gather_images()
+        confused, doubtful = (_gather(each) for each in self.regions.found())
+        confusion = super().compute().confusion
+        return FullScores(
+            confusion,
+            self.boundary.compute(),
+            self.calibration.compute(),
+            self.sizes.compute(),
+            self.distances.compute(),
+            most_confused(confusion, confused),
+            likeliest_label_errors(doubtful),
+            names,
+            images,
+        )
 
     def reset(self) -> None:
         """Forgets what was counted."""
         super().reset()
-        self.boundary.reset()
-        self.calibration.reset()
+        for counts in (self.boundary, self.calibration, self.sizes, self.distances, self.regions):
+            counts.reset()
         self._names, self._images = [], []
 
-    def _gather(self) -> tuple[list[str], Counts]:
+    def _gather_images(self) -> tuple[list[str], Counts]:
         """The images of all ranks, in an order that does not depend on which rank had which.
 
         Those without a labelled pixel are left out: they have no score, and may be there only to even out the ranks.
         """
+        mine = [each for batch in self._images for each in batch.cpu().numpy()]
+        every = _gather([(name, each) for name, each in zip(self._names, mine, strict=True) if each[1].any()])
+        every.sort(key=lambda image: (image[0], image[1].tobytes()))
         empty = np.zeros((0, 3, self.confusion.num_classes), dtype=np.int64)
-        mine = self._names, np.concatenate([empty, *(each.cpu().numpy() for each in self._images)])
-        everyones = [mine]
-        if distributed.is_available() and distributed.is_initialized():
-            everyones = [mine] * distributed.get_world_size()
-            distributed.all_gather_object(everyones, mine)
-        names = [name for names, _ in everyones for name in names]
-        images = np.concatenate([images for _, images in everyones])
-        labelled = [place for place in range(len(names)) if images[place, 1].any()]
-        order = sorted(labelled, key=lambda place: (names[place], images[place].tobytes()))
-        return [names[place] for place in order], images[order]
+        return [name for name, _ in every], np.concatenate([empty, *(each[np.newaxis] for _, each in every)])
+
+
+def _gather(mine: list[_Item]) -> list[_Item]:
+    """What the lists of all ranks hold."""
+    everyones = [mine]
+    if distributed.is_available() and distributed.is_initialized():
+        everyones = [mine] * distributed.get_world_size()
+        distributed.all_gather_object(everyones, mine)
+    return [item for each in everyones for item in each]
 
 
 def count_images(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:

@@ -73,15 +73,32 @@ def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> n
     return np.asarray(Image.fromarray(array).resize((width, height), resample))
 
 
-def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
+def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Labels) -> npt.NDArray[np.uint8]:
+    """An image (H, W, 3) with the classes' colours over it, where the mask (H, W) is not void; void is pale."""
+    colored = np.where((mask != IGNORE_INDEX)[..., None], labels.colorize(mask), 255)
+    return (0.45 * image + 0.55 * colored).astype(np.uint8)
+
+
+def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDArray[np.uint8], ...]:
+    """Image, target, prediction and errors, (h, width, 3) each.
+
+    Args:
+        prediction: What to draw.
+        labels: Names and colours.
+        width: In pixels; the height follows.
+    """
     image = shrink(as_rgb(prediction.image), width, Image.Resampling.BILINEAR)
     target = shrink(prediction.target, width, Image.Resampling.NEAREST)
     preds = shrink(prediction.preds, width, Image.Resampling.NEAREST)
     errors = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
     errors[(target != preds) & (target != IGNORE_INDEX)] = _WRONG
-    panels = (image, labels.colorize(target), labels.colorize(preds), errors)
-    row = Image.new("RGB", (len(panels) * (width + _GAP) - _GAP, image.shape[0]), "white")
-    for column, panel in enumerate(panels):
+    return image, labels.colorize(target), labels.colorize(preds), errors
+
+
+def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
+    drawn = panels(prediction, labels, width)
+    row = Image.new("RGB", (len(drawn) * (width + _GAP) - _GAP, drawn[0].shape[0]), "white")
+    for column, panel in enumerate(drawn):
         row.paste(Image.fromarray(panel), (column * (width + _GAP), 0))
     return row
 

@@ -89,6 +89,13 @@ def tiny(shapes: Path) -> list[str]:
     return [*("--data", str(data)), *("--model", str(model)), "--trainer.max_epochs=2", *QUIET]
 
 
+@pytest.fixture(scope="session")
+def trained(tiny: list[str], shapes: Path) -> Outcome:
+    """A run that was given its data by a relative path, and as few settings as a user gives."""
+    options = [option for option in tiny if "precision" not in option]
+    return run_in(shapes.parent, "fit", *options, "--data.root=shapes", "--data.num_workers=1", "--experiment=mine")
+
+
 QUIET = [
     "--trainer.accelerator=cpu",
     "--trainer.precision=32-true",

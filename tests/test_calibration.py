@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassCalibrationError
 
-from seglit.calibration import Calibration
+from seglit.calibration import Calibration, Reliability
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 5
@@ -27,15 +27,19 @@ def batch(seed: int, sharpness: float = 2.0) -> tuple[Tensor, Tensor]:
     return logits, mask.to(torch.uint8)
 
 
-def error(*batches: tuple[Tensor, Tensor]) -> float:
+def reliability(*batches: tuple[Tensor, Tensor]) -> Reliability:
     metric = Calibration()
     for logits, mask in batches:
-        metric.update(logits, mask)
+        metric.update(*logits.softmax(1).max(1), mask)
     return metric.compute()
 
 
-def reference(*batches: tuple[Tensor, Tensor]) -> float:
-    """The definition, pixel by pixel: sum over bins of |share right - mean confidence| * share of pixels."""
+def error(*batches: tuple[Tensor, Tensor]) -> float:
+    return reliability(*batches).error
+
+
+def members_of_bins(*batches: tuple[Tensor, Tensor]) -> dict[int, list[tuple[bool, float]]]:
+    """Whether each pixel is right, and its confidence, bin by bin."""
     members: dict[int, list[tuple[bool, float]]] = {}
     for logits, mask in batches:
         odds = np.exp(logits.double().numpy().transpose(0, 2, 3, 1).reshape(-1, NUM_CLASSES))
@@ -43,6 +47,12 @@ def reference(*batches: tuple[Tensor, Tensor]) -> float:
             if true != IGNORE_INDEX:
                 member = (bool(each.argmax() == true), float(each.max()))
                 members.setdefault(min(int(each.max() * 15), 14), []).append(member)
+    return members
+
+
+def reference(*batches: tuple[Tensor, Tensor]) -> float:
+    """The definition, pixel by pixel: sum over bins of |share right - mean confidence| * share of pixels."""
+    members = members_of_bins(*batches)
     count = sum(map(len, members.values()))
     gaps = [abs(sum(right - confidence for right, confidence in each)) for each in members.values()]
     return sum(gaps) / count
@@ -57,6 +67,17 @@ def test_it_is_the_definition_and_torchmetrics(sharpness: float) -> None:
     assert error(*batches) == pytest.approx(reference(*batches), abs=1e-6)
     assert error(*batches) == pytest.approx(float(theirs.compute()), abs=1e-6)
     assert error(*batches) > 0.02
+
+
+def test_bins_hold_what_is_right_and_how_sure_it_was() -> None:
+    batches = [batch(seed) for seed in range(3)]
+    found, members = reliability(*batches), members_of_bins(*batches)
+    assert found.pixels.tolist() == [len(members.get(place, [])) for place in range(15)]
+    for place, each in members.items():
+        right, confidence = np.mean(each, axis=0)
+        assert found.accuracy[place] == pytest.approx(right)
+        assert found.confidence[place] == pytest.approx(confidence, abs=1e-6)
+    assert np.isnan(found.accuracy[found.pixels == 0]).all()
 
 
 def test_a_network_that_is_right_as_often_as_it_says_has_no_error() -> None:
@@ -87,7 +108,7 @@ def test_torchmetrics_keeps_every_pixel_and_this_does_not() -> None:
     ours, known = Calibration(), 0
     for logits, mask in map(batch, range(3)):
         theirs.update(logits.softmax(1), mask)
-        ours.update(logits, mask)
+        ours.update(*logits.softmax(1).max(1), mask)
         known += int((mask != IGNORE_INDEX).sum())
     assert sum(len(each) for each in theirs.confidences) == known
     assert ours.counts.shape == (3, 15)

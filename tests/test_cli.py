@@ -27,13 +27,6 @@ def logged(folder: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows if row[name]] for name in rows[0]}
 
 
-@pytest.fixture(scope="module")
-def trained(tiny: list[str], shapes: Path) -> Outcome:
-    """A run that was given its data by a relative path, and as few settings as a user gives."""
-    options = [option for option in tiny if "precision" not in option]
-    return run_in(shapes.parent, "fit", *options, "--data.root=shapes", "--data.num_workers=1", "--experiment=mine")
-
-
 def table(out: str) -> list[str]:
     """The rows of the class table, and its title."""
     return [line for line in out.splitlines() if line.startswith("│")] + re.findall(r"test: [\d,]+ labelled", out)
@@ -67,6 +60,7 @@ def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
     *_, where, look, score = trained.out.splitlines()
     assert where == f"run folder: {trained.folder}"
     assert look.startswith(f"look at:    {trained.folder / 'pictures'}")
+    assert look.endswith(f"seglit report {trained.folder}")
     best = trained.folder / "checkpoints" / "best.ckpt"
     assert score == f"score it:   seglit test -c {trained.folder / 'config.yaml'} --ckpt_path {best}"
 
@@ -227,6 +221,7 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     files = [json.loads((each / "scores_test.json").read_text()) for each in (folder, other)]
     assert files[0].pop("checkpoint") == "checkpoints/best.ckpt"
     assert files[1].pop("checkpoint") == str(best)
+    assert all(file.pop("cost")["test_images_per_second"] > 0 for file in files)
     assert files[0] == files[1]
 
 

@@ -27,9 +27,12 @@ ROOMS = {
     "protocols.py": {"numpy", "seglit.metrics"},
     "bootstrap.py": {"numpy", "seglit.metrics"},
     "boundary.py": {"cv2", "numpy", "torch", "torchmetrics", "seglit.labels", "seglit.metrics"},
-    "calibration.py": {"torch", "torchmetrics", "seglit.labels"},
+    "breakdown.py": {"cv2", "numpy", "torch", "torchmetrics", "seglit.boundary", "seglit.labels", "seglit.metrics"},
+    "calibration.py": {"torch", "torchmetrics", "seglit.labels", "seglit.metrics"},
+    "regions.py": {"cv2", "numpy", "torch", "seglit.boundary", "seglit.labels", "seglit.metrics"},
     "evaluation.py": {"numpy", "torch", "torchmetrics"}
-    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "labels", "metrics")},
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "labels", "metrics")}
+    | {"seglit.regions"},
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
@@ -37,8 +40,8 @@ ROOMS = {
     | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels")}
     | {"seglit.networks.normalization"}
     | {"datasets", "pycocotools", "scipy"},
-    "inspect": {"jinja2", "numpy", "PIL", "rich"}
-    | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "pictures")},
+    "inspect": {"numpy", "PIL", "rich"}
+    | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "page", "pictures")},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
     | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
     | {"seglit.networks.normalization"},
@@ -51,10 +54,12 @@ ROOMS = {
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
     | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
     | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
-    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "evaluation", "protocols")},
-    "report": {"jinja2", "jsonargparse", "numpy", "PIL", "rich", "yaml"}
+    | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "evaluation", "protocols")}
+    | {"seglit.regions"},
+    "page.py": {"jinja2", "numpy", "PIL"},
+    "report": {"jsonargparse", "matplotlib", "numpy", "PIL", "rich", "yaml"}
     | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "explain", "inference", "labels", "metrics")}
-    | {"seglit.pictures"},
+    | {"seglit.page", "seglit.pictures"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,

@@ -105,7 +105,7 @@ def further_scores(scores: FullScores) -> list[str]:
             f"of the pixels within {100 * IOU_WIDTH:g} % of the image's diagonal of an outline",
         ),
         ("boundary F1", boundary.mean_f1, f"of the outlines, met to within {100 * F1_WIDTH:g} % of the diagonal"),
-        ("calibration error", scores.calibration_error, f"ECE, {BINS} bins"),
+        ("calibration error", scores.calibration.error, f"ECE, {BINS} bins"),
     ]
     images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} resamples of the {len(scores.names):,} images"
     return [images, *(f"{name:<22}  {_number(value)}  {meaning}" for name, value, meaning in rows)]

@@ -1,15 +1,10 @@
 """A page to look at: what was found, and the images with their masks laid over them, problems first."""
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from seglit.errors import InputError
 from seglit.images import read_pair
@@ -20,7 +15,8 @@ from seglit.inspect.layout import Layout, Pair
 from seglit.inspect.survey import Survey
 from seglit.inspect.text import sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.pictures import as_rgb
+from seglit.page import data_address, render
+from seglit.pictures import as_rgb, lay_over
 
 _PICTURES = 60
 _WIDTH = 320  # pixels of a picture on the page
@@ -73,14 +69,8 @@ def write_page(
         The page's path.
     """
     labels = Labels.create(**_labels_arguments(coding))
-    environment = Environment(
-        loader=PackageLoader("seglit.inspect", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html").render(
+    page = render(
+        "inspect/page.html",
         root=root,
         layout=layout,
         survey=survey,
@@ -137,19 +127,16 @@ def _overlay(pair: Pair, remark: str, root: Path, survey: Survey, labels: Labels
     except InputError:  # among the findings already
         return None
     seen = as_rgb(image)
-    colored = np.where((mask != IGNORE_INDEX)[..., None], labels.colorize(mask), 255)
-    blended = (0.45 * seen + 0.55 * colored).astype(np.uint8)
+    blended = lay_over(seen, mask, labels)
     present = [labels.class_names[index] for index in np.unique(mask) if index != IGNORE_INDEX]
-    return Overlay(_below(pair.image, root), pair.split, remark, _data(seen), _data(blended), ", ".join(present))
-
-
-def _data(array: npt.NDArray[np.uint8]) -> str:
-    """A picture as an address that holds it."""
-    picture = Image.fromarray(array)
-    picture.thumbnail((_WIDTH, _WIDTH))
-    stream = io.BytesIO()
-    picture.save(stream, "WEBP", quality=75)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return Overlay(
+        _below(pair.image, root),
+        pair.split,
+        remark,
+        data_address(seen, _WIDTH),
+        data_address(blended, _WIDTH),
+        ", ".join(present),
+    )
 
 
 def _below(path: Path, root: Path) -> str:

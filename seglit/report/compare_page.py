@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seglit.errors import InputError
+from seglit.page import render
 from seglit.report import compare_words
 from seglit.report.compare import Comparison
 from seglit.report.compare_pictures import GAINED, LOST, Changes, draw_changes
@@ -20,14 +20,8 @@ def write_page(path: Path, comparison: Comparison) -> str | None:
         Why there are no pictures; None where there are.
     """
     changes, missing = _try_to_draw(comparison)
-    environment = Environment(
-        loader=PackageLoader("seglit.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("compare.html").render(
+    page = render(
+        "report/compare.html",
         comparison=comparison,
         words=compare_words,
         changes=changes,

@@ -1,7 +1,5 @@
 """The images that changed most, as each run predicts them."""
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +9,11 @@ from PIL import Image
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.inference import load
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.page import data_address
 from seglit.pictures import as_rgb, shrink
 from seglit.report.compare import Comparison
-from seglit.report.data import make_data, read_named
+from seglit.report.data import make_data, make_predictor, read_named
 from seglit.report.tested import TestedRun
 
 _WIDTH = 320  # pixels of a picture on the page
@@ -78,9 +76,7 @@ def draw_changes(comparison: Comparison, count: int) -> Changes:
 
 def _predict(run: TestedRun, names: list[str]) -> dict[str, Array]:
     """Each image's predicted class indices uint8 (H, W); the image as the run's own data module reads it."""
-    if run.checkpoint is None:
-        raise InputError(f"{run.folder}: the checkpoint that was tested was not kept")
-    predictor = load(run.checkpoint)
+    predictor = make_predictor(run)
     read = _read(make_data(run), run, names)
     found = predictor.stream(read[name][0] for name in names)
     return {name: prediction.mask for name, prediction in zip(names, found, strict=True)}
@@ -101,7 +97,7 @@ def _pictures(image: Array, target: Array, preds: dict[str, Array], labels: Labe
     pictures |= {letter: labels.colorize(each) for letter, each in small.items()}
     if len(small) == 2:
         pictures["change"] = _change(seen, target, *small.values())
-    return {what: _address(picture) for what, picture in pictures.items()}
+    return {what: data_address(picture, _WIDTH) for what, picture in pictures.items()}
 
 
 def _change(seen: Array, target: Array, before: Array, after: Array) -> npt.NDArray[np.uint8]:
@@ -111,10 +107,3 @@ def _change(seen: Array, target: Array, before: Array, after: Array) -> npt.NDAr
     drawn[labelled & (before != target) & (after == target)] = GAINED
     drawn[labelled & (before == target) & (after != target)] = LOST
     return drawn
-
-
-def _address(picture: npt.NDArray[np.uint8]) -> str:
-    """A picture as an address that holds it."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "WEBP", quality=80)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,17 @@ class TestedRun:
     @cached_property
     def curves(self) -> dict[str, list[tuple[int, float]]]:
         """Every logged name to its optimizer steps and values; none of a run that was only tested."""
-        found: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        path = self.folder / "metrics.csv"
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as lines:
-                for row in csv.DictReader(lines):
-                    for name, value in row.items():
-                        if value and name not in ("epoch", "step"):
-                            found[name].append((int(row["step"]), float(value)))
-        return dict(found)
+        return read_curves(self.folder)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells whether two runs were tested on the same data: a hash, 16 hexadecimal digits.
+
+        It is over the images' names and how many pixels of each class their masks hold.
+        """
+        targets = self.images[:, 1].tolist()
+        listed = json.dumps([self.class_names, *zip(self.names, targets, strict=True)], ensure_ascii=True)
+        return sha256(listed.encode()).hexdigest()[:16]
 
     @property
     def checkpoint(self) -> Path | None:
@@ -110,3 +113,16 @@ def read_run(folder: Path) -> TestedRun:
         raise InputError(
             f"{folder}: {SCORE_FILE} or config.yaml is damaged ({' '.join(str(error).split())})"
         ) from error
+
+
+def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Every name that a run folder's metrics.csv logs to its optimizer steps and values; none without that file."""
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    path = folder / "metrics.csv"
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                for name, value in row.items():
+                    if value and name not in ("epoch", "step"):
+                        found[name].append((int(row["step"]), float(value)))
+    return dict(found)

@@ -1,0 +1,148 @@
+"""The page of a tested run: the score file's numbers, charts and pictures put together."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from seglit.errors import InputError
+from seglit.labels import Labels
+from seglit.page import render
+from seglit.report.charts import Curve, draw_bars, draw_curves, draw_reliability
+from seglit.report.pictures import Drawn, draw, key
+from seglit.report.tested import SCORE_FILE, TestedRun, read_curves
+
+_SHOWN = 4  # images each of the worst, the middle and the best
+
+Level = dict[str, Any]
+"""As the score file has it, see `seglit.breakdown`."""
+
+
+class Cell(NamedTuple):
+    """A cell of the confusion matrix: pixels, their share of the row, and how dark it is, 0..1."""
+
+    prediction: str
+    pixels: int
+    share: float
+    strength: float
+    is_right: bool
+
+
+def write_page(run: TestedRun, path: Path) -> list[str]:
+    """Writes the page of a run.
+
+    Args:
+        run: The run.
+        path: The page's file; its folder is made where it is missing.
+
+    Returns:
+        What is not on the page, and why, line by line.
+
+    Raises:
+        InputError: The score file was written before there was all that the page shows.
+    """
+    content = run.content
+    if "cost" not in content:
+        raise InputError(f"{run.folder}: its {SCORE_FILE} is of an earlier seglit; `seglit test` writes it anew")
+    chosen = _choose(content["images"])
+    regions = [region for each in content["confusions"] for region in each["regions"]] + content["label_errors"]
+    names = [image["name"] for images in chosen.values() for image in images]
+    sizes = [_size(level) for level in content["sizes"]]
+    distances = [_distance(level) for level in content["distances"]]
+    drawn = _draw(run, names, regions)
+    page = render(
+        "report/page.html",
+        run=run,
+        content=content,
+        scores=content["scores"],
+        colors=dict(zip(run.class_names, drawn.labels.palette, strict=True)),
+        chosen=chosen,
+        drawn=drawn,
+        key=key,
+        curves=_curves(run),
+        reliability=draw_reliability(*content["calibration"].values()),
+        sizes=_by_size(content["sizes"], sizes),
+        size_names=sizes,
+        distances=_by_distance(content["distances"], distances),
+        distance_names=distances,
+        matrix=_matrix(run),
+        cost=content["cost"],
+        config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return drawn.missing
+
+
+def _choose(images: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The images with the lowest, the middle and the highest mIoU, none of them twice."""
+    ranked = sorted(images, key=lambda image: (image["miou"], image["name"]))
+    count = min(_SHOWN, -(-len(ranked) // 3))
+    worst, best = ranked[:count], ranked[count:][-count:][::-1]
+    rest = ranked[count : len(ranked) - count]
+    start = max(0, (len(rest) - count) // 2)
+    return {"Worst": worst, "Median": rest[start : start + count], "Best": best}
+
+
+def _draw(run: TestedRun, names: list[str], regions: list[dict[str, Any]]) -> Drawn:
+    """The pictures; none, and the reason, where they cannot be had."""
+    try:
+        return draw(run, names, regions)
+    except InputError as error:
+        return Drawn(
+            Labels.create(run.class_names), missing=[f"no picture, as the images cannot be predicted: {error}"]
+        )
+
+
+def _curves(run: TestedRun) -> list[str]:
+    """The learning curves of the run that trained the checkpoint."""
+    curves: dict[str, Curve] = {**run.curves}
+    if "train/loss" not in curves and run.checkpoint is not None:
+        curves = {**read_curves(run.checkpoint.parents[1])}
+    charts = []
+    losses = {f"{split} loss": curves[f"{split}/loss"] for split in ("train", "val") if f"{split}/loss" in curves}
+    if "train loss" in losses:
+        charts.append(draw_curves("Loss", losses))
+    scores = {"mIoU": "val/miou", "pixel accuracy": "val/pixel_accuracy", "mean accuracy": "val/mean_accuracy"}
+    found = {name: curves[column] for name, column in scores.items() if column in curves}
+    if "mIoU" in found and charts:
+        best = max(found["mIoU"], key=lambda point: point[1])
+        charts.append(draw_curves("Validation", found, best))
+    return charts
+
+
+def _matrix(run: TestedRun) -> list[tuple[str, list[Cell]]]:
+    """The confusion matrix, a row for each class of the target."""
+    names, rows = run.class_names, []
+    for index, (name, counts) in enumerate(zip(names, run.confusion.tolist(), strict=True)):
+        total = sum(counts) or 1
+        cells = [
+            Cell(names[place], pixels, pixels / total, (pixels / total) ** 0.5, place == index)
+            for place, pixels in enumerate(counts)
+        ]
+        rows.append((name, cells))
+    return rows
+
+
+def _by_size(levels: list[Level], names: list[str]) -> str:
+    counts = [sum(each["objects"] for each in level["classes"].values()) for level in levels]
+    bars = {name: level["miou"] for name, level in zip(names, levels, strict=True)}
+    notes = [f"{count:,} objects" for count in counts]
+    return draw_bars("mIoU by object size", bars, notes, "object's share of the image")
+
+
+def _by_distance(levels: list[Level], names: list[str]) -> str:
+    total = sum(level["pixels"] for level in levels) or 1
+    bars = {name: level["miou"] for name, level in zip(names, levels, strict=True)}
+    notes = [f"{level['pixels'] / total:.0%}" for level in levels]
+    label = "pixels from the target's outline; below, the share of pixels"
+    return draw_bars("mIoU by distance to the boundary", bars, notes, label)
+
+
+def _size(level: Level) -> str:
+    low, high = 100 * level["from"], level["to"] and 100 * level["to"]
+    return f"> {low:g} %" if high is None else f"{low:g}–{high:g} %" if low else f"< {high:g} %"
+
+
+def _distance(level: Level) -> str:
+    return f"> {level['from'] - 1}" if level["to"] is None else f"{level['from']}–{level['to']}"

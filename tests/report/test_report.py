@@ -1,0 +1,184 @@
+"""`seglit report`: the page holds what the score file says, needs nothing beside it, and is written in any case."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+
+VOID_TAGS = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """A page as its rows of cells, its text, the addresses it names, and whether every tag is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID_TAGS:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.addresses += [value for name in ("src", "href", "srcset", "data") if (value := named.get(name))]
+        self.ids += [value] if (value := named.get("id")) else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data
+            if {"td", "th"} & set(self.open):
+                self.rows[-1][-1] += data.strip()
+
+    def row(self, first: str) -> list[str]:
+        return next(row for row in self.rows if row and row[0] == first)
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "scores_test.json").read_text())
+    return content
+
+
+@pytest.fixture
+def copied(trained: Outcome, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained.folder, tmp_path / "copied"))
+
+
+@pytest.fixture(scope="module")
+def page(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    outcome = run_in(folder, "report", trained.folder, "--output", "pages/mine.html")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "report: pages/mine.html\n", "")
+    return folder / "pages" / "mine.html"
+
+
+def test_the_numbers_are_those_of_the_score_file(trained: Outcome, page: Path) -> None:
+    content, shown = scores(trained.folder), Page(page)
+    for name in ("miou", "miou_low", "miou_high", "pixel_accuracy", "dice", "fwiou", "boundary_f1", "ece"):
+        assert f"{content['scores'][name]:.3f}" in shown.text
+    columns = ["iou", None, "dice", "precision", "recall", "boundary_iou", "boundary_f1"]
+    for name, values in content["classes"].items():
+        for column, cell in zip(columns, shown.row(name)[1:], strict=False):
+            if column:
+                value = values[column]
+                assert cell == ("n/a" if value is None else f"{value:.3f}")
+    for image in content["images"]:
+        assert shown.row(image["name"]) == [image["name"], f"{image['miou']:.3f}", f"{image['pixel_accuracy']:.3f}"]
+    matrix = [row for row in shown.rows if row and row[0] in CLASS_NAMES and len(row) == 1 + len(CLASS_NAMES)]
+    for row, counts in zip(matrix, content["confusion"], strict=True):
+        shares = [count / sum(counts) if sum(counts) else 0 for count in counts]
+        assert row[1:] == [f"{100 * share:.0f}" if share >= 0.005 else "" for share in shares]
+    for word in ("Loss", "Validation", "Reliability", "mIoU by object size", "mIoU by distance to the boundary"):
+        assert word in shown.text
+    assert f"{content['cost']['parameters']:,} parameters" in shown.text
+    assert "class_path: seglit.data.FolderDataModule" in shown.text
+
+
+def test_it_needs_no_other_file_and_is_small(page: Path) -> None:
+    shown, text = Page(page), page.read_text()
+    pictures = [address for address in shown.addresses if not address.startswith("#")]
+    assert len(pictures) >= 3 * 4 + 3  # three images, and a crop at least
+    assert all(address.startswith("data:image/webp;base64,") for address in pictures)
+    anchors = [address[1:] for address in shown.addresses if address.startswith("#")]
+    assert set(anchors) <= set(shown.ids)
+    assert len(set(shown.ids)) == len(shown.ids)
+    assert not re.search(r"https?://|@import|url\((?!#)", text)
+    assert len(text) < 1_000_000
+
+
+def test_the_tables_sort_by_buttons(page: Path) -> None:
+    text = page.read_text()
+    assert "aria-sort" in text
+    assert len(re.findall(r'<th scope="col"[^>]*><button type="button">', text)) > 8
+    assert "color-scheme: light dark" in text
+
+
+def test_names_are_escaped(copied: Path, run: Run) -> None:
+    file = copied / "scores_test.json"
+    renamed = file.read_text().replace('"star"', '"<b>&\'star"').replace('"00001"', '"<script>&1"')
+    file.write_text(renamed)
+    outcome = run("report", copied)
+    assert outcome.code == 0
+    text = (copied / "report.html").read_text()
+    assert "<b>&'star" not in text
+    assert "<script>&" not in text
+    shown = Page(copied / "report.html")
+    assert shown.row("<b>&'star")
+    assert shown.row("<script>&1")
+    assert "no longer has the image <script>&1" in outcome.err
+
+
+@pytest.mark.parametrize("gone", ["checkpoint", "data", "curves"])
+def test_what_is_gone_is_left_out_and_said(gone: str, copied: Path, run: Run, shapes: Path) -> None:
+    if gone == "checkpoint":
+        (copied / "checkpoints" / "best.ckpt").unlink()
+    elif gone == "data":
+        config = copied / "config.yaml"
+        config.write_text(config.read_text().replace(f"root: {shapes}", "root: /nowhere"))
+    else:
+        (copied / "metrics.csv").unlink()
+    outcome = run("report", copied)
+    assert outcome.code == 0
+    assert outcome.out == f"report: {copied / 'report.html'}\n"
+    shown = Page(copied / "report.html")
+    assert f"{scores(copied)['scores']['miou']:.3f}" in shown.text
+    if gone == "curves":
+        assert "No learning curves" in shown.text
+        return
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("not shown: no picture")
+    assert line.removeprefix("not shown: ") in shown.text
+    assert all(address.startswith("#") for address in shown.addresses)
+
+
+def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Run, tmp_path: Path) -> None:
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    assert (
+        run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", best, "--trainer.default_root_dir=.").code == 0
+    )
+    outcome = run("report", "mine")
+    assert outcome.code == 2
+    folder = outcome.err.partition("did you mean ")[2].strip().rstrip("?")
+    assert run("report", folder, "--output", "page.html").code == 0
+    assert {"Loss", "Validation"} <= set(Page(tmp_path / "page.html").text.split())
+
+
+def test_a_folder_that_is_no_tested_run_is_one_line(run: Run, tmp_path: Path) -> None:
+    for name in ("nowhere", tmp_path):
+        outcome = run("report", name)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert len(outcome.err.splitlines()) == 1
+        assert str(name) in outcome.err
+
+
+def test_a_score_file_of_before_is_one_line(copied: Path, run: Run) -> None:
+    content = scores(copied)
+    del content["cost"]
+    (copied / "scores_test.json").write_text(json.dumps(content))
+    outcome = run("report", copied)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert (
+        outcome.err
+        == f"seglit: error: {copied}: its scores_test.json is of an earlier seglit; `seglit test` writes it anew\n"
+    )
