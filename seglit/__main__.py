@@ -111,7 +111,7 @@ def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
 
     parameters = inspect.signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
-    args = [f"{arg}=true" if arg in switches else arg for arg in args]
+    args = [f"{arg}=true" if arg in switches else arg for arg in _gather(args, function)]
     try:
         return auto_cli(function, args=args, prog=f"seglit {command}", exit_on_error=False, allow_abbrev=False)
     except ArgumentError as error:
