@@ -56,7 +56,7 @@ class Criterion(nn.Module, ABC):
 
 ClassWeights = list[float] | Literal["auto"] | Formula
 """One weight per class, none negative; or the formula that makes them of the training masks, `auto` being
-`median_frequency`. `seglit inspect` prints what each gives."""
+`sqrt_inverse`, the mildest that helped on CamVid (docs/results.md). `seglit inspect` prints what each gives."""
 
 
 class PixelCriterion(Criterion):
@@ -76,7 +76,7 @@ class PixelCriterion(Criterion):
             _check_weights(f"{type(self).__name__}: class_weights", given)
         self.formula: Formula | None = None
         if isinstance(class_weights, str):
-            self.formula = "median_frequency" if class_weights == "auto" else class_weights
+            self.formula = "sqrt_inverse" if class_weights == "auto" else class_weights
         # No buffer: the weights are a setting, kept in the run's configuration. So a resumed run takes those of its
         # command line, a checkpoint loads with weights added, changed or dropped, and no averaging touches them.
         self.class_weights = None if given is None else torch.tensor(given, dtype=torch.float32)

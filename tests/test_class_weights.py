@@ -53,10 +53,10 @@ def auto(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_auto_trains_as_the_weights_it_stands_for(auto: Outcome, shapes: Path, run: Run, tiny: list[str]) -> None:
     masks = [np.array(Image.open(path)) for path in sorted((shapes / "masks" / "train").glob("*.png"))]
     counts = ClassCounts.of_images(np.stack([count_classes(mask, len(CLASS_NAMES)) for mask in masks]))
-    weights = counts.weights("median_frequency")
+    weights = counts.weights("sqrt_inverse")
     told = json.loads(run("inspect", shapes, "--json", "--workers=1").out)
     held = [value["stored"] for value in told["values"]]  # the smallest of sets may lack a class
-    assert told["weights"]["median_frequency"] == pytest.approx([weights[index] for index in held])
+    assert told["weights"]["sqrt_inverse"] == pytest.approx([weights[index] for index in held])
     given = run("fit", *tiny, CRITERION % json.dumps(weights))
     one, other = (torch.load(each.folder / "checkpoints" / "last.ckpt", weights_only=True) for each in (auto, given))
     assert all(torch.equal(one["state_dict"][name], other["state_dict"][name]) for name in one["state_dict"])
