@@ -137,7 +137,8 @@ class SegmentationCLI(LightningCLI):
         table = ClassTable(self.config[self.subcommand].protocol)
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
-        callbacks = [*_as_list(config.callbacks), table, RunRecord(self.record, self._network_config()), ScoreFile()]
+        record = RunRecord(self.record, self._network_config(), self.datamodule)
+        callbacks = [*_as_list(config.callbacks), table, record, ScoreFile()]
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())

@@ -1,6 +1,5 @@
 """The data contract: what a data set reads, what a batch holds, and how loaders are made from them."""
 
-import os
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, Literal, TypedDict
@@ -16,6 +15,7 @@ from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.class_table import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
+from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.networks.normalization import Normalization
@@ -93,7 +93,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         crop_size: (height, width) in pixels of the training crops, padded with void where the image is smaller.
             None trains on whole images, which must then be of one size or are padded to the batch's largest.
         augment: What else changes from epoch to epoch in training; None only crops.
-        num_workers: Reading processes on each device; None takes half the processor's cores, at most 8.
+        num_workers: Reading processes on each device; None chooses by the cores there are, see `choose_loading`.
         seed: Seed of order and augmentation; the command line links it to `seed_everything`.
         mean: What images are normalised by, in the units that they are stored in: one value a channel, or one for all;
             `seglit inspect` prints it. None normalises as the network's weights were trained, or by ImageNet's values.
@@ -124,13 +124,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.batch_size = batch_size
         self.crop_size = crop_size
         self.augment = augment
-        self.num_workers = num_workers if num_workers is not None else min(8, max(1, (os.cpu_count() or 2) // 2))
+        self.num_workers = num_workers
         self.seed = seed
 
     @property
     def num_classes(self) -> int:
         """Number of classes, void not counted."""
         return self.labels.num_classes
+
+    @property
+    def loading(self) -> Loading:
+        """How batches are made ahead of the device, which the trainer, if there is one, decides with the machine."""
+        return choose_loading(self.num_workers, self.trainer)
 
     def count_classes(self) -> ClassCounts:
         """Counts the classes of the training masks, which reads them all; once for a data module.
@@ -142,7 +147,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def _class_table(self) -> npt.NDArray[np.int64]:
-        return count_images(self.dataset("train"), self.num_classes, self.num_workers)
+        return count_images(self.dataset("train"), self.num_classes, self.loading.workers)
 
     @abstractmethod
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
@@ -189,16 +194,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self, dataset: SegmentationDataset, *, shuffle: bool, draw: ClassDraw | None = None
     ) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        loading = self.loading
         sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         return DataLoader(
             dataset,
             self.batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
+            num_workers=loading.workers,
+            prefetch_factor=loading.ahead // loading.workers if loading.workers else None,
             collate_fn=collate,
             drop_last=shuffle and len(sampler) >= self.batch_size,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
+            pin_memory=loading.pinned,
+            persistent_workers=loading.workers > 0,
         )
 
 
