@@ -114,6 +114,8 @@ class SegmentationCLI(LightningCLI):
         config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
         if root := config.data.init_args.get("root"):
             config.data.init_args.root = str(Path(root).expanduser().absolute())
+        if cache := config.data.init_args.get("cache"):
+            cache.folder = str(Path(cache.folder).expanduser().absolute())
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
