@@ -1,4 +1,7 @@
-"""The input pipeline alone: what one worker reads, augments and stacks, and what the whole loader gives."""
+"""The input pipeline alone: what one worker reads, augments and stacks, and what the whole loader gives.
+
+Both with the cache of decoded pairs and without it.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +14,8 @@ from rich.box import MARKDOWN
 from rich.table import Table
 from torch.utils.benchmark import Timer
 
-from seglit.data import Augment, FolderDataModule, SyntheticDataset
-from seglit.data.base import collate
+from seglit.data import Augment, Cache, FolderDataModule, SyntheticDataset
+from seglit.data.base import CachedDataset, collate
 from seglit.data.synthetic import LABELS
 
 
@@ -24,7 +27,7 @@ def measure_input(
     images: int = 64,
     rounds: int = 5,
 ) -> Table:
-    """Images per second of decoding, augmenting and collating apart, and of the whole loader.
+    """Images per second of decoding, augmenting and collating apart, and of the whole loader, with the cache too.
 
     Args:
         augment: The augmentation.
@@ -39,16 +42,24 @@ def measure_input(
     table.add_column("ms/image", justify="right")
     with TemporaryDirectory() as folder:
         write_pictures(Path(folder), images, size)
+        cache = Cache(f"{folder}/cache")
 
-        def make_data(num_workers: int) -> FolderDataModule:
+        def make_data(num_workers: int, cache: Cache | None = None) -> FolderDataModule:
             names = list(LABELS.class_names)
             return FolderDataModule(
-                folder, names, batch_size=batch_size, crop_size=crop_size, augment=augment, num_workers=num_workers
+                folder,
+                names,
+                batch_size=batch_size,
+                crop_size=crop_size,
+                augment=augment,
+                num_workers=num_workers,
+                cache=cache,
             )
 
-        speeds = {f"one process: {name}": speed for name, speed in time_pieces(make_data(0)).items()}
+        speeds = {f"one process: {name}": speed for name, speed in time_pieces(make_data(0), cache).items()}
         for workers in (0, 1, 2):
             speeds[f"whole loader, {workers} workers"] = time_loader(make_data(workers), rounds)
+            speeds[f"whole loader, {workers} workers, cache"] = time_loader(make_data(workers, cache), rounds)
     for name, speed in speeds.items():
         table.add_row(name, f"{speed:,.0f}", f"{1000 / speed:.2f}")
     return table
@@ -65,14 +76,16 @@ def write_pictures(root: Path, count: int, size: tuple[int, int]) -> None:
         Image.fromarray(mask).save(root / "masks" / "train" / f"{name}.png")
 
 
-def time_pieces(data: FolderDataModule) -> dict[str, float]:
+def time_pieces(data: FolderDataModule, cache: Cache) -> dict[str, float]:
     """Images per second of each thing that a worker does, in a single thread as in a worker."""
     pipeline = (data.augment or Augment()).pipeline(data.crop_size)
     dataset = data.dataset("train", pipeline)
+    cached = CachedDataset(dataset, cache)
     pairs = [dataset.read(index)[:2] for index in range(data.batch_size)]
     samples = [dataset[index] for index in range(data.batch_size)]
     pieces: dict[str, Callable[[], object]] = {
         "decode": lambda: [dataset.read(index) for index in range(data.batch_size)],
+        "read from the cache": lambda: [cached.read(index) for index in range(data.batch_size)],
         "augment": lambda: [pipeline(image, mask, seed) for seed, (image, mask) in enumerate(pairs)],
         "collate": lambda: collate(samples),
     }

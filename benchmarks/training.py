@@ -202,7 +202,7 @@ def measure_training(
     with TemporaryDirectory() as folder:
         workload = Workload(Path(folder), channels, batch_size)
         # What the workers read ahead comes on top: they are as busy at the last step as at the first.
-        batches = WARM_UP + steps + 2 * workload.data().num_workers
+        batches = WARM_UP + steps + workload.data().loading.ahead
         write_folder(workload.root, batches * batch_size, 0, 0, size)
         memory = {name: _measure_memory(name, workload) for name in LOOPS}
         loops = {name: make(workload) for name, make in LOOPS.items()}

@@ -114,6 +114,8 @@ class SegmentationCLI(LightningCLI):
         config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
         if root := config.data.init_args.get("root"):
             config.data.init_args.root = str(Path(root).expanduser().absolute())
+        if cache := config.data.init_args.get("cache"):
+            cache.folder = str(Path(cache.folder).expanduser().absolute())
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
@@ -137,7 +139,8 @@ class SegmentationCLI(LightningCLI):
         table = ClassTable(self.config[self.subcommand].protocol)
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
-        callbacks = [*_as_list(config.callbacks), table, RunRecord(self.record, self._network_config()), ScoreFile()]
+        record = RunRecord(self.record, self._network_config(), self.datamodule)
+        callbacks = [*_as_list(config.callbacks), table, record, ScoreFile()]
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())

@@ -4,6 +4,7 @@ jsonargparse's messages span many lines and repeat the whole value; the cause at
 what its user needs.
 """
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -11,6 +12,7 @@ import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from pydoc import locate
 
 import yaml
 
@@ -117,6 +119,9 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     named = re.search(r"Expected a dot import path string: (\S+)", chain[-1])
     if named and named[1].endswith(_YAML):
         return _missing_file(named[1], args)
+    if named and (settings := _settings(chain)):
+        takes = ", ".join(f"{name}: ..." for name in settings)
+        return f"{keys[-1]} is {named[1]!r}, but takes settings: {{{takes}}}{_place(named[1], args)}"
     if named:
         key = f"{keys[-1]}: " if keys else ""
         return f"{key}{named[1]!r} is no class_path, such as torch.optim.AdamW{_place(named[1], args)}"
@@ -126,6 +131,13 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     choices = re.findall(r"'([^']+)'", " ".join(expected))
     hint = _nearest(value[1], choices) if choices else ""
     return f"{key} is {value[1]!r}, but takes {' or '.join(dict.fromkeys(expected))}{hint}{_place(value[1], args)}"
+
+
+def _settings(chain: Sequence[str]) -> list[str]:
+    """The settings that make up a value, where it is of a dataclass; none where a class is to be named."""
+    kinds = re.findall(r"Subtypes: \[<class '([\w.]+)'>", "\n".join(chain))
+    kind = locate(kinds[-1]) if kinds else None
+    return [field.name for field in dataclasses.fields(kind) if field.init] if dataclasses.is_dataclass(kind) else []
 
 
 def _plain_type(text: str) -> str:

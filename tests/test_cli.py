@@ -118,6 +118,7 @@ def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:
 def test_what_the_hardware_decided_is_recorded(trained: Outcome, shapes: Path) -> None:
     text = (trained.folder / "config.yaml").read_text()
     assert re.match(r"# seglit \S+, torch \S+, pytorch-lightning \S+, Python \S+, 1 x CPU\n", text)
+    assert text.splitlines()[1] == "# on each device: 1 reading process, 2 batches ahead, not pinned"
     config = yaml.safe_load(text)
     assert config["trainer"]["precision"] in ("bf16-mixed", "32-true")
     assert config["model"]["memory_format"] == "channels_last"

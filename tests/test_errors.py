@@ -104,6 +104,11 @@ CASES = {
         {},
         "UNet needs at least two levels: channels [4] has 1",
     ),
+    "folder for settings": (
+        [*PARTS, "--data.cache=/dev/shm/x"],
+        {},
+        "cache is '/dev/shm/x', but takes settings: {folder: ..., gb: ...}",
+    ),
     "shapes' folder": (["shapes"], {}, "not set: root"),
     "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "no setting 'num_trai'; did you mean 'num_train'?"),
     "shapes' value": (["shapes", "x", "--num_train=two"], {}, "num_train is 'two', but takes int"),

@@ -36,7 +36,7 @@ ROOMS = {
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
-    "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
+    "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "filelock", "PIL", "jsonargparse", *LIGHTNING}
     | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels")}
     | {"seglit.networks.normalization"}
     | {"datasets", "pycocotools", "scipy"},

@@ -10,6 +10,7 @@ import torch
 
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
+from seglit.data.base import SegmentationDataModule
 from seglit.inference.checkpoint import CHECKPOINT_KEY
 
 
@@ -22,11 +23,13 @@ class RunRecord(pl.Callback):
     Args:
         config: The complete configuration as YAML.
         network: The network's part of it, with the values that the data gave.
+        data: The data, which on this machine is read in a way that the configuration need not state.
     """
 
-    def __init__(self, config: str, network: dict[str, Any]) -> None:
+    def __init__(self, config: str, network: dict[str, Any], data: SegmentationDataModule) -> None:
         self.config = config
         self.network = network
+        self.data = data
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Writes the configuration, once a run."""
@@ -37,6 +40,7 @@ class RunRecord(pl.Callback):
             made = (
                 f"# seglit {__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
+                f"# on each device: {self.data.loading}\n"
             )
             file.write_text(made + self.config, encoding="utf-8")
             for logger in trainer.loggers:

@@ -3,6 +3,7 @@
 from seglit.data.ade20k import ADE20KDataModule
 from seglit.data.augment import Augment
 from seglit.data.base import Batch, Sample, SegmentationDataModule, SegmentationDataset
+from seglit.data.cache import Cache
 from seglit.data.cityscapes import CityscapesDataModule
 from seglit.data.coco import CocoDataModule
 from seglit.data.folder import FolderDataModule, FolderDataset
@@ -16,6 +17,7 @@ __all__ = [
     "ADE20KDataModule",
     "Augment",
     "Batch",
+    "Cache",
     "CityscapesDataModule",
     "CocoDataModule",
     "FolderDataModule",

@@ -3,6 +3,7 @@
 from seglit.data.ade20k_classes import CLASSES
 from seglit.data.augment import Augment
 from seglit.data.base import Split
+from seglit.data.cache import Cache
 from seglit.data.folder import Pair
 from seglit.data.public import Part, PublicDataModule
 from seglit.labels import Labels
@@ -33,6 +34,7 @@ class ADE20KDataModule(PublicDataModule):
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: The tree is missing and not to be downloaded.
@@ -47,11 +49,14 @@ class ADE20KDataModule(PublicDataModule):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        cache: Cache | None = None,
     ) -> None:
         values: dict[str, int | list[int]] = {name: stored for stored, name in enumerate(CLASSES, start=1)}
         labels = Labels.create(list(CLASSES), values, ignore_values=[0], palette=list(CLASSES.values()))
         source = "`download: true` fetches it, or unpack ADEChallengeData2016.zip there"
-        super().__init__(root, labels, [_ADE20K], source, download, batch_size, crop_size, augment, num_workers, seed)
+        super().__init__(
+            root, labels, [_ADE20K], source, download, batch_size, crop_size, augment, num_workers, seed, cache
+        )
 
     def find(self, split: Split) -> list[Pair]:
         """Names the pairs of a split; see `PublicDataModule.find`."""

@@ -1,6 +1,5 @@
 """The data contract: what a data set reads, what a batch holds, and how loaders are made from them."""
 
-import os
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, Literal, TypedDict
@@ -14,8 +13,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
+from seglit.data.cache import Cache, Source, reading_code
 from seglit.data.class_table import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
+from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.networks.normalization import Normalization
@@ -71,6 +72,14 @@ class SegmentationDataset(Dataset[Sample], ABC):
         """Reads the class indices alone, as `read` does."""
         return self.read(index)[1]
 
+    def source(self, index: int) -> Source:
+        """What `read(index)` reads from: all that a cache has to know of a pair.
+
+        Raises:
+            InputError: The data set does not say, and so cannot be cached.
+        """
+        raise InputError(f"cache is set, but {type(self).__name__} has no `source` that says what a pair is read from")
+
     def __getitem__(self, key: SampleKey | int) -> Sample:
         """Reads and augments the sample that a `KeySampler` (or a plain index: epoch 0) asks for."""
         key = key if isinstance(key, SampleKey) else SampleKey(key)
@@ -83,6 +92,32 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return {"image": pixels, "mask": torch.from_numpy(np.ascontiguousarray(mask)), "name": name}
 
 
+class CachedDataset(SegmentationDataset):
+    """A data set whose pairs are decoded once.
+
+    Args:
+        dataset: What is read, and how it is augmented.
+        cache: Where its decoded pairs lie.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, cache: Cache) -> None:
+        super().__init__(dataset.pipeline, dataset.seed)
+        self.dataset = dataset
+        self.cache = cache
+        above = SegmentationDataset.__mro__  # they read nothing
+        self.code = reading_code(kind for kind in type(dataset).__mro__ if kind not in above)
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.dataset)
+
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads a pair from the cache, or where there is none yet from its source; see `SegmentationDataset.read`."""
+        source = self.dataset.source(index)
+        image, mask = self.cache.read(source, self.code, lambda: self.dataset.read(index)[:2])
+        return image, mask, source.name
+
+
 class SegmentationDataModule(pl.LightningDataModule, ABC):
     """Splits, labels and loaders; a subclass declares its labels and makes the data set of a split.
 
@@ -93,11 +128,12 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         crop_size: (height, width) in pixels of the training crops, padded with void where the image is smaller.
             None trains on whole images, which must then be of one size or are padded to the batch's largest.
         augment: What else changes from epoch to epoch in training; None only crops.
-        num_workers: Reading processes on each device; None takes half the processor's cores, at most 8.
+        num_workers: Reading processes on each device; None chooses by the cores there are, see `choose_loading`.
         seed: Seed of order and augmentation; the command line links it to `seed_everything`.
         mean: What images are normalised by, in the units that they are stored in: one value a channel, or one for all;
             `seglit inspect` prints it. None normalises as the network's weights were trained, or by ImageNet's values.
         std: Likewise.
+        cache: Where decoded pairs are kept from epoch to epoch and from run to run; None decodes them each time.
 
     Raises:
         InputError: There is no channel, or `mean` and `std` do not fit the channels or each other.
@@ -114,6 +150,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         seed: int = 0,
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         super().__init__()
         if in_channels < 1:
@@ -124,13 +161,19 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.batch_size = batch_size
         self.crop_size = crop_size
         self.augment = augment
-        self.num_workers = num_workers if num_workers is not None else min(8, max(1, (os.cpu_count() or 2) // 2))
+        self.num_workers = num_workers
         self.seed = seed
+        self.cache = cache
 
     @property
     def num_classes(self) -> int:
         """Number of classes, void not counted."""
         return self.labels.num_classes
+
+    @property
+    def loading(self) -> Loading:
+        """How batches are made ahead of the device, which the trainer, if there is one, decides with the machine."""
+        return choose_loading(self.num_workers, self.trainer)
 
     def count_classes(self) -> ClassCounts:
         """Counts the classes of the training masks, which reads them all; once for a data module.
@@ -142,7 +185,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def _class_table(self) -> npt.NDArray[np.int64]:
-        return count_images(self.dataset("train"), self.num_classes, self.num_workers)
+        return count_images(self._cached("train"), self.num_classes, self.loading.workers)
 
     @abstractmethod
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
@@ -163,7 +206,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             InputError: A transform cannot take such images as the first one, or their units are not known.
         """
         pipeline = (self.augment or Augment()).pipeline(self.crop_size)
-        dataset = self.dataset("train", pipeline)
+        dataset = self._cached("train", pipeline)
         image, _, name = dataset.read(0)
         if self.normalization is None:
             _check_units(image, name)
@@ -172,11 +215,15 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order."""
-        return self._loader(self.dataset("val"), shuffle=False)
+        return self._loader(self._cached("val"), shuffle=False)
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order."""
-        return self._loader(self.dataset("test"), shuffle=False)
+        return self._loader(self._cached("test"), shuffle=False)
+
+    def _cached(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
+        dataset = self.dataset(split, pipeline)
+        return dataset if self.cache is None else CachedDataset(dataset, self.cache)
 
     def _class_draw(self) -> ClassDraw | None:
         """What takes the images and crops that show rare classes; None where the augmentation asks for none."""
@@ -189,16 +236,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self, dataset: SegmentationDataset, *, shuffle: bool, draw: ClassDraw | None = None
     ) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        loading = self.loading
         sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         return DataLoader(
             dataset,
             self.batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
+            num_workers=loading.workers,
+            prefetch_factor=loading.ahead // loading.workers if loading.workers else None,
             collate_fn=collate,
             drop_last=shuffle and len(sampler) >= self.batch_size,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
+            pin_memory=loading.pinned,
+            persistent_workers=loading.workers > 0,
         )
 
 

@@ -4,6 +4,7 @@ from torchvision.datasets import Cityscapes
 
 from seglit.data.augment import Augment
 from seglit.data.base import Split
+from seglit.data.cache import Cache
 from seglit.data.folder import Pair
 from seglit.data.public import Part, PublicDataModule
 from seglit.errors import InputError
@@ -32,6 +33,7 @@ class CityscapesDataModule(PublicDataModule):
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing.
@@ -45,6 +47,7 @@ class CityscapesDataModule(PublicDataModule):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        cache: Cache | None = None,
     ) -> None:
         stored = [each for each in Cityscapes.classes if each.id >= 0]  # licence plates, -1, are in no mask
         scored = [each for each in stored if not each.ignore_in_eval]  # in the order of their training ids
@@ -56,7 +59,7 @@ class CityscapesDataModule(PublicDataModule):
         )
         parts = [Part("leftImg8bit", _PAGE), Part("gtFine", _PAGE)]
         source = f"log in at {_PAGE}, fetch leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpack both there"
-        super().__init__(root, labels, parts, source, False, batch_size, crop_size, augment, num_workers, seed)
+        super().__init__(root, labels, parts, source, False, batch_size, crop_size, augment, num_workers, seed, cache)
 
     def find(self, split: Split) -> list[Pair]:
         """Names the pairs of a split; see `PublicDataModule.find`."""

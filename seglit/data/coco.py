@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seglit.data.annotation import nearest, read_json, uncovered
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
+from seglit.data.cache import Cache, Source
 from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, nearest_entry, refuse_overlap
 from seglit.errors import InputError
 from seglit.images import read_image
@@ -72,6 +73,11 @@ class CocoDataset(FolderDataset):
         where = f"{pair.mask}: image {pair.name}"
         return image, draw_regions(json.loads(regions), height, width, self.fill, where), pair.name
 
+    def source(self, index: int) -> Source:
+        """The image, and what the COCO file says of it alone; see `SegmentationDataset.source`."""
+        pair = self.pairs[index]
+        return Source(pair.name, (pair.image,), (self.in_channels, self.fill, self.annotated[pair.image]))
+
 
 class CocoDataModule(FolderDataModule):
     """Images with COCO JSON: one file a split, or one for all.
@@ -99,6 +105,7 @@ class CocoDataModule(FolderDataModule):
         seed: See `SegmentationDataModule`.
         mean: See `SegmentationDataModule`.
         std: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A JSON, image or class is missing, or a region is no polygon or run-length code.
@@ -122,6 +129,7 @@ class CocoDataModule(FolderDataModule):
         seed: int = 0,
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self._parsed: dict[Path, dict[str, Any]] = {}
         if class_names is None:
@@ -144,6 +152,7 @@ class CocoDataModule(FolderDataModule):
             seed=seed,
             mean=mean,
             std=std,
+            cache=cache,
         )
         self.annotations = annotations
         self.fill = uncovered(class_names, background)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
+from seglit.data.cache import Cache, Source
 from seglit.errors import InputError
 from seglit.images import pictures_below, read_list, read_pair
 from seglit.labels import Labels
@@ -58,6 +59,12 @@ class FolderDataset(SegmentationDataset):
         image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels)
         return image, mask, pair.name
 
+    def source(self, index: int) -> Source:
+        """The pair's files, and what decides how they are read; see `SegmentationDataset.source`."""
+        pair = self.pairs[index]
+        options = self.in_channels, self.labels.values, self.labels.tolerance
+        return Source(pair.name, (pair.image, pair.mask), options)
+
 
 class FolderDataModule(SegmentationDataModule):
     """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP or .npy.
@@ -98,6 +105,7 @@ class FolderDataModule(SegmentationDataModule):
         seed: See `SegmentationDataModule`.
         mean: See `SegmentationDataModule`.
         std: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A setting contradicts another, or a folder, list, CSV or mask is missing.
@@ -128,9 +136,10 @@ class FolderDataModule(SegmentationDataModule):
         seed: int = 0,
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
-        super().__init__(labels, in_channels, batch_size, crop_size, augment, num_workers, seed, mean, std)
+        super().__init__(labels, in_channels, batch_size, crop_size, augment, num_workers, seed, mean, std, cache)
         self.root = Path(root)
         self.images = images
         self.masks = masks

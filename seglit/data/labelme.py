@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from seglit.data.annotation import nearest, read_json, uncovered
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
+from seglit.data.cache import Cache, Source
 from seglit.data.folder import FolderDataModule, FolderDataset, Pair
 from seglit.errors import InputError
 from seglit.images import pictures_below, read_image
@@ -63,6 +64,10 @@ class LabelmeDataset(FolderDataset):
             _draw(canvas, shape, self._value(shape, pair.mask), pair.mask)
         return image, np.array(canvas), pair.name
 
+    def source(self, index: int) -> Source:
+        """The two files, and what the labels mean; see `SegmentationDataset.source`."""
+        return super().source(index)._replace(options=(self.in_channels, self.fill, self.values))
+
     def _value(self, shape: dict[str, Any], file: Path) -> int:
         label = str(shape.get("label"))
         if label not in self.values:
@@ -97,6 +102,7 @@ class LabelmeDataModule(FolderDataModule):
         seed: See `SegmentationDataModule`.
         mean: See `SegmentationDataModule`.
         std: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A folder, list or JSON is missing, or a shape is of another kind or label.
@@ -121,6 +127,7 @@ class LabelmeDataModule(FolderDataModule):
         seed: int = 0,
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        cache: Cache | None = None,
     ) -> None:
         super().__init__(
             root,
@@ -138,6 +145,7 @@ class LabelmeDataModule(FolderDataModule):
             seed=seed,
             mean=mean,
             std=std,
+            cache=cache,
         )
         self.fill = uncovered(class_names, background)
         self.values = {name: index for index, name in enumerate(class_names)}

@@ -5,6 +5,7 @@ from typing import Literal
 
 from seglit.data.augment import Augment
 from seglit.data.base import Split
+from seglit.data.cache import Cache
 from seglit.data.folder import Pair
 from seglit.data.public import Part, PublicDataModule, read_names
 from seglit.errors import InputError
@@ -40,6 +41,7 @@ class OxfordPetDataModule(PublicDataModule):
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded, or `val_share` is no share.
@@ -57,12 +59,13 @@ class OxfordPetDataModule(PublicDataModule):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        cache: Cache | None = None,
     ) -> None:
         if not 0 < val_share < 1:
             raise InputError(f"val_share is {val_share}; it is a share of trainval, between 0 and 1")
         source = f"`download: true` fetches it, or unpack images.tar.gz and annotations.tar.gz in {_FOLDER}"
         super().__init__(
-            root, _labels(border), _PARTS, source, download, batch_size, crop_size, augment, num_workers, seed
+            root, _labels(border), _PARTS, source, download, batch_size, crop_size, augment, num_workers, seed, cache
         )
         self.val_share = val_share
         self.split_seed = split_seed

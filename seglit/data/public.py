@@ -10,6 +10,7 @@ from torchvision.datasets.utils import download_and_extract_archive
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, Split
+from seglit.data.cache import Cache
 from seglit.data.folder import FolderDataset, Pair
 from seglit.errors import InputError
 from seglit.labels import Labels
@@ -45,6 +46,7 @@ class PublicDataModule(SegmentationDataModule):
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded.
@@ -62,8 +64,9 @@ class PublicDataModule(SegmentationDataModule):
         augment: Augment | None,
         num_workers: int | None,
         seed: int,
+        cache: Cache | None,
     ) -> None:
-        super().__init__(labels, 3, batch_size, crop_size, augment, num_workers, seed)
+        super().__init__(labels, 3, batch_size, crop_size, augment, num_workers, seed, cache=cache)
         self.root = Path(root)
         self.parts = parts
         self.source = source

@@ -9,6 +9,7 @@ from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
+from seglit.data.cache import Cache
 from seglit.data.folder import FolderDataset, Pair
 from seglit.data.public import Part, PublicDataModule, read_names
 from seglit.errors import InputError
@@ -85,6 +86,7 @@ class VOCDataModule(PublicDataModule):
         augment: See `SegmentationDataModule`.
         num_workers: See `SegmentationDataModule`.
         seed: See `SegmentationDataModule`.
+        cache: See `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded.
@@ -100,12 +102,15 @@ class VOCDataModule(PublicDataModule):
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
+        cache: Cache | None = None,
     ) -> None:
         labels = Labels.create(list(CLASSES), ignore_values=[255], palette=list(CLASSES.values()))
         parts = [_VOC, _SBD] if sbd else [_VOC]
         archives = " and ".join(Path(part.url).name for part in parts)
         source = f"`download: true` fetches it, or unpack {archives} there"
-        super().__init__(root, labels, parts, source, download, batch_size, crop_size, augment, num_workers, seed)
+        super().__init__(
+            root, labels, parts, source, download, batch_size, crop_size, augment, num_workers, seed, cache
+        )
         self.sbd = sbd
 
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> VOCDataset:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
@@ -170,7 +171,9 @@ def test_over_ranks_every_pixel_is_scored_once(ranks: int) -> None:
     scored: list[str] = []
     for rank in range(ranks):
         data = shapes()
-        cast(Any, data).trainer = SimpleNamespace(world_size=ranks, global_rank=rank)
+        cast(Any, data).trainer = SimpleNamespace(
+            world_size=ranks, global_rank=rank, num_devices=ranks, strategy=SingleDeviceStrategy("cpu")
+        )
         for batch in epoch_of(data.val_dataloader(), 0):
             valid = (batch["mask"] != IGNORE_INDEX).flatten(1)
             assert torch.equal(valid.any(1), valid.all(1))
