@@ -55,6 +55,11 @@ def run_in(folder: Path, *args: object) -> Outcome:
 
 
 @pytest.fixture(autouse=True)
+def no_trace_in_the_home_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
 

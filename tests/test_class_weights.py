@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from seglit.class_weights import FORMULAS, ClassCounts, count_classes
+from seglit.data import FolderDataModule
+from seglit.data.synthetic import write_folder
 from seglit.errors import InputError
 from seglit.losses import CrossEntropy
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
@@ -88,6 +90,23 @@ def loss(folder: Path) -> float:
     with (folder / "metrics.csv").open(newline="") as file:
         (found,) = [row["test/loss"] for row in csv.DictReader(file) if row["test/loss"]]
     return float(found)
+
+
+def test_counts_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_folder(tmp_path / "shapes", 3, 1, 1, (32, 32))
+
+    def count() -> ClassCounts:
+        return FolderDataModule(str(tmp_path / "shapes"), CLASS_NAMES, num_workers=0).count_classes()
+
+    first = count()
+    (kept,) = (tmp_path / "cache").rglob("*.npy")
+    np.save(kept, np.load(kept) * 2)
+    assert count().pixels == tuple(2 * pixels for pixels in first.pixels), "what was kept was counted anew"
+    mask = tmp_path / "shapes" / "masks" / "train" / "00000.png"
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(mask)
+    assert count().pixels[0] > first.pixels[0]
+    assert sum(count().pixels) == sum(first.pixels), "the counts of another mask were taken"
 
 
 def test_what_is_no_formula_is_refused(run: Run, tiny: list[str]) -> None:

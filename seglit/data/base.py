@@ -176,7 +176,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return choose_loading(self.num_workers, self.trainer)
 
     def count_classes(self) -> ClassCounts:
-        """Counts the classes of the training masks, which reads them all; once for a data module.
+        """Counts the classes of the training masks; see `count_images`.
 
         Raises:
             InputError: A mask cannot be read.
@@ -185,7 +185,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def _class_table(self) -> npt.NDArray[np.int64]:
-        return count_images(self._cached("train"), self.num_classes, self.loading.workers)
+        return count_images(self.dataset("train"), self.num_classes, self.loading.workers)
 
     @abstractmethod
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:

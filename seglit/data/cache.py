@@ -97,14 +97,14 @@ class Cache:
             Image and mask as `decode` gives them. They may be written to: the entry does not change by it.
         """
         try:
-            key = _key(source, code)
+            key = content_key(source, code)
         except OSError:
             return decode()  # which says what is wrong with the file
         kept = self._load(key)
         if kept is not None:
             return kept
         pair = decode()
-        if not self.closed and _key(source, code) == key:  # else a file was changed while it was decoded
+        if not self.closed and content_key(source, code) == key:  # else a file was changed while it was decoded
             self._store(key, *pair)
         return pair
 
@@ -214,7 +214,8 @@ def reading_code(readers: Iterable[type]) -> bytes:
     return digest.digest()
 
 
-def _key(source: Source, code: bytes) -> bytes:
+def content_key(source: Source, code: bytes) -> bytes:
+    """Hashes all that a pair is made from: its files' bytes, how they are read, and by which code."""
     contents = [file.read_bytes() for file in source.files]
     kinds = [(file.suffix.lower(), len(content)) for file, content in zip(source.files, contents, strict=True)]
     digest = hashlib.blake2b(code, digest_size=20)

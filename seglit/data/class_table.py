@@ -1,16 +1,21 @@
 """Which classes each training image holds: what class weights and the choice of crops with rare classes are made of."""
 
 import difflib
+import hashlib
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seglit.class_weights import count_classes
+from seglit.data.cache import Source, content_key, reading_code
 from seglit.errors import InputError
 
 _CHUNK = 16  # images that a worker counts at a time
@@ -24,6 +29,8 @@ class _Masks(Protocol):
     def __len__(self) -> int: ...
 
     def read_mask(self, index: int) -> npt.NDArray[np.uint8]: ...
+
+    def source(self, index: int) -> Source: ...
 
 
 class _Counts(Dataset[Tensor]):
@@ -43,12 +50,45 @@ class _Counts(Dataset[Tensor]):
 def count_images(masks: _Masks, num_classes: int, num_workers: int) -> Table:
     """Counts the pixels of each class in every mask of a data set, (N, C + 1), void last; in the reading processes.
 
+    It reads every pair, once: the counts are kept in the user's cache folder, by a hash of all that they were made from.
+
     Raises:
         InputError: A mask cannot be read.
     """
-    loader = DataLoader(_Counts(masks, num_classes), _CHUNK, num_workers=num_workers)
-    table: Table = torch.cat(list(loader)).numpy()
+    kept = _place(masks, num_classes)
+    if kept is not None and kept.is_file():
+        table: Table = np.load(kept)
+        return table
+    rank_zero_info(f"counting the classes of {len(masks):,} training masks")
+    table = torch.cat(list(DataLoader(_Counts(masks, num_classes), _CHUNK, num_workers=num_workers))).numpy()
+    if kept is not None:
+        _keep(kept, table)
     return table
+
+
+def _place(masks: _Masks, num_classes: int) -> Path | None:
+    """The file that the counts are kept in; None of a data set that does not say what it reads."""
+    digest = hashlib.blake2b(digest_size=20)
+    digest.update(reading_code(type(masks).__mro__))
+    try:
+        for index in range(len(masks)):
+            digest.update(content_key(masks.source(index), b""))
+    except (InputError, OSError):  # the latter is for `read_mask` to say
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # where torch keeps its own, on any system
+    return cache / "seglit" / "class_counts" / f"{digest.hexdigest()}-{num_classes}.npy"
+
+
+def _keep(path: Path, table: Table) -> None:
+    """Puts the whole file in place, or says why not: counting anew is all that it costs."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.save(file, table)
+        part.replace(path)
+    except OSError as error:
+        rank_zero_info(f"the counts of the classes are not kept: {error}")
 
 
 def images_of_rare_classes(
