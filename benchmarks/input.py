@@ -15,7 +15,8 @@ from rich.table import Table
 from torch.utils.benchmark import Timer
 
 from seglit.data import Augment, Cache, FolderDataModule, SyntheticDataset
-from seglit.data.base import CachedDataset, collate
+from seglit.data.base import CachedDataset
+from seglit.data.batch import collate
 from seglit.data.synthetic import LABELS
 
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seglit.class_weights import ClassCounts
-from seglit.data.base import Batch
+from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation import Evaluation, FullEvaluation
 from seglit.inference.checkpoint import CHECKPOINT_KEY

@@ -47,12 +47,20 @@ ROOMS = {
     | {"seglit.networks.normalization"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("class_weights", "data.base", "errors", "evaluation", "labels", "losses")}
+    | {f"seglit.{name}" for name in ("class_weights", "data.batch", "errors", "evaluation", "labels", "losses")}
     | {"seglit.metrics", "seglit.optim"}
     | {"seglit.networks.normalization"}
     | {"seglit.inference"},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
-    | {"seglit.__version__", "seglit.data.base", "seglit.errors", "seglit.labels", "seglit.metrics", "seglit.module"}
+    | {
+        "seglit.__version__",
+        "seglit.data.base",
+        "seglit.data.batch",
+        "seglit.errors",
+        "seglit.labels",
+        "seglit.metrics",
+        "seglit.module",
+    }
     | {"seglit.inference.checkpoint", "seglit.optim", "seglit.pictures", "seglit.report.tested"}
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "evaluation", "protocols")}
     | {"seglit.regions"},

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seglit.callbacks.dashboards import draw_confusion, log_picture, log_predictions
-from seglit.data.base import Batch
+from seglit.data.batch import Batch
 from seglit.pictures import Prediction, as_rgb, draw_grid
 
 

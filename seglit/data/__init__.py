@@ -2,7 +2,8 @@
 
 from seglit.data.ade20k import ADE20KDataModule
 from seglit.data.augment import Augment
-from seglit.data.base import Batch, Sample, SegmentationDataModule, SegmentationDataset
+from seglit.data.base import SegmentationDataModule, SegmentationDataset
+from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.cityscapes import CityscapesDataModule
 from seglit.data.coco import CocoDataModule

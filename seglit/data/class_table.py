@@ -50,7 +50,7 @@ class _Counts(Dataset[Tensor]):
 def count_images(masks: _Masks, num_classes: int, num_workers: int) -> Table:
     """Counts the pixels of each class in every mask of a data set, (N, C + 1), void last; in the reading processes.
 
-    It reads every pair, once: the counts are kept in the user's cache folder, by a hash of all that they were made from.
+    It reads every pair, once: the counts are kept in the user's cache folder, by a hash of what they were made from.
 
     Raises:
         InputError: A mask cannot be read.

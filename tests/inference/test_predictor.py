@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import seglit
-from seglit.data.base import Batch
+from seglit.data.batch import Batch
 from seglit.data.synthetic import SyntheticDataset
 from seglit.errors import InputError
 from seglit.inference import Predictor, Settings, predictor, tiles
