@@ -16,10 +16,10 @@ from seglit.data.batch import Sample, collate
 from seglit.data.cache import Cache, Source, reading_code
 from seglit.data.class_table import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
+from seglit.data.units import check_units, stated_normalization
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.networks.normalization import Normalization
 
 Split = Literal["train", "val", "test"]
 
@@ -132,7 +132,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         if in_channels < 1:
             raise InputError(f"in_channels is {in_channels}; images have one channel or more")
         self.labels = labels
-        self.normalization = _normalization(mean, std, in_channels)
+        self.normalization = stated_normalization(mean, std, in_channels)
         self.in_channels = in_channels
         self.batch_size = batch_size
         self.crop_size = crop_size
@@ -185,7 +185,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         dataset = self._cached("train", pipeline)
         image, _, name = dataset.read(0)
         if self.normalization is None:
-            _check_units(image, name)
+            check_units(image, name)
         pipeline.try_on(image)
         return self._loader(dataset, shuffle=True, draw=self._class_draw())
 
@@ -224,29 +224,4 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             drop_last=shuffle and len(sampler) >= self.batch_size,
             pin_memory=loading.pinned,
             persistent_workers=loading.workers > 0,
-        )
-
-
-def _normalization(mean: list[float] | None, std: list[float] | None, in_channels: int) -> Normalization | None:
-    """What the data's settings say; None where they say nothing."""
-    if mean is None and std is None:
-        return None
-    if mean is None or std is None:
-        raise InputError(
-            f"{'std' if std is None else 'mean'} is not set beside the other: set mean and std, or neither"
-        )
-    for name, values in (("mean", mean), ("std", std)):
-        if len(values) not in (1, in_channels):
-            raise InputError(f"{name} holds {len(values)} values for {in_channels} channels: one each, or one for all")
-    if min(std) <= 0:
-        raise InputError(f"std is {std}; a channel that varies has a positive one: leave the others out of the images")
-    return Normalization(tuple(map(float, mean)), tuple(map(float, std)), scale=1.0)
-
-
-def _check_units(image: npt.NDArray[Any], name: str) -> None:
-    """Refuses floats far from 0..1 that nobody gave the mean of; integers are for the module to refuse."""
-    if image.dtype.kind == "f" and (image.min() < -1 or image.max() > 2):
-        raise InputError(
-            f"{name}: its values go from {image.min():g} to {image.max():g} and not from 0 to 1; set the data's mean "
-            "and std: `seglit inspect` prints the two lines"
         )
