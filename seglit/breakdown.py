@@ -127,30 +127,40 @@ class SizeCounts(_Levels):
         edges = np.array(SIZES) * true.size
         present = [np.bincount(each.ravel(), minlength=256)[: self.num_classes] for each in (true, found)]
         for index in np.flatnonzero(present[0] + present[1]):
-            shared = _shared_pixels(found == index, true == index)
-            covered, wrong = shared[1:, 1:], shared[1:, 0]
-            areas, right = shared[:, 1:].sum(axis=0), covered.sum(axis=0)
+            regions, objects = _regions_and_objects(found == index, true == index)
+            areas, right = (
+                np.bincount(each, minlength=objects.max() + 1)[1:] for each in (objects, objects[regions > 0])
+            )
             size_of_object = np.searchsorted(edges, areas, side="right")
-            size_of_region = np.searchsorted(edges, shared[1:].sum(axis=1), side="right")
-            if len(areas):
-                mostly = size_of_object[(covered * (true.size + 1) + areas).argmax(axis=1)]  # of two, the larger one
-                size_of_region = np.where(covered.any(axis=1), mostly, size_of_region)
             for row, pixels in enumerate((np.ones_like(areas), right, areas, right)):
                 np.add.at(counts[:, row, index], size_of_object, pixels)
+            wrong = np.bincount(regions[objects == 0], minlength=regions.max() + 1)[1:]
+            size_of_region = np.searchsorted(edges, np.bincount(regions)[1:], side="right")
+            covering, covered = _most_covered(regions, objects, areas)
+            size_of_region[covering] = size_of_object[covered]
             np.add.at(counts[:, 3, index], size_of_region, wrong)
 
 
-def _shared_pixels(found: Places, true: Places) -> Counts:
-    """How many pixels each region of a prediction shares with each object of the target, int64 (1 + M, 1 + N).
-
-    Row 0 is what is not predicted, column 0 what is not in the target.
-    """
+def _regions_and_objects(found: Places, true: Places) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The numbers, from 1 on, of the predicted region and of the target's object that each pixel of either lies in."""
     left, top, width, height = cv2.boundingRect((found | true).view(np.uint8))
     rows, columns = slice(top, top + height), slice(left, left + width)
-    regions, objects = (_number_regions(each[rows, columns]) for each in (found, true))
-    shape = int(regions.max()) + 1, int(objects.max()) + 1
-    pairs = regions.astype(np.int64) * shape[1] + objects
-    return np.bincount(pairs.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    either = (found | true)[rows, columns]
+    regions, objects = (_number_regions(each[rows, columns])[either].astype(np.intp) for each in (found, true))
+    return regions, objects
+
+
+def _most_covered(
+    regions: NDArray[np.intp], objects: NDArray[np.intp], areas: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The regions that cover an object, and the object that each covers most of (of equals the larger), from 0 on."""
+    both = (regions > 0) & (objects > 0)
+    # the pairs that occur: a table of all would not fit in memory where an image is noise
+    pairs, pixels = np.unique((regions[both] - 1) * len(areas) + objects[both] - 1, return_counts=True)
+    covering, covered = np.divmod(pairs, max(1, len(areas)))
+    order = np.lexsort((-areas[covered], -pixels, covering))
+    first, places = np.unique(covering[order], return_index=True)
+    return first, covered[order][places]
 
 
 def _number_regions(places: Places) -> NDArray[np.int32]:
