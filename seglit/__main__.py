@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -85,18 +86,34 @@ def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
     if required[-1].annotation != list[str]:
         return args
     singles = len(required) - 1
+    takes_value = {"--config", *(f"--{name}" for name, each in parameters.items() if each.annotation is not bool)}
     named: list[str] = []
     plain: list[str] = []
     rest = iter(args)
     for arg in rest:
-        if not arg.startswith("-"):
+        if arg.startswith("-"):
+            named += [arg, *itertools.islice(rest, 1 if arg in takes_value else 0)]
+        else:
             plain.append(arg)
-            continue
-        named.append(arg)
-        parameter = parameters.get(arg[2:])
-        if parameter is not None and parameter.annotation is not bool:
-            named += [value for value in [next(rest, None)] if value is not None]
     return [*plain[:singles], *([json.dumps(plain[singles:])] if plain[singles:] else []), *named]
+
+
+def _switch_on(args: list[str], switches: set[str]) -> list[str]:
+    """Writes `--overlays`, and `--overlays false`, as the parser wants them: `--overlays=true`."""
+    spelt: list[str] = []
+    rest = iter([*args, None])
+    arg = next(rest)
+    while arg is not None:
+        following = next(rest)
+        if arg not in switches:
+            spelt.append(arg)
+        elif following in ("true", "false"):
+            spelt.append(f"{arg}={following}")
+            following = next(rest)
+        else:
+            spelt.append(f"{arg}=true")
+        arg = following
+    return spelt
 
 
 def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
@@ -111,7 +128,7 @@ def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
 
     parameters = inspect.signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
-    args = [f"{arg}=true" if arg in switches else arg for arg in _gather(args, function)]
+    args = _gather(_switch_on(args, switches), function)
     try:
         return auto_cli(function, args=args, prog=f"seglit {command}", exit_on_error=False, allow_abbrev=False)
     except ArgumentError as error:

@@ -46,11 +46,9 @@ class ClassCounts:
         return cls(tuple(classes.sum(axis=0).tolist()), tuple(areas.tolist()))
 
     def weights(self, formula: Formula) -> list[float]:
-        """One weight a class, scaled so that their mean over the labelled pixels is 1.
-
-        A class without a pixel counts as if it had one: its weight is large, and never used.
-        """
-        pixels, areas = (np.maximum(1, np.array(counts, np.float64)) for counts in (self.pixels, self.areas))
+        """One weight a class, with a mean of 1 over the labelled pixels; 1 for a class without a pixel."""
+        occurs = np.array(self.pixels) > 0
+        pixels, areas = (np.array(counts, np.float64)[occurs] for counts in (self.pixels, self.areas))
         shares = pixels / pixels.sum()
         raw = {
             "median_frequency": areas / pixels,
@@ -59,7 +57,8 @@ class ClassCounts:
             "enet": 1 / np.log(1.02 + shares),
             "effective_number": (1 - _BETA) / (1 - _BETA ** np.maximum(1, shares * 1e5)),
         }[formula]
-        scaled: npt.NDArray[np.float64] = raw / (raw * shares).sum()
+        scaled = np.ones(len(occurs))
+        scaled[occurs] = raw / (raw * shares).sum()
         return [round(weight, 3) for weight in scaled.tolist()]
 
 

@@ -82,7 +82,7 @@ class SegmentationCLI(LightningCLI):
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
-        for name in ("labels", "normalization", "count_classes"):
+        for name in ("labels", "normalization"):
             parser.link_arguments(f"data.{name}", f"model.{name}", apply_on="instantiate")
         for name in ("num_classes", "in_channels"):
             parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")

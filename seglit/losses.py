@@ -100,7 +100,8 @@ class PixelCriterion(Criterion):
                     "the classes: call `weigh`, as SegmentationModule does"
                 )
             return labelled.float()
-        self.class_weights = self.class_weights.to(mask.device)  # once
+        with torch.inference_mode(False):  # where validation comes first, training could not use what is made in it
+            self.class_weights = self.class_weights.to(mask.device)  # once
         if len(self.class_weights) != num_classes:
             raise InputError(
                 f"{type(self).__name__}: {len(self.class_weights)} class_weights for logits of {num_classes} channels; "

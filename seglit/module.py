@@ -44,8 +44,6 @@ class SegmentationModule(pl.LightningModule):
         scheduler: Makes the schedule from the optimizer and the total number of optimizer steps; None keeps the rate.
         labels: The data's labels; the command line links them.
         normalization: The data's own mean and standard deviation; the command line links them.
-        count_classes: Counts the classes of the training masks, for criteria whose class weights are made by a formula;
-            the command line links the data's.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`.
         auxiliary_weight: Weight of each auxiliary output in the loss.
         memory_format: How images and weights lie in memory. None is `channels_last`, which convolutions are faster
@@ -60,7 +58,6 @@ class SegmentationModule(pl.LightningModule):
         optimizer: Callable[[Iterable[Any]], Optimizer],
         labels: Labels,
         normalization: Normalization | None = None,
-        count_classes: Callable[[], ClassCounts] | None = None,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         encoder_lr_factor: float = 1.0,
         auxiliary_weight: float = 0.4,
@@ -73,7 +70,6 @@ class SegmentationModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.labels = labels
-        self.count_classes = count_classes
         self.class_counts: ClassCounts | None = None
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
@@ -97,9 +93,11 @@ class SegmentationModule(pl.LightningModule):
         return self._outputs(image)[0]
 
     def setup(self, stage: str) -> None:
-        """Counts the classes before training, where a criterion's class weights are made of that."""
-        if stage == "fit" and self.count_classes and any(part.formula for part in self._weighted()):
-            self._weigh(self.count_classes())
+        """Has the data count its classes before training, where a criterion's class weights are made of that."""
+        if stage == "fit" and self._needs_counts():
+            # asked for here: a reference to the data would be copied by whatever copies the module
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            self._weigh(data.count_classes())
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of a batch, auxiliary outputs included."""
@@ -151,7 +149,12 @@ class SegmentationModule(pl.LightningModule):
             )
         if saved:
             self.normalize.set(Normalization.from_dict(saved["normalization"]))
-        if self.class_counts is None and CLASS_COUNTS_KEY in checkpoint:
+        if self._needs_counts() and self.class_counts is None:
+            if CLASS_COUNTS_KEY not in checkpoint:
+                raise InputError(
+                    "class_weights are to be made by a formula, but the checkpoint was trained without and holds no "
+                    "counts of the classes; the run's own config.yaml fits it"
+                )
             self._weigh(ClassCounts(**checkpoint[CLASS_COUNTS_KEY]))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -163,6 +166,9 @@ class SegmentationModule(pl.LightningModule):
 
     def _weighted(self) -> list[PixelCriterion]:
         return [part for part in self.criterion.modules() if isinstance(part, PixelCriterion)]
+
+    def _needs_counts(self) -> bool:
+        return any(part.formula for part in self._weighted())
 
     def _weigh(self, counts: ClassCounts) -> None:
         self.class_counts = counts

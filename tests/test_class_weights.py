@@ -68,6 +68,24 @@ def test_auto_trains_as_the_weights_it_stands_for(auto: Outcome, shapes: Path, r
     assert not all(torch.equal(one["state_dict"][name], plain[name]) for name in plain)
 
 
+class Elsewhere(torch.Tensor):
+    """A tensor on another device, as far as `.to` goes: moving it makes a new one."""
+
+    def to(self, *_: object) -> torch.Tensor:  # type: ignore[override]
+        return self.as_subclass(torch.Tensor).clone()
+
+
+def test_weights_moved_during_validation_serve_training() -> None:
+    criterion = CrossEntropy([1.0, 2.0])
+    assert criterion.class_weights is not None
+    criterion.class_weights = criterion.class_weights.as_subclass(Elsewhere)
+    logits, mask = torch.zeros(1, 2, 3, 3, requires_grad=True), torch.zeros(1, 3, 3, dtype=torch.long)
+    with torch.inference_mode():  # Lightning's sanity check
+        criterion(logits, mask)
+    criterion(logits, mask).backward()
+    assert logits.grad is not None
+
+
 def test_averaged_weights_train_and_score_with_them(run: Run, tiny: list[str], tmp_path: Path) -> None:
     averaging = tmp_path / "averaging.yaml"
     averaging.write_text("trainer: {callbacks: {class_path: pytorch_lightning.callbacks.EMAWeightAveraging}}")
@@ -107,6 +125,13 @@ def test_counts_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(mask)
     assert count().pixels[0] > first.pixels[0]
     assert sum(count().pixels) == sum(first.pixels), "the counts of another mask were taken"
+
+
+def test_a_checkpoint_without_counts_is_refused(trained: Outcome, run: Run) -> None:
+    config = ["-c", trained.folder / "config.yaml", CRITERION % "auto"]
+    code, _, err = run("test", *config, "--ckpt_path", trained.folder / "checkpoints" / "best.ckpt")
+    assert code == 2
+    assert "holds no counts of the classes" in err.splitlines()[-1]
 
 
 def test_what_is_no_formula_is_refused(run: Run, tiny: list[str]) -> None:

@@ -208,7 +208,10 @@ def test_a_network_and_a_loss_from_a_file_in_the_working_directory(tmp_path: Pat
 def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list[str]) -> None:
     ddp = ["-c", str(REPOSITORY / "configs" / "hardware" / "ddp.yaml"), "--trainer.devices=2"]
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
-    done = seglit(tmp_path, "fit", *tiny, *ddp, *on_cpu, "--trainer.max_epochs=1", "--data.batch_size=1")
+    other = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
+    (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": other}}))
+    more = ["-c", "callbacks.yaml", "--experiment=two", "--trainer.max_epochs=1", "--data.batch_size=1"]
+    done = seglit(tmp_path, "fit", *tiny, *ddp, *on_cpu, *more)
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.glob("runs/*/*")
     assert done.stdout.count("run folder: ") == 1
@@ -218,7 +221,7 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     run_in(tmp_path, "test", "-c", config, "--ckpt_path", best, *alone)
     (other,) = tmp_path.glob("alone/*/*")
     alone_scores = logged(other)
-    assert all(scores[f"test/{name}"] == alone_scores[f"test/{name}"] for name in TEST_SCORES)
+    assert {n: scores[f"test/{n}"] for n in TEST_SCORES} == {n: alone_scores[f"test/{n}"] for n in TEST_SCORES}
     files = [json.loads((each / "scores_test.json").read_text()) for each in (folder, other)]
     assert files[0].pop("checkpoint") == "checkpoints/best.ckpt"
     assert files[1].pop("checkpoint") == str(best)

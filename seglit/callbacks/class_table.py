@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from seglit.bootstrap import LEVEL, RESAMPLES
@@ -90,7 +91,7 @@ def class_table(scores: Scores, labels: Labels) -> Table:
         if isinstance(scores, FullScores):
             numbers.insert(1, _interval(*scores.intervals.iou[:, place]))
         share = scores.pixel_share[place]
-        table.add_row(name, *numbers, "n/a" if np.isnan(share) else f"{share:.1%}")
+        table.add_row(escape(name), *numbers, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 

@@ -27,21 +27,20 @@ class Cost:
             torch.cuda.reset_peak_memory_stats(self._device)
         self._start = time.monotonic()
 
-    def stop(self, images: int) -> dict[str, Any]:
-        """Ends it and gives what was measured, on this rank, as plain data.
-
-        Args:
-            images: How many images the test had on all ranks.
-        """
+    def stop(self) -> dict[str, Any]:
+        """Ends it and gives what was measured, on this rank, as plain data."""
+        test_seconds = time.monotonic() - self._start
         for handle in self._handles:
             handle.remove()
         counted = self._calls[1:] or self._calls  # the first one warms up
         seconds = sum(each for each, _ in counted)
         return {
-            "device": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU",
+            "device": torch.cuda.get_device_name(self._device)
+            if self._device.type == "cuda"
+            else self._device.type.upper(),
             "parameters": self._parameters,
-            "test_seconds": time.monotonic() - self._start,
-            "test_images_per_second": images / (time.monotonic() - self._start),
+            "test_seconds": test_seconds,
+            "test_images_per_second": sum(count for _, count in self._calls) / test_seconds,
             "network_images_per_second": sum(count for _, count in counted) / seconds if seconds else None,
             "batch_size": max((count for _, count in self._calls), default=0),
             "peak_memory": self._peak_memory(),

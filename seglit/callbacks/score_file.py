@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seglit.breakdown import DISTANCES, SIZES, Breakdown
+from seglit.callbacks.checkpoint import BestCheckpoint
 from seglit.callbacks.cost import Cost
 from seglit.evaluation import FullScores
 from seglit.metrics import divide, mean_defined
@@ -34,7 +35,7 @@ class ScoreFile(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the file."""
         scores: FullScores = pl_module.scores["test"]
-        cost = self.cost.stop(len(scores.names))
+        cost = self.cost.stop()
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,8 @@ class ScoreFile(pl.Callback):
 
 def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
     """The checkpoint's path, relative where it is in the run folder, which can then be moved; None if there is none."""
-    path = trainer.ckpt_path or getattr(trainer.checkpoint_callback, "best_model_path", "")
+    kept = (each.best_model_path for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint))
+    path = trainer.ckpt_path or next(kept, "")
     if not path:
         return None
     file = Path(path).absolute()

@@ -44,10 +44,6 @@ class SegmentationDataset(Dataset[Sample], ABC):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
 
-    def read_mask(self, index: int) -> npt.NDArray[np.uint8]:
-        """Reads the class indices alone, as `read` does."""
-        return self.read(index)[1]
-
     def source(self, index: int) -> Source:
         """What `read(index)` reads from: all that a cache has to know of a pair.
 

@@ -5,7 +5,8 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -111,15 +112,30 @@ def claim(output: Path, record: dict[str, Any]) -> None:
     """
     file = output / RECORD
     if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{file}: is damaged ({error}); delete {output}, or choose another --output") from error
         wanted = json.loads(json.dumps(record))
         if other := [name for name in wanted if there.get(name) != wanted[name]]:
-            raise InputError(
-                f"{output} holds predictions with {other[0]} {there.get(other[0])}, here {wanted[other[0]]}; choose "
-                "another --output, or delete it"
-            )
-    output.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            differs = f"with {other[0]} {there.get(other[0])}, here {wanted[other[0]]}"
+            if other == ["changed"]:
+                differs = f"of {wanted['checkpoint']} as it was before it was written anew"
+            raise InputError(f"{output} holds predictions {differs}; choose another --output, or delete it")
+    with replacing(file) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to, which takes the place of `path` when all went well, and else is deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _add(path: Path, suffix: str) -> Path:

@@ -43,6 +43,9 @@ def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int,
                     raise InputError(f"{path}: cannot be read as a video beyond frame {index} of {stated}")
                 return
             if not skips(index):
-                yield index, cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB)
+                decoded, frame = capture.retrieve()
+                if not decoded:
+                    raise InputError(f"{path}: frame {index} of {stated} cannot be decoded")
+                yield index, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     finally:
         capture.release()

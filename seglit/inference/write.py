@@ -1,8 +1,6 @@
 """Predictions written to files, each put in its place only when it is whole."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seglit.errors import InputError
-from seglit.inference.jobs import Job
+from seglit.inference.jobs import Job, replacing
 from seglit.inference.predictor import Block, Prediction
 from seglit.inference.tiff import Tag, write_tiff
 from seglit.labels import Labels
@@ -87,18 +85,6 @@ def write_blocks(
             stored = np.lib.format.open_memmap(other, "w+", np.float16, (num_classes, *size))
             write_tiff(part, _bands(_storing(blocks, stored), encode), shape, example.dtype, tags)
             del stored  # closes the file
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when all went well, and else is deleted."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _bands(blocks: Iterable[Block], encode: Callable[[npt.NDArray[np.uint8]], Array]) -> Iterator[Array]:
