@@ -31,15 +31,16 @@ ROOMS = {
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "calibration", "labels", "metrics")},
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
+    "listing.py": {"seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "PIL", "jsonargparse", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "networks.normalization")}
+    | {f"seglit.{name}" for name in ("arrays", "errors", "images", "labels", "listing", "networks.normalization")}
     | {"datasets", "pycocotools", "scipy"},
     "inspect": {"jinja2", "numpy", "PIL", "rich"}
-    | {f"seglit.{name}" for name in ("errors", "images", "labels", "pictures")},
+    | {f"seglit.{name}" for name in ("errors", "images", "labels", "listing", "pictures")},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
-    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
-    | {"seglit.networks.normalization"},
+    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "listing")}
+    | {"seglit.networks.normalization", "seglit.pictures"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
     | {f"seglit.{name}" for name in ("data.base", "errors", "evaluation", "labels", "metrics", "optim")}

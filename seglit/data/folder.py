@@ -15,8 +15,9 @@ import numpy.typing as npt
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
 from seglit.errors import InputError
-from seglit.images import pictures_below, read_list, read_pair
+from seglit.images import read_pair
 from seglit.labels import Labels
+from seglit.listing import pictures_below, read_list
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 

@@ -15,8 +15,9 @@ from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.folder import FolderDataModule, FolderDataset, Pair
 from seglit.errors import InputError
-from seglit.images import pictures_below, read_image
+from seglit.images import read_image
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.listing import pictures_below
 
 
 class LabelmeDataset(FolderDataset):

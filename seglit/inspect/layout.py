@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seglit.errors import InputError
-from seglit.images import SUFFIXES, picture_folders, pictures_below, read_list
 from seglit.inspect.names import SAME, SPLITS, Pattern, find_endings, find_pattern, role_of, split_of, tell_apart
+from seglit.listing import SUFFIXES, picture_folders, pictures_below, read_list
 
 _SHARES = {"val": 0.1, "test": 0.2}
 

@@ -1,0 +1,46 @@
+"""Which pictures there are: those of a folder, and those that a list file or a table names."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".npy")
+_LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
+
+
+def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
+    """Names the pictures of every folder from this one down, in order.
+
+    Links are followed, but not in a circle (`above` are the folders that lead here). Hidden files and folders, and
+    what archives of macOS bring along, are passed over.
+    """
+    real = folder.resolve()
+    if not folder.is_dir() or real in above:
+        return
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+    yield folder, [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    for entry in entries:
+        if entry.suffix.lower() not in SUFFIXES and entry.is_dir():
+            yield from picture_folders(entry, above | {real})
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Every picture file below a folder, sorted by path; none where there is no such folder."""
+    return sorted(path / name for path, names in picture_folders(folder) for name in names)
+
+
+def read_list(path: Path, folder: str = "") -> list[str]:
+    """Reads the images that a list file names, one a line: relative to their folder, without suffix.
+
+    Args:
+        path: The list file. Its lines may name a mask after the image, and both from the data root on, as in
+            `images/a.jpg masks/a.png`.
+        folder: The images' folder, relative to the data root.
+    """
+    names = []
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        if line.strip():
+            found = _LISTED.match(line.strip())
+            name = found[1] if found else line.strip()
+            names.append(name.removeprefix("./").lstrip("/").removeprefix(f"{folder}/"))
+    return names
