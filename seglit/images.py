@@ -9,10 +9,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from seglit.arrays import SIDEWAYS, as_pixels, as_stored, read_npy, read_png, read_tiff, turn, unreadable
+from seglit.arrays import (
+    SIDEWAYS,
+    as_pixels,
+    as_stored,
+    decoding,
+    read_npy,
+    read_png,
+    read_tiff,
+    turn,
+    unreadable,
+)
 from seglit.errors import InputError
 from seglit.labels import Labels
 
+# What Pillow only warns of, and then takes a default for: a tag that says how a TIFF's pixels lie.
+_NO_LAYOUT = r"(?s).*Skipping tag (25[6-9]|262|273|27[7-9]|284|317|32[0-5]|338|339)\b"
 _COLOR_MODES = {1: "L", 3: "RGB"}
 
 
@@ -157,12 +169,13 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
     if path.suffix.lower() == ".npy":
         return Picture(path, read_npy(path), None, "NPY")
     coding, orientation, file_format = "", None, "TIFF"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # said of sound BigTIFFs
+    with decoding(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is odd about a file would be said of every other anew
+        warnings.filterwarnings("error", _NO_LAYOUT)
+        try:
             # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
             with path.open("rb") as file, Image.open(file) as picture:
+                _check_size(path, picture.height, picture.width)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = picture.getexif().get(ExifTags.Base.Orientation)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
@@ -170,11 +183,9 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
                     picture.load()
                     picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
                     return Picture(path, ImageOps.exif_transpose(picture), orientation, file_format)
-    except UnidentifiedImageError:
-        if not _is_tiff(path):
-            raise unreadable(path, "of no known format, or cut off") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise unreadable(path, error) from error
+        except UnidentifiedImageError:
+            if not _is_tiff(path):
+                raise unreadable(path, "of no known format, or cut off") from None
     if file_format == "TIFF":
         array, orientation = read_tiff(path, bands)
     elif file_format == "PNG":
@@ -245,6 +256,14 @@ def as_pair(
             f"`mask_colors: {{{labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
         )
     return image, labels.encode(stored, str(mask.path))
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    """Refuses a picture of no pixels, or of more than Pillow only warns of, before it is unpacked."""
+    if not height or not width:
+        raise InputError(f"{path}: holds no pixels: it is {height} x {width} (height x width)")
+    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
+        raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
 
 
 def _is_deep(picture: Image.Image, coding: str) -> bool:

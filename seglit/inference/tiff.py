@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from seglit.arrays import reading_tiff
+from seglit.arrays import decoding
 from seglit.images import Picture
 
 SUFFIXES = (".tif", ".tiff")
@@ -43,7 +43,7 @@ class LargeTiff:
 
         self.path = path
         self.in_channels = in_channels
-        with reading_tiff(path), ExitStack() as stack:
+        with decoding(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
@@ -79,7 +79,7 @@ class LargeTiff:
         Raises:
             InputError: They cannot be decoded, or are of other channels.
         """
-        with reading_tiff(self.path):
+        with decoding(self.path):
             stored = self._read(rows.start, rows.stop)  # (samples, H, W, contiguous samples)
         pixels = np.moveaxis(stored[..., 0], 0, -1) if len(stored) > 1 else stored[0]
         if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4) and self.in_channels in (1, 3):

@@ -29,6 +29,11 @@ def as_npy(array: Array) -> bytes:
     return stream.getvalue()
 
 
+def npy_header(text: str) -> bytes:
+    """An array file of which there is nothing but this header."""
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")
+
+
 def png(header: tuple[int, int, int, int], *chunks: tuple[bytes, bytes], rows: bytes = b"") -> bytes:
     """A PNG (ISO/IEC 15948).
 

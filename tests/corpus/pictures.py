@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tests.corpus.files import COLORS, Array, as_npy, grey, png, put, saved, tiff
+from tests.corpus.files import COLORS, Array, as_npy, grey, npy_header, png, put, saved, tiff
 
 Write = Callable[[Path], object]
 
@@ -33,6 +33,11 @@ class Case(NamedTuple):
 
 def cut(content: bytes, kept: float = 0.6) -> Write:
     return put(content[: int(len(content) * kept)])
+
+
+def flipped(content: bytes, from_end: int) -> bytes:
+    place = len(content) - from_end
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 def pages(file_format: str, **options: object) -> Write:
@@ -68,6 +73,7 @@ WIDE = np.random.default_rng(1).integers(0, 256, (1, 66_000, 3), np.uint8)
 CMYK = np.random.default_rng(2).integers(0, 256, (12, 17, 4), np.uint8)
 INK = 255 - CMYK.astype(float)  # what each ink lets through
 FLOATS = np.random.default_rng(3).random((12, 17, 3), np.float32)
+HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }\n"
 NO_PICTURE = "cannot be read as a picture (of no known format, or cut off)"
 UNREADABLE = "cannot be read as a picture ("
 BOMB = "decompression bomb"
@@ -84,7 +90,8 @@ PICTURES: dict[str, Case] = {
     "text": Case("x.png", put(b"no picture\n"), NO_PICTURE),
     "a page of HTML": Case("x.jpg", put(b"<!DOCTYPE html><title>404</title>"), NO_PICTURE),
     "SVG": Case("x.png", put(b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"), NO_PICTURE),
-    "a checksum that is wrong": Case("x.png", put(saved(COLORS, "PNG").replace(b"IDAT", b"IDAU")), UNREADABLE),
+    "an archive": Case("x.npy", put(b"PK\x03\x04" + bytes(40)), UNREADABLE),
+    "a bit that flipped": Case("x.png", put(flipped(saved(COLORS, "PNG"), 20)), UNREADABLE),
     "JPEG of 12 bits": Case("x.jpg", put(saved(COLORS, "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")),
         NO_PICTURE),
     # called what they are not, or odd, but right
@@ -115,6 +122,18 @@ PICTURES: dict[str, Case] = {
     "TIFF that unpacks to 10 GB": Case("x.tif", put(tiff(grey(100_000, 100_000), bytes(100))), BOMB),
     "BMP of pixels that are not there": Case("x.bmp", put(saved(COLORS, "BMP").replace(
         struct.pack("<ii", 17, 12), struct.pack("<ii", 9_000, 9_000))), UNREADABLE),
+    "TIFF of bands that unpack to 100 GB": Case("x.tif", put(tiff(grey(100_000, 100_000, t259=8, t277=5, t322=16,
+        t323=16), bytes(100))), BOMB),
+    "PNG of no columns": Case("x.png", put(png((0, 12, 8, 2))), NO_PICTURE),
+    "TIFF of no columns": Case("x.tif", put(tiff(grey(12, 0))), "holds no pixels"),
+    # tags of TIFF
+    "TIFF of a width in words": Case("x.tif", put(tiff(grey(12, 17, t256=(2, 4, 0x00656E6F), t277=5), bytes(204 * 5))),
+        UNREADABLE),
+    "TIFF of 4 billion depths": Case("x.tif", put(tiff(grey(12, 17, t258=(3, 2**32 - 1, 8)), bytes(204))), UNREADABLE),
+    "TIFF of tiles of no width": Case("x.tif", put(tiff(grey(12, 17, t322=0, t323=16, t277=5), bytes(204 * 5))),
+        UNREADABLE),
+    "TIFF whose next page is itself": Case("x.tif", put(tiff(grey(12, 17), COLORS[..., 0].tobytes(), then=8)),
+        shows=COLORS[..., :1].repeat(3, -1)),
     # arrays
     "pickled objects": Case("x.npy", trap, "Object arrays cannot be loaded"),
     "a pickle": Case("x.npy", pickled, UNREADABLE),
@@ -127,5 +146,8 @@ PICTURES: dict[str, Case] = {
     "NaN": Case("x.npy", put(as_npy(np.where(FLOATS > 0.1, FLOATS, np.nan))), "values that are NaN or infinite"),
     "infinite": Case("x.tif", lambda path: tifffile.imwrite(path, np.full((12, 17), np.inf, np.float32)),
         "204 values that are NaN or infinite"),
+    "an array of more than any memory": Case("x.npy", put(npy_header(HEADER % "1000000000, 1000000000")),
+        UNREADABLE),
+    "an array's header, cut": Case("x.npy", put(npy_header("{'descr': (\n")), UNREADABLE),
     "complex": Case("x.npy", put(as_npy(FLOATS * 1j)), "images are integers or floats"),
 }  # fmt: skip
