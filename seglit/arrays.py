@@ -82,7 +82,7 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
     if array.ndim == 3 and not (axes[0] == "Q" and _bands_are_last(array.shape, bands)):
         (other,) = (place for place, axis in enumerate(axes) if axis not in "YX")
         array = np.moveaxis(array, other, -1)
-    return _native(array), None if tag is None else int(tag.value)
+    return _native(array), None if tag is None else as_orientation(tag.value)
 
 
 @contextmanager
@@ -103,6 +103,11 @@ def decoding(path: Path) -> Iterator[None]:
             raise unreadable(path, error) from error
         coding = str(error).partition(" requires")[0].strip("<>")
         raise InputError(f"{path}: is coded as {coding}; to read such TIFFs: pip install imagecodecs") from error
+
+
+def as_orientation(stated: object) -> int | None:
+    """An EXIF orientation, 1 to 8; None for a value that is none."""
+    return next((orientation for orientation in range(1, 9) if stated == orientation), None)
 
 
 def turn(array: npt.NDArray[Any], orientation: int | None) -> npt.NDArray[Any]:

@@ -1,5 +1,6 @@
 """Reading image and mask files into arrays, as they would be seen: turned by EXIF, every band in its own type."""
 
+import struct
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from seglit.arrays import (
     SIDEWAYS,
+    as_orientation,
     as_pixels,
     as_stored,
     decoding,
@@ -26,6 +28,16 @@ from seglit.labels import Labels
 # What Pillow only warns of, and then takes a default for: a tag that says how a TIFF's pixels lie.
 _NO_LAYOUT = r"(?s).*Skipping tag (25[6-9]|262|273|27[7-9]|284|317|32[0-5]|338|339)\b"
 _COLOR_MODES = {1: "L", 3: "RGB"}
+# How each EXIF orientation is turned upright (EXIF 2.32, 4.6.5).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,7 @@ class Picture:
             return self
         if not isinstance(self.pixels, Image.Image):
             return replace(self, pixels=turn(self.pixels, orientation))
-        self.pixels.getexif()[ExifTags.Base.Orientation] = orientation
-        return replace(self, pixels=ImageOps.exif_transpose(self.pixels))
+        return replace(self, pixels=_turn(self.pixels, orientation))
 
     def array(self) -> npt.NDArray[Any]:
         """The image (H, W, C) with all its bands: uint8, uint16, int16 or float32. Palettes and CMYK become RGB.
@@ -177,12 +188,12 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
             with path.open("rb") as file, Image.open(file) as picture:
                 _check_size(path, picture.height, picture.width)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
-                orientation = picture.getexif().get(ExifTags.Base.Orientation)  # loading turns a TIFF and drops it
+                orientation = _orientation(picture)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
                 if not _is_deep(picture, coding) and not _has_more_bands(picture, bands):
                     picture.load()
                     picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
-                    return Picture(path, ImageOps.exif_transpose(picture), orientation, file_format)
+                    return Picture(path, _turn(picture, _orientation(picture)), orientation, file_format)
         except UnidentifiedImageError:
             if not _is_tiff(path):
                 raise unreadable(path, "of no known format, or cut off") from None
@@ -256,6 +267,21 @@ def as_pair(
             f"`mask_colors: {{{labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
         )
     return image, labels.encode(stored, str(mask.path))
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    """The EXIF orientation that a picture states; none where its EXIF is broken, which all programs pass over."""
+    if picture.format == "PNG":  # its EXIF may stand behind the pixels, of which what is wrong must be raised
+        picture.load()
+    try:
+        return as_orientation(picture.getexif().get(ExifTags.Base.Orientation))
+    except (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+        return None
+
+
+def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
+    """A copy of a stored picture, turned upright."""
+    return picture.copy() if orientation in (None, 1) else picture.transpose(_UPRIGHT[orientation])
 
 
 def _check_size(path: Path, height: int, width: int) -> None:

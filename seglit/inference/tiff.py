@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from seglit.arrays import decoding
+from seglit.arrays import as_orientation, decoding
 from seglit.images import Picture
 
 SUFFIXES = (".tif", ".tiff")
@@ -67,7 +67,7 @@ class LargeTiff:
         """Whether it is large, and rows of it can be read: upright, no palette, in tiles or in strips of few rows."""
         page = self._page
         plain = page.photometric in (1, 2) or (page.photometric == 6 and page.compression == 7)
-        upright = _orientation(page) == 1
+        upright = _is_upright(page)
         one_page = len(self._file.series[0].pages) == 1 and page.imagedepth == 1
         pieces = page.is_memmappable or (page.tilelength if page.is_tiled else page.rowsperstrip) <= _TALLEST
         large = page.imagelength * page.imagewidth > LARGE
@@ -157,7 +157,7 @@ def _tiles(bands: Iterable[Array], shape: tuple[int, ...], dtype: Any) -> Iterat
 
 
 def _georeference(page: Any) -> list[Tag]:
-    if _orientation(page) != 1:
+    if not _is_upright(page):
         return []
     tags = (page.tags.get(code) for code in _GEOREFERENCE)
     # ASCII values are counted anew: tifffile drops the byte that ends them
@@ -168,6 +168,6 @@ def _georeference(page: Any) -> list[Tag]:
     ]
 
 
-def _orientation(page: Any) -> int:
+def _is_upright(page: Any) -> bool:
     tag = page.tags.get(ExifTags.Base.Orientation)
-    return 1 if tag is None else int(tag.value)
+    return tag is None or as_orientation(tag.value) in (None, 1)

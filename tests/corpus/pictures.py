@@ -68,6 +68,12 @@ def pickled(path: Path) -> None:
     path.write_bytes(pickle.dumps(Trap(path.with_name("sprung"))))
 
 
+def with_exif(content: bytes) -> bytes:
+    """A JPEG of one colour, with these bytes for EXIF."""
+    jpeg, payload = saved(EVEN, "JPEG", dpi=(72, 72)), b"Exif\0\0" + content
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+
+
 EVEN = np.full((12, 17, 3), 200, np.uint8)
 WIDE = np.random.default_rng(1).integers(0, 256, (1, 66_000, 3), np.uint8)
 CMYK = np.random.default_rng(2).integers(0, 256, (12, 17, 4), np.uint8)
@@ -115,6 +121,12 @@ PICTURES: dict[str, Case] = {
         shows=COLORS),
     "a palette": Case("x.png", put(png((3, 1, 8, 3), (b"PLTE", bytes(range(9))), rows=b"\0\2\0\1")),
         shows=np.array([[[6, 7, 8], [0, 1, 2], [3, 4, 5]]])),
+    # EXIF that says nothing
+    "EXIF that is noise": Case("x.jpg", put(with_exif(b"noise")), shows=EVEN),
+    "EXIF, cut": Case("x.jpg", put(with_exif(tiff({274: (3, 1, 6)})[:14])), shows=EVEN),
+    "an orientation of 99": Case("x.jpg", put(with_exif(tiff({274: (3, 1, 99)}))), shows=EVEN),
+    "an orientation in words": Case("x.tif", put(tiff(grey(12, 17, t274=(2, 4, 0x00786973)), COLORS[..., 0].tobytes())),
+        shows=COLORS[..., :1].repeat(3, -1)),
     # more than is safe, and less than there is
     "PNG that unpacks to 30 GB": Case("x.png", put(png((100_000, 100_000, 8, 2))), BOMB),
     "JPEG that unpacks to 13 GB": Case("x.jpg", put(saved(COLORS, "JPEG").replace(
