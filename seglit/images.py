@@ -25,6 +25,9 @@ from seglit.arrays import (
 from seglit.errors import InputError
 from seglit.labels import Labels
 
+# What pictures are, whatever they are called. Pillow's other formats are nothing that anyone means by .png, and one of
+# them (EPS) is a program, which it would have Ghostscript run.
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 # What Pillow only warns of, and then takes a default for: a tag that says how a TIFF's pixels lie.
 _NO_LAYOUT = r"(?s).*Skipping tag (25[6-9]|262|273|27[7-9]|284|317|32[0-5]|338|339)\b"
 _COLOR_MODES = {1: "L", 3: "RGB"}
@@ -185,13 +188,15 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         warnings.filterwarnings("error", _NO_LAYOUT)
         try:
             # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
-            with path.open("rb") as file, Image.open(file) as picture:
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
                 _check_size(path, picture.height, picture.width)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = _orientation(picture)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
                 if not _is_deep(picture, coding) and not _has_more_bands(picture, bands):
                     picture.load()
+                    if picture.mode == "LAB":
+                        raise InputError(f"{path}: its colours are coded as CIELAB, which is not read; save it as RGB")
                     picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
                     return Picture(path, _turn(picture, _orientation(picture)), orientation, file_format)
         except UnidentifiedImageError:

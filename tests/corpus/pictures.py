@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import tifffile
 from PIL import Image
@@ -74,6 +75,7 @@ def with_exif(content: bytes) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
 
 
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(sprung) (w) file closefile\nshowpage\n"
 EVEN = np.full((12, 17, 3), 200, np.uint8)
 WIDE = np.random.default_rng(1).integers(0, 256, (1, 66_000, 3), np.uint8)
 CMYK = np.random.default_rng(2).integers(0, 256, (12, 17, 4), np.uint8)
@@ -100,6 +102,9 @@ PICTURES: dict[str, Case] = {
     "a bit that flipped": Case("x.png", put(flipped(saved(COLORS, "PNG"), 20)), UNREADABLE),
     "JPEG of 12 bits": Case("x.jpg", put(saved(COLORS, "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")),
         NO_PICTURE),
+    "PostScript": Case("x.png", put(POSTSCRIPT), NO_PICTURE),
+    "TIFF of CIELAB": Case("x.tif", put(tiff(grey(12, 17, t262=8, t277=3), COLORS.tobytes())),
+        "coded as CIELAB"),
     # called what they are not, or odd, but right
     "PNG called JPEG": Case("x.jpg", put(saved(COLORS, "PNG")), shows=COLORS),
     "TIFF called PNG": Case("x.png", put(saved(COLORS, "TIFF")), shows=COLORS),
@@ -121,6 +126,8 @@ PICTURES: dict[str, Case] = {
         shows=COLORS),
     "a palette": Case("x.png", put(png((3, 1, 8, 3), (b"PLTE", bytes(range(9))), rows=b"\0\2\0\1")),
         shows=np.array([[[6, 7, 8], [0, 1, 2], [3, 4, 5]]])),
+    "16-bit PNG, a bit that flipped": Case("x.png", lambda path: cv2.imwrite(str(path), COLORS.astype(np.uint16) * 257)
+        and path.write_bytes(flipped(path.read_bytes(), 20)), UNREADABLE),
     # EXIF that says nothing
     "EXIF that is noise": Case("x.jpg", put(with_exif(b"noise")), shows=EVEN),
     "EXIF, cut": Case("x.jpg", put(with_exif(tiff({274: (3, 1, 6)})[:14])), shows=EVEN),
