@@ -143,10 +143,12 @@ def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     """A mask's integers (H, W), or (H, W, 3) of three or four bands.
 
     Raises:
-        InputError: The values are no integers, or of more bands than a colour and its alpha.
+        InputError: The values are no integers, larger than int64, or of more bands than a colour and its alpha.
     """
     if array.dtype.kind not in "ui":
         raise InputError(f"{path}: holds {array.dtype} values; masks hold integers: save it as such")
+    if array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{path}: holds the value {array.max()}; masks hold integers of 64 bits with a sign")
     bands = 1 if array.ndim == 2 else array.shape[2]
     if bands > 4:
         raise InputError(f"{path}: holds {bands} bands; masks have one value a pixel, or one colour")

@@ -106,6 +106,8 @@ MASKS: dict[str, Case] = {
         "holds float32 values; masks hold integers", WRONG),
     "NaN": Case("x.npy", array(lambda m: np.where(m, np.nan, 0)), "holds float64 values", WRONG),
     "names": Case("x.npy", array(lambda m: np.array(["dark", "bright"])[m]), "holds <U6 values", WRONG),
+    "64 bits, all of them": Case("x.npy", array(lambda m: m * np.uint64(2**64 - 1)), "the value 18446744073709551615",
+        WRONG),
     "pickled objects": Case("x.npy", lambda path, _: trap(path), "Object arrays cannot be loaded", WRONG),
     "five bands": Case("x.npy", array(lambda m: m[..., None].repeat(5, -1)), "holds 5 bands", WRONG),
     "colours of 16 bits": Case("x.npy", array(lambda m: m[..., None] * np.array([0, 300, 600])),
