@@ -1,6 +1,7 @@
 """The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
 
 import difflib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -43,8 +44,10 @@ def _run(args: list[str], debug: bool) -> int:
     import logging
     import warnings
 
-    from seglit.errors import InputError
+    from seglit.errors import InputError, one_line
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: names of files need be no Unicode
     # what Lightning advertises at every start
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
@@ -63,9 +66,7 @@ def _run(args: list[str], debug: bool) -> int:
     except InputError as error:
         if debug:
             raise
-        # a reading process wraps its error in its own traceback; the message is the last line
-        line = str(error).strip().splitlines()[-1].removeprefix("seglit.errors.InputError: ")
-        print(f"seglit: error: {line}", file=sys.stderr)
+        print(f"seglit: error: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 
