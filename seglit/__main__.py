@@ -80,7 +80,7 @@ def _inspect(args: list[str]) -> int:
 def _predict(args: list[str]) -> int:
     from seglit.inference.command import predict
 
-    return int(_call(predict, "predict", _gather(args, predict)))
+    return int(_call(predict, "predict", *_gather(args, predict)))
 
 
 def _write_shapes(args: list[str]) -> None:
@@ -89,12 +89,15 @@ def _write_shapes(args: list[str]) -> None:
     _call(write_folder, "shapes", args)
 
 
-def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
-    """Makes one list, as the parser wants it, of what follows the first argument without a name."""
+def _gather(args: list[str], function: Callable[..., Any]) -> tuple[list[str], dict[str, list[str]]]:
+    """Tells what is for the parser from the last argument that has no name, a list.
+
+    The parser would take that as one text of YAML, in which some names of files mean something else, or nothing.
+    """
     import inspect
-    import json
 
     parameters = inspect.signature(function).parameters
+    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
     named: list[str] = []
     plain: list[str] = []
     rest = iter(args)
@@ -106,10 +109,13 @@ def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
         parameter = parameters.get(arg[2:])
         if parameter is not None and parameter.annotation is not bool:
             named += [value for value in [next(rest, None)] if value is not None]
-    return [*plain[:1], *([json.dumps(plain[1:])] if plain[1:] else []), *named]
+    single, several = plain[: len(required) - 1], plain[len(required) - 1 :]
+    return [*single, *named], {required[-1]: several} if several else {}
 
 
-def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
+def _call(
+    function: Callable[..., Any], command: str, args: list[str], lists: dict[str, list[str]] | None = None
+) -> Any:
     """Calls a plain function with the command line's arguments: its signature is the command line."""
     import inspect
     from argparse import ArgumentError
@@ -122,8 +128,9 @@ def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
     parameters = inspect.signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
     args = [f"{arg}=true" if arg in switches else arg for arg in args]
+    options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
     try:
-        return auto_cli(function, args=args, prog=f"seglit {command}", exit_on_error=False, allow_abbrev=False)
+        return auto_cli(function, args=args, set_defaults=lists, **options)
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
 

@@ -63,7 +63,8 @@ def read_all(data: SegmentationDataModule) -> dict[str, tuple[Array, Array]]:
 
 def read_written(file: Path) -> dict[str, tuple[Array, Array]]:
     """What the configuration reads that `seglit inspect` wrote in the folder it was called in."""
-    settings = yaml.safe_load(file.read_text(encoding="utf-8"))["init_args"]
+    # as jsonargparse does; the other loader takes more
+    settings = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["init_args"]
     settings.pop("augment")
     with chdir(file.parent):
         return read_all(FolderDataModule(**settings, num_workers=0))
