@@ -179,7 +179,7 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         InputError: The file is missing, no picture, cut off, or coded in a way that is not read.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'a link that leads to no file' if path.is_symlink() else 'no such file'}")
     if path.suffix.lower() == ".npy":
         return Picture(path, read_npy(path), None, "NPY")
     coding, orientation, file_format = "", None, "TIFF"

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from seglit.errors import InputError
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".npy")
 _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
 
@@ -11,17 +13,28 @@ _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$
 def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
     """Names the pictures of every folder from this one down, in order.
 
-    Links are followed, but not in a circle (`above` are the folders that lead here). Hidden files and folders, and
-    what archives of macOS bring along, are passed over.
+    Links are followed, but not in a circle (`above` are the folders that lead here); one that leads nowhere is a
+    picture that cannot be read. Hidden files and folders, and what archives of macOS bring along, are passed over.
+
+    Raises:
+        InputError: A folder may not be read.
     """
-    real = folder.resolve()
-    if not folder.is_dir() or real in above:
+    if not folder.is_dir() or (real := folder.resolve()) in above:
         return
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-    yield folder, [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
+        names = [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and _is_file(entry)]
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+    yield folder, names
     for entry in entries:
         if entry.suffix.lower() not in SUFFIXES and entry.is_dir():
             yield from picture_folders(entry, above | {real})
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, or a link that was one's."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def pictures_below(folder: Path) -> list[Path]:

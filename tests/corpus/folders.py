@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from errno import EACCES
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -108,6 +109,49 @@ def folders(images: str, masks: str) -> dict[str, str]:
     return {"images": f"{images}/{{split}}", "masks": f"{masks}/{{split}}"}
 
 
+def beside(*extra: Callable[[Path], object]) -> Callable[[Path], None]:
+    """The good pairs, and something that is none."""
+
+    def make(root: Path) -> None:
+        good(root)
+        for each in extra:
+            each(root)
+
+    return make
+
+
+def link(name: str, to: str) -> Callable[[Path], None]:
+    return lambda root: (root / name).symlink_to(root / to)
+
+
+def pipe(name: str) -> Callable[[Path], None]:
+    return lambda root: os.mkfifo(root / name)
+
+
+def file(name: str, content: bytes = b"") -> Callable[[Path], object]:
+    def write(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+    return write
+
+
+def locked(name: str) -> Callable[[Path], None]:
+    """Takes away the right to read a file or folder, which stops everyone but root."""
+
+    def lock(root: Path) -> None:
+        (root / name).chmod(0)
+        if os.access(root / name, os.R_OK):
+            raise PermissionError(EACCES, "root may read everything")
+
+    return lock
+
+
+IMAGE, MASK = (file(f"{kind}/train/z.png", saved(array, "PNG")) for kind, array in
+               (("images", image("z")), ("masks", truth(image("z")) // 255)))  # fmt: skip
+LEFT_BEHIND = ("._a.png", ".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
+NOWHERE = "a link that leads to no file"
+
 FOLDERS: dict[str, Case] = {
     **{f"a name of {kind}": Case(named(name, broken=False), reads=(*GOOD, name)) for kind, name in NAMES.items()},
     **{
@@ -119,6 +163,25 @@ FOLDERS: dict[str, Case] = {
         )
         for kind, name in NAMES.items()
     },
+    # what is no file
+    "a folder called x.png": Case(beside(file("images/train/x.png/y.png"), file("masks/train/x.png/y.png"))),
+    "pipes called x.png": Case(beside(pipe("images/train/x.png"), pipe("masks/train/x.png"))),
+    "a link that leads nowhere": Case(beside(link("images/train/z.png", "gone.png"), MASK),
+        {"unreadable_image": ["images/train/z.png"]}, plain=NOWHERE),
+    "a mask's link that leads nowhere": Case(beside(link("masks/train/z.png", "gone.png"), IMAGE),
+        {"unreadable_mask": ["masks/train/z.png"]}, plain=NOWHERE),
+    "a link to itself": Case(beside(link("images/train/z.png", "images/train/z.png"), MASK),
+        {"unreadable_image": ["images/train/z.png"]}, plain=NOWHERE),
+    "a folder that is a link to itself": Case(beside(link("images/test", "images/test"))),
+    "a link back to its folder": Case(beside(link("images/train/again", "images/train"))),
+    "what systems leave behind": Case(beside(*(file(f"{folder}/{name}", b"\0\5\x16\7") for name in LEFT_BEHIND
+        for folder in ("images/train", "masks/train", "__MACOSX/images/train")))),
+    # what may not be read
+    "an image that may not be read": Case(beside(IMAGE, MASK, locked("images/train/z.png")),
+        {"unreadable_image": ["images/train/z.png"]}, plain="Permission denied"),
+    "a folder that may not be read": Case(beside(locked("masks/train")), error="the folder cannot be read (Permission",
+        plain="the folder cannot be read (Permission denied)"),
+    # folders of other names
     "folders that look like rich's markup": Case(moved(*BRACKETS), settings=folders(*BRACKETS)),
     "folders that go on as YAML": Case(moved(*INJECTED), settings=folders(*INJECTED)),
-}
+}  # fmt: skip

@@ -34,7 +34,7 @@ def test_a_folder_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, 
     try:
         case.make(root)
     except OSError as refusal:
-        pytest.skip(f"this system has no such files: {refusal.strerror}")
+        pytest.skip(f"cannot be made here: {refusal.strerror}")
     inspected = inspect(run, root)
     if case.error:
         assert inspected.code == 2
