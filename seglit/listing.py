@@ -1,8 +1,12 @@
 """Which pictures there are: those of a folder, and those that a list file or a table names."""
 
+import codecs
+import csv
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from seglit.errors import InputError
 
@@ -51,9 +55,32 @@ def read_list(path: Path, folder: str = "") -> list[str]:
         folder: The images' folder, relative to the data root.
     """
     names = []
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        if line.strip():
-            found = _LISTED.match(line.strip())
-            name = found[1] if found else line.strip()
+    with _open_text(path) as lines:
+        for line in filter(None, map(str.strip, lines)):
+            found = _LISTED.match(line)
+            name = found[1] if found else line
             names.append(name.removeprefix("./").lstrip("/").removeprefix(f"{folder}/"))
     return names
+
+
+@contextmanager
+def reading_table(path: Path) -> "Iterator[csv.DictReader[str]]":
+    """A CSV, whose first row names its columns, to read row by row; cells that are not there are ''.
+
+    Raises:
+        InputError: It is no CSV.
+    """
+    with _open_text(path, newline="") as lines:
+        rows = csv.DictReader(lines, restval="")
+        try:
+            yield rows
+        except csv.Error as error:
+            raise InputError(f"{path}, line {rows.line_num}: cannot be read as a CSV ({error})") from error
+
+
+def _open_text(path: Path, newline: str | None = None) -> TextIO:
+    """Opens a text in UTF-8, or in UTF-16 where it says so, as of Excel and PowerShell; other bytes, as in names."""
+    with path.open("rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    coding, errors = ("utf-16", "replace") if wide else ("utf-8-sig", "surrogateescape")
+    return path.open(encoding=coding, errors=errors, newline=newline)

@@ -129,7 +129,10 @@ def _flow(value: Any) -> str:
     if isinstance(value, str):
         plain = value and value[0].isalpha() and all(c.isalnum() or c in "_-./" for c in value)
         if any("\ud800" <= each <= "\udfff" for each in value):
-            raise InputError(f"{value}: the name is no Unicode, and so cannot be written to a configuration; rename it")
+            raise InputError(
+                f"{value}: the name is no Unicode, and so cannot be written to a configuration; rename it, or save as "
+                "UTF-8 what lists it"
+            )
         # What is not printed ends a line of YAML or is refused there; its escapes are Python's, as they are JSON's.
         return value if plain and value.lower() not in _RESERVED else printable(json.dumps(value, ensure_ascii=False))
     if isinstance(value, dict):

@@ -149,6 +149,35 @@ def locked(name: str) -> Callable[[Path], None]:
 
 IMAGE, MASK = (file(f"{kind}/train/z.png", saved(array, "PNG")) for kind, array in
                (("images", image("z")), ("masks", truth(image("z")) // 255)))  # fmt: skip
+
+
+def flat(root: Path) -> None:
+    """The good pairs, in two folders."""
+    for name in GOOD:
+        pair(root, name, split="")
+
+
+def listed(*extra: Callable[[Path], object]) -> Callable[[Path], None]:
+    def make(root: Path) -> None:
+        flat(root)
+        for each in extra:
+            each(root)
+
+    return make
+
+
+def table(*rows: str, columns: str = "image,mask,split", coding: str = "utf-8") -> Callable[[Path], None]:
+    """The good pairs, and a CSV with rows of the first four and these."""
+    four = [
+        f"images/train/{name}.png,masks/train/{name}.png,{split}" for name, split in zip("abcd", SPLIT, strict=True)
+    ]
+    return beside(file("pairs.csv", "\n".join([columns, *four, *rows]).encode(coding)))
+
+
+SPLIT = ("train", "train", "train", "val")
+FLAT: dict[str, Any] = {"images": "images", "masks": "masks", "splits": {"val": 0.2}}
+LISTS: dict[str, Any] = FLAT | {"splits": {"train": "train.txt", "val": "val.txt"}}
+CSV = {"pairs": "pairs.csv"}
 LEFT_BEHIND = ("._a.png", ".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
 NOWHERE = "a link that leads to no file"
 
@@ -184,4 +213,47 @@ FOLDERS: dict[str, Case] = {
     # folders of other names
     "folders that look like rich's markup": Case(moved(*BRACKETS), settings=folders(*BRACKETS)),
     "folders that go on as YAML": Case(moved(*INJECTED), settings=folders(*INJECTED)),
+    # list files
+    "a pipe called train.txt": Case(listed(pipe("train.txt")), settings=FLAT),
+    "a folder called train.txt": Case(listed(file("train.txt/x")), settings=FLAT),
+    "a list that is none": Case(listed(file("train.txt", bytes(range(256)))), settings=FLAT),
+    "lists in UTF-16": Case(listed(file("train.txt", "a\r\nb\r\nc".encode("utf-16")),
+        file("val.txt", "e\r\n".encode("utf-16"))), reads=("a", "b", "c", "e"), settings=LISTS),
+    "a list that names what is not there": Case(listed(file("train.txt", b"a\nb\nz\n"), file("val.txt", b"e")),
+        {"listed_but_missing": ["images/z.*"]}, ("a", "b", "e"), plain="1 of its names have no image, first 'z'",
+        settings=LISTS),
+    # tables
+    "a pipe called x.csv": Case(beside(pipe("x.csv"))),
+    "a folder called x.csv": Case(beside(file("x.csv/x"))),
+    "another table, in Latin-1": Case(beside(file("x.csv", b"camera\nL\xf6wenz\xe4hne\n"))),
+    "a table that macOS left behind": Case(beside(file("._pairs.csv", b"\0\5\x16\7\xff"))),
+    "an empty table": Case(beside(file("pairs.csv")), plain="no column 'image'", settings=CSV),
+    "a table of no rows": Case(beside(file("pairs.csv", b"image,mask,split\n")), error="no image has a mask (table of",
+        plain="no images for the split 'train' (looked in pairs.csv)", settings=CSV),
+    "a table without masks": Case(table(columns="image,label,split"), plain="no column 'mask'", settings=CSV),
+    "a table with semicolons": Case(beside(file("pairs.csv", b"image;mask\na;b\n")), plain="its columns are image;mask",
+        settings=CSV),
+    "a table in UTF-16": Case(table(coding="utf-16"), reads=("a", "b", "c", "d"), settings=CSV),
+    "a table in Latin-1": Case(table("images/train/\xe4.png,masks/train/a.png,val", coding="latin1"),
+        error="save as UTF-8 what lists it", plain="\\udce4.png: no such file", settings=CSV),
+    "a table with NUL": Case(table("images/train/a\0.png,masks/train/a.png,val"),
+        {"listed_but_missing": ["images/train/a\0.png"]}, ("a", "b", "c", "d"), plain="a\\x00.png: no such file",
+        settings=CSV),
+    "a row that ends early": Case(table("images/val/e.png"), error="line 6: split is ''", plain="line 6: mask is empty",
+        settings=CSV),
+    "a row that has no mask": Case(table("images/val/e.png,,val"), {"listed_but_missing": ["images/val/e.png"]},
+        ("a", "b", "c", "d"), plain="line 6: mask is empty", settings=CSV),
+    "a row that has no image": Case(beside(file("pairs.csv", b"mask,image,split\nmasks/train/a.png\n")),
+        error="line 2: image is empty", plain="line 2: image is empty", settings=CSV),
+    "a row of more cells": Case(table("images/val/e.png,masks/val/e.png,val,more,,cells"), settings=CSV),
+    "a quote that does not end": Case(beside(file("pairs.csv", b'image,mask,split\n"images/train/a.png,masks')),
+        error="line 2: split is ''", plain="line 2: image", settings=CSV),
+    "a cell of 200,000 letters": Case(table("x" * 200_000), error="pairs.csv, line 5: cannot be read as a CSV (field",
+        plain="pairs.csv, line 5: cannot be read as a CSV (field larger", settings=CSV),
+    "a row that leads out": Case(table("../data/images/val/e.png,masks/val/e.png,val"), error="a path leaves",
+        plain="leaves the data root", settings=CSV),
+    "a row from the root on": Case(table("/etc/x.png,masks/val/e.png,val"), error="a path leaves",
+        plain="image /etc/x.png leaves the data root", settings=CSV),
+    "a split of another name": Case(table("images/val/e.png,masks/val/e.png,holdout"), error="line 6: split",
+        plain="line 6: split is 'holdout'", settings=CSV),
 }  # fmt: skip
