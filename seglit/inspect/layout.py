@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seglit.errors import InputError
-from seglit.inspect.names import SAME, SPLITS, Pattern, find_endings, find_pattern, role_of, split_of, tell_apart
+from seglit.inspect.names import (
+    SAME,
+    SPLITS,
+    Pattern,
+    core_of,
+    find_endings,
+    find_pattern,
+    role_of,
+    split_of,
+    tell_apart,
+)
 from seglit.listing import SUFFIXES, picture_folders, pictures_below, read_list, reading_table
 
 _SHARES = {"val": 0.1, "test": 0.2}
@@ -318,20 +328,24 @@ def _match(
     images: Iterable[Path], masks: Iterable[Path], pattern: Pattern, image_root: Path = Path(), mask_root: Path = Path()
 ) -> _Matched:
     image_before, image_after, mask_before, mask_after = pattern
-    stored = {_core(path, mask_root, mask_before, mask_after): path for path in masks}
+    masks = list(masks)
+    stored = {core: path for path in masks if (core := _core(path, mask_root, mask_before, mask_after))}
     pairs, alone = [], []
     for image in images:
-        mask = stored.pop(_core(image, image_root, image_before, image_after), None)
+        mask = stored.pop(_core(image, image_root, image_before, image_after) or "", None)
         if mask is None:
             alone.append(image)
         else:
             pairs.append((image, mask))
-    return _Matched(pairs, alone, list(stored.values()))
+    taken = {mask for _, mask in pairs}
+    return _Matched(pairs, alone, [mask for mask in masks if mask not in taken])
 
 
-def _core(path: Path, root: Path, before: str, after: str) -> str:
+def _core(path: Path, root: Path, before: str, after: str) -> str | None:
+    """The part of a path that those of an image and its mask share; None where its name has not the pattern's ends."""
     folder = path.parent.relative_to(root).as_posix() if root != Path() else ""
-    return f"{folder}/{path.stem.removeprefix(before).removesuffix(after)}"
+    core = core_of(path.stem, before, after)
+    return None if core is None else f"{folder}/{core}"
 
 
 def _divide(root: Path, layout: Layout, folder: Path) -> None:

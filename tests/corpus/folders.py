@@ -213,6 +213,13 @@ FOLDERS: dict[str, Case] = {
     # folders of other names
     "folders that look like rich's markup": Case(moved(*BRACKETS), settings=folders(*BRACKETS)),
     "folders that go on as YAML": Case(moved(*INJECTED), settings=folders(*INJECTED)),
+    # names that do not match
+    "the mask's name in another form of Unicode": Case(
+        beside(lambda root: pair(root, "caf\u00e9", mask_name="cafe\u0301")),
+        {"image_without_mask": ["images/train/caf\u00e9.png"]}, plain="its mask caf\u00e9.* is not in"),
+    "one pair of other endings": Case(beside(lambda root: pair(root, "f_rgb", mask_name="f_gt")),
+        {"image_without_mask": ["images/train/f_rgb.png"]}, plain="its mask f_rgb.* is not in"),
+    "two masks of an image": Case(beside(file("masks/train/a.bmp", saved(truth(image("z")) // 255, "BMP")))),
     # list files
     "a pipe called train.txt": Case(listed(pipe("train.txt")), settings=FLAT),
     "a folder called train.txt": Case(listed(file("train.txt/x")), settings=FLAT),
