@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import io
 import itertools
 import sys
 from collections.abc import Callable
@@ -53,8 +54,10 @@ def _run(args: list[str], debug: bool) -> int:
     import logging
     import warnings
 
-    from seglit.errors import InputError
+    from seglit.errors import InputError, one_line
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: names of files need be no Unicode
     # what Lightning advertises at every start
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
@@ -69,23 +72,22 @@ def _run(args: list[str], debug: bool) -> int:
     except InputError as error:
         if debug:
             raise
-        # a reading process wraps its error in its own traceback; the message is the last line
-        line = str(error).strip().splitlines()[-1].removeprefix("seglit.errors.InputError: ")
-        print(f"seglit: error: {line}", file=sys.stderr)
+        print(f"seglit: error: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 
 
-def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
-    """Makes one list, as the parser wants it, of the arguments without a name that the last such parameter takes."""
+def _gather(args: list[str], function: Callable[..., Any]) -> tuple[list[str], dict[str, list[str]]]:
+    """Tells what is for the parser from the last argument that has no name, where that is a list.
+
+    The parser would take that as one text of YAML, in which some names of files mean something else, or nothing.
+    """
     import inspect
-    import json
 
     parameters = inspect.signature(function).parameters
     required = [each for each in parameters.values() if each.default is each.empty]
     if required[-1].annotation != list[str]:
-        return args
-    singles = len(required) - 1
+        return args, {}
     takes_value = {"--config", *(f"--{name}" for name, each in parameters.items() if each.annotation is not bool)}
     named: list[str] = []
     plain: list[str] = []
@@ -95,7 +97,8 @@ def _gather(args: list[str], function: Callable[..., Any]) -> list[str]:
             named += [arg, *itertools.islice(rest, 1 if arg in takes_value else 0)]
         else:
             plain.append(arg)
-    return [*plain[:singles], *([json.dumps(plain[singles:])] if plain[singles:] else []), *named]
+    single, several = plain[: len(required) - 1], plain[len(required) - 1 :]
+    return [*single, *named], {required[-1].name: several} if several else {}
 
 
 def _switch_on(args: list[str], switches: set[str]) -> list[str]:
@@ -128,9 +131,10 @@ def _call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
 
     parameters = inspect.signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
-    args = _gather(_switch_on(args, switches), function)
+    args, lists = _gather(_switch_on(args, switches), function)
+    options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
     try:
-        return auto_cli(function, args=args, prog=f"seglit {command}", exit_on_error=False, allow_abbrev=False)
+        return auto_cli(function, args=args, set_defaults=lists or None, **options)
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
 

@@ -1,9 +1,6 @@
 """What is more than an 8-bit picture into arrays: TIFFs of any bands and types, 16-bit PNG, and .npy."""
 
 import logging
-import lzma
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,9 @@ PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
 SIDEWAYS = (5, 6, 7, 8)
 """The EXIF orientations that swap height and width."""
 
+# What a TIFF unpacks to, in bytes, and by how much more than it stores, before it counts as a bomb.
+_MOST_BYTES = 2**32
+_MOST_TIMES = 100
 # Where OpenCV puts the bands of a 16-bit PNG, by how they are stored.
 _PNG_BANDS = {"I": [0], "LA": [0, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}
 
@@ -31,11 +31,8 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     Raises:
         InputError: The file holds no such array, or is cut off.
     """
-    try:
-        with path.open("rb") as file:
-            array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise unreadable(path, error) from error
+    with decoding(path), path.open("rb") as file:
+        array = np.load(file, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:
         found = f"an array {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
         raise InputError(f"{path}: holds {found}, not one (height, width) or (height, width, channels)")
@@ -52,7 +49,8 @@ def read_png(path: Path, stored: str) -> npt.NDArray[Any]:
     Raises:
         InputError: OpenCV cannot decode the file.
     """
-    array: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    with decoding(path):
+        array: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None:
         raise unreadable(path, "OpenCV does not decode it")
     bands: npt.NDArray[Any] = array.reshape(*array.shape[:2], -1)[..., _PNG_BANDS[stored]]
@@ -67,45 +65,49 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
         bands: How many are wanted; settles which axis they are where the file does not say.
 
     Raises:
-        InputError: The file is cut off, of a compression that needs imagecodecs, or no rows, columns and bands.
+        InputError: The file is cut off, of a compression that needs imagecodecs, of too many pixels, or no rows,
+            columns and bands.
     """
     import tifffile
 
-    with reading_tiff(path), tifffile.TiffFile(path) as file:
+    with decoding(path), tifffile.TiffFile(path) as file:
         series = file.series[0]
+        _check_size(path, series.size, series.nbytes, file.filehandle.size)
         array, axes = series.asarray(maxworkers=1), series.axes  # the reading processes are the parallelism
         tag = series.keyframe.tags.get(ExifTags.Base.Orientation)
-    kept = [place for place, axis in enumerate(axes) if axis in "YX" or array.shape[place] > 1]
-    array, axes = array.reshape([array.shape[place] for place in kept]), "".join(axes[place] for place in kept)
+        kept = [place for place, axis in enumerate(axes) if axis in "YX" or array.shape[place] > 1]
+        array, axes = array.reshape([array.shape[place] for place in kept]), "".join(axes[place] for place in kept)
     if array.ndim > 3 or not {"Y", "X"} <= set(axes):
         raise InputError(f"{path}: holds an array {array.shape} of the axes {axes}, not rows, columns and bands")
     if array.ndim == 3 and not (axes[0] == "Q" and _bands_are_last(array.shape, bands)):
         (other,) = (place for place, axis in enumerate(axes) if axis not in "YX")
         array = np.moveaxis(array, other, -1)
-    return _native(array), None if tag is None else int(tag.value)
+    return _native(array), None if tag is None else as_orientation(tag.value)
 
 
 @contextmanager
-def reading_tiff(path: Path) -> Iterator[None]:
-    """Says in one line what is wrong with a TIFF that is read by tifffile.
+def decoding(path: Path) -> Iterator[None]:
+    """Says in one line what is wrong with a file that a library reads.
 
     Raises:
-        InputError: The file is cut off, or of a compression that needs imagecodecs.
+        InputError: The file is cut off or broken, or of a compression that needs imagecodecs.
     """
-    import tifffile
-
     # What is wrong with a file is raised; what is odd about it would be said anew for every image.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    failures = (tifffile.TiffFileError, OSError, ValueError, IndexError, struct.error, zlib.error, lzma.LZMAError)
     try:
         yield
     except InputError:
         raise
-    except (*failures, RuntimeError) as error:  # imagecodecs' errors are RuntimeErrors
+    except Exception as error:  # a wrong number in a file is whatever error its use leads to
         if "requires the 'imagecodecs'" not in str(error):
             raise unreadable(path, error) from error
         coding = str(error).partition(" requires")[0].strip("<>")
         raise InputError(f"{path}: is coded as {coding}; to read such TIFFs: pip install imagecodecs") from error
+
+
+def as_orientation(stated: object) -> int | None:
+    """An EXIF orientation, 1 to 8; None for a value that is none."""
+    return next((orientation for orientation in range(1, 9) if stated == orientation), None)
 
 
 def turn(array: npt.NDArray[Any], orientation: int | None) -> npt.NDArray[Any]:
@@ -141,10 +143,12 @@ def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     """A mask's integers (H, W), or (H, W, 3) of three or four bands.
 
     Raises:
-        InputError: The values are no integers, or of more bands than a colour and its alpha.
+        InputError: The values are no integers, larger than int64, or of more bands than a colour and its alpha.
     """
     if array.dtype.kind not in "ui":
         raise InputError(f"{path}: holds {array.dtype} values; masks hold integers: save it as such")
+    if array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{path}: holds the value {array.max()}; masks hold integers of 64 bits with a sign")
     bands = 1 if array.ndim == 2 else array.shape[2]
     if bands > 4:
         raise InputError(f"{path}: holds {bands} bands; masks have one value a pixel, or one colour")
@@ -153,8 +157,19 @@ def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
 
 def unreadable(path: Path, reason: object) -> InputError:
     """The error for a file that is cut off or no picture."""
-    said = " ".join(str(reason).replace(str(path), path.name).split())
+    said = " ".join(str(reason).replace(str(path), path.name).split()) or type(reason).__name__
     return InputError(f"{path}: cannot be read as a picture ({said})")
+
+
+def _check_size(path: Path, values: int, unpacked: int, stored: int) -> None:
+    """Refuses an array before it is unpacked: of no values, or of a great many bytes from a few.
+
+    Pillow's limit of 89 million pixels would not do: scenes of satellites have more.
+    """
+    if not values:
+        raise InputError(f"{path}: holds no pixels")
+    if unpacked > max(_MOST_BYTES, _MOST_TIMES * stored):
+        raise unreadable(path, f"{stored:,} bytes that unpack to {unpacked:,} may be a decompression bomb")
 
 
 def _bands_are_last(shape: tuple[int, ...], bands: int | None) -> bool:

@@ -1,23 +1,46 @@
 """Reading image and mask files into arrays, as they would be seen: turned by EXIF, every band in its own type."""
 
-import re
+import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from seglit.arrays import SIDEWAYS, as_pixels, as_stored, read_npy, read_png, read_tiff, turn, unreadable
+from seglit.arrays import (
+    SIDEWAYS,
+    as_orientation,
+    as_pixels,
+    as_stored,
+    decoding,
+    read_npy,
+    read_png,
+    read_tiff,
+    turn,
+    unreadable,
+)
 from seglit.errors import InputError
 from seglit.labels import Labels
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".npy")
+# What pictures are, whatever they are called. Pillow's other formats are nothing that anyone means by .png, and one of
+# them (EPS) is a program, which it would have Ghostscript run.
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
+# What Pillow only warns of, and then takes a default for: a tag that says how a TIFF's pixels lie.
+_NO_LAYOUT = r"(?s).*Skipping tag (25[6-9]|262|273|27[7-9]|284|317|32[0-5]|338|339)\b"
 _COLOR_MODES = {1: "L", 3: "RGB"}
-_LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
+# How each EXIF orientation is turned upright (EXIF 2.32, 4.6.5).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +94,7 @@ class Picture:
             return self
         if not isinstance(self.pixels, Image.Image):
             return replace(self, pixels=turn(self.pixels, orientation))
-        self.pixels.getexif()[ExifTags.Base.Orientation] = orientation
-        return replace(self, pixels=ImageOps.exif_transpose(self.pixels))
+        return replace(self, pixels=_turn(self.pixels, orientation))
 
     def array(self) -> npt.NDArray[Any]:
         """The image (H, W, C) with all its bands: uint8, uint16, int16 or float32. Palettes and CMYK become RGB.
@@ -157,28 +179,29 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         InputError: The file is missing, no picture, cut off, or coded in a way that is not read.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'a link that leads to no file' if path.is_symlink() else 'no such file'}")
     if path.suffix.lower() == ".npy":
         return Picture(path, read_npy(path), None, "NPY")
     coding, orientation, file_format = "", None, "TIFF"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # said of sound BigTIFFs
+    with decoding(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is odd about a file would be said of every other anew
+        warnings.filterwarnings("error", _NO_LAYOUT)
+        try:
             # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
-            with path.open("rb") as file, Image.open(file) as picture:
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
+                _check_size(path, picture.height, picture.width)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
-                orientation = picture.getexif().get(ExifTags.Base.Orientation)  # loading turns a TIFF and drops it
+                orientation = _orientation(picture)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
                 if not _is_deep(picture, coding) and not _has_more_bands(picture, bands):
                     picture.load()
+                    if picture.mode == "LAB":
+                        raise InputError(f"{path}: its colours are coded as CIELAB, which is not read; save it as RGB")
                     picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
-                    return Picture(path, ImageOps.exif_transpose(picture), orientation, file_format)
-    except UnidentifiedImageError:
-        if not _is_tiff(path):
-            raise unreadable(path, "of no known format, or cut off") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise unreadable(path, error) from error
+                    return Picture(path, _turn(picture, _orientation(picture)), orientation, file_format)
+        except UnidentifiedImageError:
+            if not _is_tiff(path):
+                raise unreadable(path, "of no known format, or cut off") from None
     if file_format == "TIFF":
         array, orientation = read_tiff(path, bands)
     elif file_format == "PNG":
@@ -186,44 +209,6 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
     else:
         raise InputError(f"{path}: {file_format} of more than 8 bits is not read; save it as PNG, TIFF or .npy")
     return Picture(path, turn(array, orientation), orientation, file_format)
-
-
-def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
-    """Names the pictures of every folder from this one down, in order.
-
-    Links are followed, but not in a circle (`above` are the folders that lead here). Hidden files and folders, and
-    what archives of macOS bring along, are passed over.
-    """
-    real = folder.resolve()
-    if not folder.is_dir() or real in above:
-        return
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-    yield folder, [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()]
-    for entry in entries:
-        if entry.suffix.lower() not in SUFFIXES and entry.is_dir():
-            yield from picture_folders(entry, above | {real})
-
-
-def pictures_below(folder: Path) -> list[Path]:
-    """Every picture file below a folder, sorted by path; none where there is no such folder."""
-    return sorted(path / name for path, names in picture_folders(folder) for name in names)
-
-
-def read_list(path: Path, folder: str = "") -> list[str]:
-    """Reads the images that a list file names, one a line: relative to their folder, without suffix.
-
-    Args:
-        path: The list file. Its lines may name a mask after the image, and both from the data root on, as in
-            `images/a.jpg masks/a.png`.
-        folder: The images' folder, relative to the data root.
-    """
-    names = []
-    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-        if line.strip():
-            found = _LISTED.match(line.strip())
-            name = found[1] if found else line.strip()
-            names.append(name.removeprefix("./").lstrip("/").removeprefix(f"{folder}/"))
-    return names
 
 
 def read_image(path: Path, in_channels: int) -> npt.NDArray[Any]:
@@ -287,6 +272,29 @@ def as_pair(
             f"`mask_colors: {{{labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
         )
     return image, labels.encode(stored, str(mask.path))
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    """The EXIF orientation that a picture states; none where its EXIF is broken, which all programs pass over."""
+    if picture.format == "PNG":  # its EXIF may stand behind the pixels, of which what is wrong must be raised
+        picture.load()
+    try:
+        return as_orientation(picture.getexif().get(ExifTags.Base.Orientation))
+    except (LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+        return None
+
+
+def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
+    """A copy of a stored picture, turned upright."""
+    return picture.copy() if orientation in (None, 1) else picture.transpose(_UPRIGHT[orientation])
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    """Refuses a picture of no pixels, or of more than Pillow only warns of, before it is unpacked."""
+    if not height or not width:
+        raise InputError(f"{path}: holds no pixels: it is {height} x {width} (height x width)")
+    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
+        raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
 
 
 def _is_deep(picture: Image.Image, coding: str) -> bool:

@@ -43,7 +43,9 @@ Run = Callable[..., Outcome]
 
 def run_in(folder: Path, *args: object) -> Outcome:
     """Calls `seglit ARGS` in a folder; the next call finds an environment without traces of this one."""
-    out, err = io.StringIO(), io.StringIO()
+    # as a terminal is: what is no Unicode cannot be written
+    handlers = None, "backslashreplace"
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True) for errors in handlers)
     with mock.patch.dict(os.environ), chdir(folder), redirect_stdout(out), redirect_stderr(err):
         os.environ.pop("SEGLIT_RUN_FOLDER", None)
         code: int | str | None
@@ -51,7 +53,7 @@ def run_in(folder: Path, *args: object) -> Outcome:
             code = main([str(arg) for arg in args])
         except SystemExit as leave:  # of --help and --print_config
             code = leave.code
-    return Outcome(code, out.getvalue(), err.getvalue())
+    return Outcome(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 @pytest.fixture(autouse=True)

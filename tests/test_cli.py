@@ -208,8 +208,8 @@ def test_a_network_and_a_loss_from_a_file_in_the_working_directory(tmp_path: Pat
 def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list[str]) -> None:
     ddp = ["-c", str(REPOSITORY / "configs" / "hardware" / "ddp.yaml"), "--trainer.devices=2"]
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
-    other = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
-    (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": other}}))
+    another = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
+    (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": another}}))
     more = ["-c", "callbacks.yaml", "--experiment=two", "--trainer.max_epochs=1", "--data.batch_size=1"]
     done = seglit(tmp_path, "fit", *tiny, *ddp, *on_cpu, *more)
     assert done.returncode == 0, done.stderr

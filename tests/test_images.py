@@ -208,6 +208,18 @@ def test_exif_turns_image_and_mask_alike(
     np.testing.assert_array_equal(mask, turned)
 
 
+@pytest.mark.parametrize("exif", [b"noise", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\x0c\0\0\0\1\0\0\0\0\0\0\0\0"])
+def test_a_mask_is_turned_whatever_else_its_exif_holds(tmp_path: Path, exif: bytes) -> None:
+    stored = np.arange(54, dtype=np.uint8).reshape(6, 9)
+    Image.fromarray(np.stack([stored] * 3, -1)).save(tmp_path / "image.png", exif=oriented(6))
+    Image.fromarray(stored).save(tmp_path / "mask.png", exif=b"Exif\0\0" + exif)
+    image, mask = read_pair(
+        tmp_path / "image.png", tmp_path / "mask.png", Labels.create([str(i) for i in range(54)]), 3
+    )
+    np.testing.assert_array_equal(image[..., 0], UPRIGHT[6](stored))
+    np.testing.assert_array_equal(mask, UPRIGHT[6](stored))
+
+
 def test_missing_file_and_other_size_are_refused(tmp_path: Path) -> None:
     labels = Labels.create(["only"])
     image, mask = write_image(tmp_path / "image.png", (6, 9)), tmp_path / "mask.png"

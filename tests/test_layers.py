@@ -35,16 +35,18 @@ ROOMS = {
     | {"seglit.regions"},
     "optim.py": {"torch", "seglit.errors", *LIGHTNING},
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
+    "listing.py": {"seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "filelock", "PIL", "jsonargparse", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels")}
+    | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels", "listing")}
     | {"seglit.networks.normalization"}
     | {"datasets", "pycocotools", "scipy"},
     "inspect": {"numpy", "PIL", "rich"}
-    | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "page", "pictures")},
+    | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "listing", "page")}
+    | {"seglit.pictures"},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
-    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "pictures")}
-    | {"seglit.networks.normalization"},
+    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "listing")}
+    | {"seglit.networks.normalization", "seglit.pictures"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
     | {f"seglit.{name}" for name in ("class_weights", "data.batch", "errors", "evaluation", "labels", "losses")}

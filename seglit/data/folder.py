@@ -1,6 +1,5 @@
 """A folder of images and masks, in whichever of the usual layouts."""
 
-import csv
 import difflib
 import random
 from collections import Counter
@@ -16,8 +15,9 @@ from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
 from seglit.data.cache import Cache, Source
 from seglit.errors import InputError
-from seglit.images import pictures_below, read_list, read_pair
+from seglit.images import read_pair
 from seglit.labels import Labels
+from seglit.listing import pictures_below, read_list, reading_table
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -330,12 +330,11 @@ def _read_csv(root: Path, file: str, exclude: Container[Path]) -> tuple[list[Pai
     path = root / file
     if not path.is_file():
         raise InputError(f"pairs: {path} is no file{nearest_entry(path)}")
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        columns = reader.fieldnames or []
+    with reading_table(path) as table:
+        columns = table.fieldnames or ()
         if missing := {"image", "mask"} - set(columns):
             raise InputError(f"{path}: no column {min(missing)!r}; its columns are {', '.join(columns)}")
-        rows = [(f"{path}, line {reader.line_num}", row) for row in reader if root / row["image"] not in exclude]
+        rows = [(f"{path}, line {table.line_num}", row) for row in table if root / row["image"] not in exclude]
     every = [
         Pair(
             listed_file(root, row["image"], f"{where}: image"),

@@ -16,8 +16,9 @@ from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
 from seglit.data.folder import FolderDataModule, FolderDataset, Pair
 from seglit.errors import InputError
-from seglit.images import pictures_below, read_image
+from seglit.images import read_image
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.listing import pictures_below
 
 
 class LabelmeDataset(FolderDataset):

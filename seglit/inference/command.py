@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seglit.errors import InputError
+from seglit.errors import InputError, one_line, printable
 from seglit.images import Picture, read_image
 from seglit.inference.ahead import ahead, map_ahead
 from seglit.inference.checkpoint import find_checkpoint, load
@@ -90,9 +90,9 @@ def predict(
     speed = f" in {seconds:.1f} s ({count / seconds:.1f} images/s)" if count else ""
     print(f"{count} image{'s' * (count != 1)} predicted{speed}{before}: {Path(output) / 'masks'}")
     for job in work.without_overlay:
-        print(f"no overlay, as it is read by windows: {job.path}", file=sys.stderr)
+        print(f"no overlay, as it is read by windows: {printable(str(job.path))}", file=sys.stderr)
     for error in work.failed:
-        print(f"not predicted: {error}", file=sys.stderr)
+        print(f"not predicted: {one_line(error)}", file=sys.stderr)
     return int(bool(work.failed))
 
 

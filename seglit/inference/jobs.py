@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from seglit.errors import InputError
-from seglit.images import SUFFIXES, pictures_below
 from seglit.inference import tiff, video
+from seglit.listing import SUFFIXES, pictures_below
 
 RECORD = "predictions.json"
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from seglit.arrays import reading_tiff
+from seglit.arrays import as_orientation, decoding
 from seglit.images import Picture
 
 SUFFIXES = (".tif", ".tiff")
@@ -43,7 +43,7 @@ class LargeTiff:
 
         self.path = path
         self.in_channels = in_channels
-        with reading_tiff(path), ExitStack() as stack:
+        with decoding(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
@@ -67,7 +67,7 @@ class LargeTiff:
         """Whether it is large, and rows of it can be read: upright, no palette, in tiles or in strips of few rows."""
         page = self._page
         plain = page.photometric in (1, 2) or (page.photometric == 6 and page.compression == 7)
-        upright = _orientation(page) == 1
+        upright = _is_upright(page)
         one_page = len(self._file.series[0].pages) == 1 and page.imagedepth == 1
         pieces = page.is_memmappable or (page.tilelength if page.is_tiled else page.rowsperstrip) <= _TALLEST
         large = page.imagelength * page.imagewidth > LARGE
@@ -79,7 +79,7 @@ class LargeTiff:
         Raises:
             InputError: They cannot be decoded, or are of other channels.
         """
-        with reading_tiff(self.path):
+        with decoding(self.path):
             stored = self._read(rows.start, rows.stop)  # (samples, H, W, contiguous samples)
         pixels = np.moveaxis(stored[..., 0], 0, -1) if len(stored) > 1 else stored[0]
         if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4) and self.in_channels in (1, 3):
@@ -157,7 +157,7 @@ def _tiles(bands: Iterable[Array], shape: tuple[int, ...], dtype: Any) -> Iterat
 
 
 def _georeference(page: Any) -> list[Tag]:
-    if _orientation(page) != 1:
+    if not _is_upright(page):
         return []
     tags = (page.tags.get(code) for code in _GEOREFERENCE)
     # ASCII values are counted anew: tifffile drops the byte that ends them
@@ -168,6 +168,6 @@ def _georeference(page: Any) -> list[Tag]:
     ]
 
 
-def _orientation(page: Any) -> int:
+def _is_upright(page: Any) -> bool:
     tag = page.tags.get(ExifTags.Base.Orientation)
-    return 1 if tag is None else int(tag.value)
+    return tag is None or as_orientation(tag.value) in (None, 1)

@@ -75,25 +75,29 @@ def inspect(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(write_configuration(folder, layout, survey, coding, advice), encoding="utf-8")
         console.print(
-            f"written: {write}; train with `seglit fit --data {write} --model configs/model/unet.yaml`", highlight=False
+            f"written: {write}; train with `seglit fit --data {write} --model configs/model/unet.yaml`",
+            highlight=False,
+            markup=False,
         )
     if report:
         from seglit.inspect.page import write_page
 
         page = write_page(Path(report), folder, layout, survey, coding, advice, findings)
-        console.print(f"report: {page}", highlight=False)
+        console.print(f"report: {page}", highlight=False, markup=False)
     return int(any(finding.spoils for finding in findings))
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # it would leave an empty line
     )
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from seglit.errors import InputError, printable
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.layout import Layout
@@ -12,9 +13,14 @@ from seglit.inspect.survey import Survey
 
 
 def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Coding, advice: Advice) -> str:
-    """The text of a commented YAML file that `seglit fit --data` takes as it is."""
+    """The text of a commented YAML file that `seglit fit --data` takes as it is.
+
+    Raises:
+        InputError: It would have to name a file whose name is no Unicode.
+    """
+    found = printable(layout.description)
     lines = [
-        f"# {len(survey.pairs)} pairs of images and masks, as `seglit inspect` found them: {layout.description}.",
+        f"# {len(survey.pairs)} pairs of images and masks, as `seglit inspect` found them: {found}.",
         f"# Masks: {coding.description}.",
         f"class_path: {layout.class_path}",
         "init_args:",
@@ -98,8 +104,8 @@ def _exclude(root: Path, layout: Layout, survey: Survey) -> list[str]:
     reasons.update(dict.fromkeys(astray, "a mask without an image"))
     if not reasons:
         return []
-    listed = (f"    - {_flow(path.relative_to(root).as_posix())} # {why}" for path, why in sorted(reasons.items()))
-    return ["  exclude:", *listed]
+    named = ((path.relative_to(root).as_posix(), why) for path, why in sorted(reasons.items()))
+    return ["  exclude:", *(f"    - {_flow(name)} # {printable(why)}" for name, why in named)]
 
 
 def _channels(survey: Survey) -> list[str]:
@@ -123,7 +129,13 @@ def _flow(value: Any) -> str:
     """A value as YAML in one line; JSON is YAML, plainer words need no quotes."""
     if isinstance(value, str):
         plain = value and value[0].isalpha() and all(c.isalnum() or c in "_-./" for c in value)
-        return value if plain and value.lower() not in _RESERVED else json.dumps(value, ensure_ascii=False)
+        if any("\ud800" <= each <= "\udfff" for each in value):
+            raise InputError(
+                f"{value}: the name is no Unicode, and so cannot be written to a configuration; rename it, or save as "
+                "UTF-8 what lists it"
+            )
+        # What is not printed ends a line of YAML or is refused there; its escapes are Python's, as they are JSON's.
+        return value if plain and value.lower() not in _RESERVED else printable(json.dumps(value, ensure_ascii=False))
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):

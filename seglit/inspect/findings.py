@@ -216,11 +216,11 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
         folded[image.as_posix().lower()].append(image)
     within = root.resolve()
     folders = {path.parent: path.parent.resolve().is_relative_to(within) for pair in layout.pairs for path in pair[:2]}
+    linked = [path for pair in layout.pairs for path in pair[:2] if not folders[path.parent] or path.is_symlink()]
     outside = [
         (path, f"leads to {path.resolve()}")
-        for pair in layout.pairs
-        for path in pair[:2]
-        if (not folders[path.parent] or path.is_symlink()) and not path.resolve().is_relative_to(within)
+        for path in linked
+        if path.exists() and not path.resolve().is_relative_to(within)
     ]
     same = [(path, f"beside {paths[0].name}") for paths in folded.values() for path in paths[1:]]
     yield from _finding(

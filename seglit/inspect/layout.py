@@ -1,6 +1,5 @@
 """How a folder of images and masks is laid out: which file is the mask of which image, and in which split."""
 
-import csv
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,8 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seglit.errors import InputError
-from seglit.images import SUFFIXES, picture_folders, pictures_below, read_list
-from seglit.inspect.names import SAME, SPLITS, Pattern, find_endings, find_pattern, role_of, split_of, tell_apart
+from seglit.inspect.names import (
+    SAME,
+    SPLITS,
+    Pattern,
+    core_of,
+    find_endings,
+    find_pattern,
+    role_of,
+    split_of,
+    tell_apart,
+)
+from seglit.listing import SUFFIXES, picture_folders, pictures_below, read_list, reading_table
 
 _SHARES = {"val": 0.1, "test": 0.2}
 
@@ -78,8 +87,8 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
     for known in (_voc, _cityscapes, _ade20k):
         if layout := known(root):
             return layout
-    for table in sorted(root.glob("*.csv")):
-        if {"image", "mask"} <= set(_columns(table)):
+    for table in sorted(root.glob("[!.]*.csv")):
+        if table.is_file() and {"image", "mask"} <= set(_columns(table)):
             return _from_csv(root, table)
     return _from_names(root)
 
@@ -140,8 +149,8 @@ def _ade20k(root: Path) -> Layout | None:
 
 
 def _columns(table: Path) -> list[str]:
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        return next(csv.reader(lines), [])
+    with reading_table(table) as rows:
+        return list(rows.fieldnames or ())
 
 
 def _from_csv(root: Path, table: Path) -> Layout:
@@ -155,9 +164,9 @@ def _from_csv(root: Path, table: Path) -> Layout:
         settings["splits"] = _SHARES
     layout = Layout(f"table of pairs: {table.name}, columns {', '.join(columns)}", settings=settings)
     splits: dict[Path, set[str]] = defaultdict(set)
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        for row in (reader := csv.DictReader(lines)):
-            where = f"{table}, line {reader.line_num}"
+    with reading_table(table) as rows:
+        for row in rows:
+            where = f"{table}, line {rows.line_num}"
             pair = Pair(root / (row["image"] or "."), root / (row["mask"] or "."), row.get("split", "all"))
             if not row["image"] or any(not path.is_relative_to(root) or ".." in path.parts for path in pair[:2]):
                 raise InputError(f"{where}: image is empty, or a path leaves {root}; paths are relative to that")
@@ -319,20 +328,24 @@ def _match(
     images: Iterable[Path], masks: Iterable[Path], pattern: Pattern, image_root: Path = Path(), mask_root: Path = Path()
 ) -> _Matched:
     image_before, image_after, mask_before, mask_after = pattern
-    stored = {_core(path, mask_root, mask_before, mask_after): path for path in masks}
+    masks = list(masks)
+    stored = {core: path for path in masks if (core := _core(path, mask_root, mask_before, mask_after))}
     pairs, alone = [], []
     for image in images:
-        mask = stored.pop(_core(image, image_root, image_before, image_after), None)
+        mask = stored.pop(_core(image, image_root, image_before, image_after) or "", None)
         if mask is None:
             alone.append(image)
         else:
             pairs.append((image, mask))
-    return _Matched(pairs, alone, list(stored.values()))
+    taken = {mask for _, mask in pairs}
+    return _Matched(pairs, alone, [mask for mask in masks if mask not in taken])
 
 
-def _core(path: Path, root: Path, before: str, after: str) -> str:
+def _core(path: Path, root: Path, before: str, after: str) -> str | None:
+    """The part of a path that those of an image and its mask share; None where its name has not the pattern's ends."""
     folder = path.parent.relative_to(root).as_posix() if root != Path() else ""
-    return f"{folder}/{path.stem.removeprefix(before).removesuffix(after)}"
+    core = core_of(path.stem, before, after)
+    return None if core is None else f"{folder}/{core}"
 
 
 def _divide(root: Path, layout: Layout, folder: Path) -> None:
@@ -345,7 +358,7 @@ def _divide(root: Path, layout: Layout, folder: Path) -> None:
     lists: dict[str, tuple[Path, list[str]]] = {}
     for path in sorted(root.rglob("*.txt")):
         split = split_of(path.stem)
-        if split != "all" and split not in lists:
+        if split != "all" and split not in lists and path.is_file():
             entries = read_list(path, _relative(folder, root))
             if sum(entry in names for entry in entries) * 2 > len(entries):
                 lists[split] = path, entries

@@ -80,13 +80,17 @@ def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
 def _matching(stems: Iterable[tuple[list[str], list[str]]], pattern: Pattern) -> int:
     """How many names of images and masks a pattern makes equal."""
     before, after, mask_before, mask_after = pattern
-    return sum(
-        len(
-            {image.removeprefix(before).removesuffix(after) for image in images}
-            & {mask.removeprefix(mask_before).removesuffix(mask_after) for mask in masks}
-        )
-        for images, masks in stems
-    )
+    return sum(len(_cores(images, before, after) & _cores(masks, mask_before, mask_after)) for images, masks in stems)
+
+
+def _cores(stems: Iterable[str], before: str, after: str) -> set[str]:
+    return {core for stem in stems if (core := core_of(stem, before, after)) is not None}
+
+
+def core_of(stem: str, before: str, after: str) -> str | None:
+    """What stands between two ends in a name; None where it has not both."""
+    fits = stem.startswith(before) and stem.removeprefix(before).endswith(after)
+    return stem.removeprefix(before).removesuffix(after) if fits else None
 
 
 def _difference(image: str, mask: str) -> Pattern | None:

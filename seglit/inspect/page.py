@@ -86,7 +86,7 @@ def write_page(
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files need be no Unicode
     return path
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from seglit.errors import printable
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.findings import Finding
@@ -27,7 +29,7 @@ def print_summary(
     """Prints everything in the order one wants to know it."""
     counts = ", ".join(f"{split} {count}" for split, count in survey.counts.items())
     line = console.print
-    line(f"[bold]layout[/]   {layout.description}", highlight=False)
+    line(f"[bold]layout[/]   {_shown(layout.description)}", highlight=False)
     line(f"[bold]pairs[/]    {len(survey.pairs)} ({counts})", highlight=False)
     line(f"[bold]sizes[/]    {sizes_text(survey)}", highlight=False)
     kinds = ", ".join(
@@ -48,9 +50,9 @@ def print_summary(
     line()
     for finding in findings:
         style, word = ("bold red", "problem") if finding.spoils else ("bold yellow", "note")
-        line(f"[{style}]{word}[/]  {finding.message}: {finding.advice}", highlight=False)
+        line(f"[{style}]{word}[/]  {_shown(finding.message)}: {_shown(finding.advice)}", highlight=False)
         for path, detail in finding.files[:3]:
-            line(f"         {_below(path, root)}{f'  ({detail})' if detail else ''}", highlight=False, markup=False)
+            line(f"         {_shown(_below(path, root))}{f'  ({_shown(detail)})' if detail else ''}", highlight=False)
         if finding.count > 3 and len(finding.files) > 3:
             line(f"         ... {finding.count} in all", highlight=False)
     for question in coding.questions:
@@ -124,7 +126,7 @@ def _values_table(coding: Coding) -> Table:
         column.justify = "right"
     for value in coding.values[:_MOST_ROWS]:
         stored = " ".join(map(str, value.stored)) if isinstance(value.stored, tuple) else str(value.stored)
-        name = value.class_name if value.class_name is not None else "[bold]void[/]"
+        name = _shown(value.class_name) if value.class_name is not None else "[bold]void[/]"
         remark = f"void? {value.hint}" if value.hint and value.class_name is not None else value.hint
         table.add_row(stored, name, f"{value.share:.2%}", str(value.count.images), remark)
     return table
@@ -135,12 +137,17 @@ def _weights_table(coding: Coding, advice: Advice) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     for index, value in enumerate(coding.classes[:_MOST_ROWS]):
-        table.add_row(value.class_name, *(f"{weights[index]:.2f}" for weights in advice.weights.values()))
+        table.add_row(_shown(str(value.class_name)), *(f"{weights[index]:.2f}" for weights in advice.weights.values()))
     return table
 
 
 def _numbers(values: list[float]) -> str:
     return " ".join(f"{value:.4g}" for value in values)
+
+
+def _shown(text: str) -> str:
+    """A text with names in it as one line, in which brackets are brackets."""
+    return escape(printable(text))
 
 
 def _below(path: Path, root: Path) -> str:

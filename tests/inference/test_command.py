@@ -10,47 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-import torch
 import yaml
 from PIL import Image
-from torch import nn
 
 import seglit
 from seglit.inference import Predictor, tiff
 from seglit.labels import Labels
 from tests.conftest import Run
-
-
-class Brightest(nn.Module):
-    """Class 1 where a pixel's first channel is above the middle, else 0."""
-
-    def __init__(self, num_classes, in_channels=3) -> None:  # type: ignore[no-untyped-def]  # as users' are
-        super().__init__()
-        self.layer = nn.Conv2d(in_channels, num_classes, 1)
-        with torch.no_grad():
-            self.layer.weight.zero_()
-            self.layer.weight[:2, 0, 0, 0] = torch.tensor([-1.0, 1.0])
-            self.layer.bias[:] = torch.tensor([0.0, 0.0, -9.0][:num_classes])  # type: ignore[index]
-
-    def forward(self, image: torch.Tensor) -> Any:
-        return self.layer(image)
-
-
-def checkpoint(path: Path, labels: Labels, in_channels: int = 3, middle: float = 0.5, scale: float = 255.0) -> Path:
-    network = Brightest(labels.num_classes, in_channels)
-    facts = {"num_classes": labels.num_classes, "in_channels": in_channels}
-    record = {
-        "version": "0.1.0",
-        "network": {"class_path": f"{__name__}.Brightest", "init_args": facts},
-        "labels": labels.to_dict(),
-        "normalization": {"mean": [middle], "std": [middle / 2], "scale": scale},
-    }
-    weights = {f"network.{name}": value for name, value in network.state_dict().items()}
-    torch.save({"seglit": record, "state_dict": weights}, path)
-    return path
-
-
-WATER = Labels.create(["land", "water"], mask_values={"land": 0, "water": [255, 254]}, ignore_values=[7])
+from tests.inference.brightest import WATER, checkpoint, truth
 
 
 @pytest.fixture
@@ -60,10 +27,6 @@ def ckpt(tmp_path: Path) -> Path:
 
 def picture(height: int, width: int, seed: int = 0, channels: int = 3) -> npt.NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
-
-
-def truth(image: npt.NDArray[Any], middle: float = 127.5) -> npt.NDArray[np.uint8]:
-    return np.where(image[..., 0] > middle, 255, 0).astype(np.uint8)
 
 
 def read(path: Path) -> npt.NDArray[Any]:
