@@ -128,7 +128,7 @@ def test_counts_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_checkpoint_without_counts_is_refused(trained: Outcome, run: Run) -> None:
-    config = ["-c", trained.folder / "config.yaml", CRITERION % "auto"]
+    config = ["-c", trained.folder / "config.yaml", CRITERION % "auto", "--trainer.default_root_dir=runs"]
     code, _, err = run("test", *config, "--ckpt_path", trained.folder / "checkpoints" / "best.ckpt")
     assert code == 2
     assert "holds no counts of the classes" in err.splitlines()[-1]

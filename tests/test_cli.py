@@ -67,10 +67,11 @@ def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
 
 def test_the_printed_command_repeats_the_scores_anywhere(trained: Outcome, run: Run) -> None:
     command = trained.out.splitlines()[-1].partition("seglit ")[2].split()
+    before = set(trained.folder.parent.iterdir())
     again = run(*command)
     assert again.code == 0
     assert table(again.out) == table(trained.out)
-    (other,) = set(trained.folder.parent.iterdir()) - {trained.folder}  # beside the run that it scores
+    (other,) = set(trained.folder.parent.iterdir()) - before  # beside the run that it scores
     scores = logged(trained.folder)
     assert {name: logged(other)[f"test/{name}"] for name in TEST_SCORES} == {
         name: scores[f"test/{name}"] for name in TEST_SCORES
