@@ -167,9 +167,10 @@ def _from_csv(root: Path, table: Path) -> Layout:
     with reading_table(table) as rows:
         for row in rows:
             where = f"{table}, line {rows.line_num}"
-            pair = Pair(root / (row["image"] or "."), root / (row["mask"] or "."), row.get("split", "all"))
-            if not row["image"] or any(not path.is_relative_to(root) or ".." in path.parts for path in pair[:2]):
+            named = [Path(row[column] or "") for column in ("image", "mask")]
+            if not row["image"] or any(path.is_absolute() or ".." in path.parts for path in named):
                 raise InputError(f"{where}: image is empty, or a path leaves {root}; paths are relative to that")
+            pair = Pair(root / named[0], root / named[1], row.get("split", "all"))
             if pair.split not in (*SPLITS, "all"):
                 raise InputError(f"{where}: split is {pair.split!r}; it takes train, val or test")
             splits[pair.image].add(pair.split)
