@@ -5,14 +5,14 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from seglit.errors import InputError
 from seglit.inference import tiff, video
-from seglit.listing import SUFFIXES, pictures_below
+from seglit.listing import SUFFIXES, is_file, pictures_below
 
 RECORD = "predictions.json"
 
@@ -61,14 +61,14 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether all files are there; each is put in its place only when it is whole."""
-        return all(path is None or path.is_file() for path in (self.mask, self.overlay, self.probabilities))
+        return all(path is None or is_file(path) for path in (self.mask, self.overlay, self.probabilities))
 
 
 def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities: bool) -> list[Job]:
     """Finds the images that inputs mean, each once, and names what is written for them.
 
-    Names and folders below the inputs' common folder are kept; where two images differ in the suffix only, it is kept
-    as well.
+    Names and folders below the inputs' common folder are kept; where that would be one file for two images, so are the
+    suffixes.
 
     Args:
         inputs: Images, videos, folders of images (with all folders below) and glob patterns.
@@ -87,12 +87,8 @@ def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities
             raise InputError(_nothing(each, path))
         for image in images:
             found.setdefault(image, path if path.is_dir() else image.parent)
-    base = Path(os.path.commonpath(list(found.values())))
-    stems = Counter(image.with_suffix("") for image in found)
     jobs = []
-    for image in found:
-        relative = image.relative_to(base)
-        name = str(relative if stems[image.with_suffix("")] > 1 else relative.with_suffix(""))
+    for image, name in _names(found, Path(os.path.commonpath(list(found.values())))).items():
         job = Job(
             image,
             output / "masks" / name,
@@ -103,23 +99,46 @@ def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities
     return jobs
 
 
+def _names(images: Iterable[Path], base: Path) -> dict[Path, Path]:
+    """What is written for each image, without suffix, below the output's folders."""
+    names = {image: image.relative_to(base).with_suffix("") for image in images}
+    while double := {name for name, count in Counter(names.values()).items() if count > 1}:
+        # once more: a.png and a.jpg keep them, and the first then is called like a.png.jpg without its own
+        names |= {image: image.relative_to(base) for image, name in names.items() if name in double}
+    return names
+
+
 def claim(output: Path, record: dict[str, Any]) -> None:
     """Makes the output folder for predictions of one kind, so that what is there already may count as done.
 
     Raises:
-        InputError: It holds predictions of another checkpoint, or made in another way.
+        InputError: It holds predictions of another checkpoint, or made in another way; or it is no folder that can be
+            written into.
     """
     file = output / RECORD
     if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
+        there = _read_record(file)
         wanted = json.loads(json.dumps(record))
         if other := [name for name in wanted if there.get(name) != wanted[name]]:
             raise InputError(
                 f"{output} holds predictions with {other[0]} {there.get(other[0])}, here {wanted[other[0]]}; choose "
                 "another --output, or delete it"
             )
-    output.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    try:
+        (output / "masks").mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be written into ({error})") from error
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{file}: does not say how the predictions beside it were made ({error}); choose another --output, or "
+            "delete it"
+        ) from error
 
 
 def _add(path: Path, suffix: str) -> Path:
@@ -141,6 +160,10 @@ def _expand(path: Path, written: Sequence[Path]) -> list[Path]:
 def _nothing(given: str, path: Path) -> str:
     if path.is_dir():
         return f"{given}: holds no images ({', '.join(SUFFIXES)})"
+    if path.exists():
+        return f"{given}: is neither a file nor a folder"
+    if path.is_symlink():
+        return f"{given}: a link that leads to no file"
     if glob.has_magic(given):
         return f"{given}: no file is of this pattern"
     near = difflib.get_close_matches(path.name, [each.name for each in path.parent.glob("*")], 1)

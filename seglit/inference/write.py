@@ -1,7 +1,9 @@
 """Predictions written to files, each put in its place only when it is whole."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,14 +93,22 @@ def write_blocks(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when all went well, and else is deleted."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    """A file to write to, which takes the place of `path` when all went well, and else is deleted.
+
+    Raises:
+        InputError: The place cannot be written to.
+    """
+    # not the name itself, which may be as long as names can be
+    part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.part")
     try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _bands(blocks: Iterable[Block], encode: Callable[[npt.NDArray[np.uint8]], Array]) -> Iterator[Array]:
