@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,16 @@ from seglit.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".npy")
 _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not so for a name that no file can have, where `Path.is_file` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; likewise."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
@@ -27,7 +38,7 @@ def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Itera
         return
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-        names = [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and _is_file(entry)]
+        names = [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and _is_listed(entry)]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     yield folder, names
@@ -36,7 +47,7 @@ def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Itera
             yield from picture_folders(entry, above | {real})
 
 
-def _is_file(path: Path) -> bool:
+def _is_listed(path: Path) -> bool:
     """Whether it is a file, or a link that was one's."""
     return path.is_file() or (path.is_symlink() and not path.exists())
 

@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seglit.data.annotation import nearest, read_json, uncovered
+from seglit.data.annotation import nearest, read_json, uncovered, understanding
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
 from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, nearest_entry, refuse_overlap
+from seglit.data.regions import draw_regions
 from seglit.errors import InputError
 from seglit.images import read_image
 from seglit.labels import IGNORE_INDEX, Labels
+
+_FORMAT = "COCO's format for objects"
 
 
 class Annotated(NamedTuple):
@@ -135,7 +138,8 @@ class CocoDataModule(FolderDataModule):
         if class_names is None:
             file = Path(root) / annotations.replace("{split}", "train")
             self._parsed[file] = _read(file)
-            class_names = _category_names(self._parsed[file], background)
+            with understanding(file, _FORMAT):
+                class_names = _category_names(self._parsed[file], background)
         super().__init__(
             root,
             class_names,
@@ -182,18 +186,18 @@ class CocoDataModule(FolderDataModule):
     def _listed(self, file: Path, images: Path) -> list[Pair]:
         """The images that a COCO file lists, found in their folder; keeps what it says of each."""
         data = self._parsed.pop(file, None) or _read(file)  # once it is turned into text, nobody needs the rest
-        try:
+        pairs: dict[Path, Pair] = {}
+        with understanding(file, _FORMAT):
             regions = self._regions(data, file)
-            pairs = []
             for entry in data["images"]:
                 name = str(entry["file_name"])
                 image = listed_file(images, name, f"{file}: image")
+                if image in pairs:
+                    raise InputError(f"{file}: lists the image {name} twice; give all its annotations one image_id")
                 text = json.dumps(regions.get(entry["id"], [])).encode()
                 self._annotated[image] = Annotated(int(entry["height"]), int(entry["width"]), text)
-                pairs.append(Pair(image, file, Path(name).with_suffix("").as_posix()))
-        except KeyError as error:
-            raise InputError(f"{file}: an entry has no {error}; COCO's format for objects is read") from error
-        return pairs
+                pairs[image] = Pair(image, file, Path(name).with_suffix("").as_posix())
+        return list(pairs.values())
 
     def _regions(self, data: dict[str, Any], file: Path) -> dict[int, list[Any]]:
         """Image id to its regions, each [class index or void, segmentation]."""
@@ -217,64 +221,6 @@ class CocoDataModule(FolderDataModule):
             value = IGNORE_INDEX if entry.get("iscrowd") else self.labels.class_names.index(name)
             regions.setdefault(entry["image_id"], []).append([value, entry["segmentation"]])
         return regions
-
-
-def draw_regions(regions: list[Any], height: int, width: int, fill: int, where: str) -> npt.NDArray[np.uint8]:
-    """Draws regions over each other: void (crowds) first, then by falling area.
-
-    Args:
-        regions: Each [class index or void, segmentation]: a list of polygons [x, y, x, y, ...], or a run-length code
-            {"size": [height, width], "counts": list or str}.
-        height: In pixels.
-        width: In pixels.
-        fill: Class index of the pixels in no region.
-        where: File and image, for the message.
-
-    Returns:
-        (H, W) uint8 class indices, void 255.
-
-    Raises:
-        InputError: pycocotools is not installed, or a segmentation is none.
-    """
-    try:
-        from pycocotools import mask as coco
-    except ImportError:
-        raise InputError('COCO JSON needs pycocotools: pip install "seglit[coco]"') from None
-    drawn: npt.NDArray[np.uint8] = np.full((height, width), fill, np.uint8)
-    codes = []
-    try:
-        for value, segmentation in regions:
-            if (code := _run_lengths(segmentation, height, width)) is not None:
-                codes.append((value != IGNORE_INDEX, -int(coco.area(code)), value, code))
-        for _, _, value, code in sorted(codes, key=lambda each: each[:2]):
-            drawn[coco.decode(code) > 0] = value
-    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: a region is neither polygons nor a run-length code ({error})") from error
-    return drawn
-
-
-def _run_lengths(segmentation: Any, height: int, width: int) -> dict[str, Any] | None:
-    """Any segmentation as a run-length code {"size": [height, width], "counts": bytes or str}; None covers nothing.
-
-    Raises:
-        ValueError: It is of another size than the image. (And what pycocotools makes of other mistakes.)
-    """
-    from pycocotools import mask as coco
-
-    if isinstance(segmentation, dict):
-        counts = segmentation["counts"]
-        if segmentation["size"] != [height, width]:
-            raise ValueError(f"its size is {segmentation['size']}, the image's {[height, width]}")
-        if not isinstance(counts, list):
-            return segmentation
-        if sum(counts) != height * width:  # pycocotools would leave the other pixels as memory happens to be
-            raise ValueError(f"its counts come to {sum(counts)} pixels, the image has {height * width}")
-        return dict(coco.frPyObjects(segmentation, height, width))
-    if not isinstance(segmentation, list):
-        raise TypeError(f"but {segmentation!r:.40}")
-    # with two points a polygon covers nothing, and pycocotools would take its four numbers for a box
-    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-    return dict(coco.merge(coco.frPyObjects(polygons, height, width))) if polygons else None
 
 
 def _read(file: Path) -> dict[str, Any]:

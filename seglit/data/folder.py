@@ -17,7 +17,7 @@ from seglit.data.cache import Cache, Source
 from seglit.errors import InputError
 from seglit.images import read_pair
 from seglit.labels import Labels
-from seglit.listing import pictures_below, read_list, reading_table
+from seglit.listing import is_file, is_folder, pictures_below, read_list, reading_table
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -320,7 +320,7 @@ class FolderDataModule(SegmentationDataModule):
 
 def nearest_entry(path: Path) -> str:
     """'; did you mean X?' where the parent holds a similar name."""
-    entries = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    entries = [entry.name for entry in path.parent.iterdir()] if is_folder(path.parent) else []
     near = difflib.get_close_matches(path.name, entries, 1)
     return f"; did you mean {path.parent / near[0]}?" if near else ""
 
@@ -360,7 +360,7 @@ def listed_file(root: Path, entry: str | None, where: str) -> Path:
         raise InputError(f"{where} is empty")
     if Path(entry).is_absolute() or ".." in Path(entry).parts:
         raise InputError(f"{where} {entry} leaves the data root {root}; its paths are relative to that")
-    if not (root / entry).is_file():
+    if not is_file(root / entry):
         raise InputError(f"{where} {root / entry}: no such file{nearest_entry(root / entry)}")
     return root / entry
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.data.annotation import nearest, read_json, uncovered
+from seglit.data.annotation import check_coordinates, nearest, read_json, uncovered, understanding
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
@@ -18,7 +18,7 @@ from seglit.data.folder import FolderDataModule, FolderDataset, Pair
 from seglit.errors import InputError
 from seglit.images import read_image
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.listing import pictures_below
+from seglit.listing import picture_folders, pictures_below
 
 
 class LabelmeDataset(FolderDataset):
@@ -61,8 +61,9 @@ class LabelmeDataset(FolderDataset):
                 f"{pair.image.name} has {height} x {width}"
             )
         canvas = Image.new("L", (width, height), self.fill)
-        for shape in data["shapes"]:
-            _draw(canvas, shape, self._value(shape, pair.mask), pair.mask)
+        with understanding(pair.mask, "labelme's format"):
+            for shape in data["shapes"]:
+                _draw(canvas, shape, self._value(shape, pair.mask), pair.mask)
         return image, np.array(canvas), pair.name
 
     def source(self, index: int) -> Source:
@@ -161,7 +162,7 @@ class LabelmeDataModule(FolderDataModule):
     def _match(self, images: Path, masks: Path) -> list[Pair]:
         by_name = {path.relative_to(images).with_suffix("").as_posix(): path for path in pictures_below(images)}
         pairs: list[Pair] = []
-        for file in sorted(masks.rglob("*.json")):
+        for file in sorted(file for folder, _ in picture_folders(masks) for file in folder.glob("[!.]*.json")):
             name = file.relative_to(masks).with_suffix("").as_posix()
             if name not in by_name:
                 raise InputError(f"{file}: its image {name}.* is not in {images}{nearest(name, list(by_name))}")
@@ -173,6 +174,7 @@ def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) ->
     """Draws one shape; what labelme calls a line or a point covers no area that anyone has drawn."""
     kind = shape.get("shape_type") or "polygon"  # labelme's first versions knew nothing else
     points = [(float(x), float(y)) for x, y in shape.get("points", [])]
+    check_coordinates([each for point in points for each in point], canvas.height, canvas.width)
     draw = ImageDraw.Draw(canvas)
     if kind == "polygon" and len(points) > 2:
         draw.polygon(points, fill=value, outline=value)
@@ -195,7 +197,8 @@ def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) ->
 def _decode(shape: dict[str, Any], file: Path) -> Image.Image:
     """The picture in a shape of kind mask: of its box's size, 255 inside and 0 outside."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as part:
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as part:
             return part.convert("L").point(lambda grey: 255 * (grey > 0))
-    except (KeyError, OSError, TypeError, ValueError) as error:  # OSError: bytes that are no picture
+    # OSError: bytes that are no picture
+    except (KeyError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{file}: holds a shape 'mask' that is no picture ({type(error).__name__})") from error

@@ -5,15 +5,16 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
 from seglit.errors import InputError
 from seglit.inference import tiff, video
-from seglit.listing import SUFFIXES, pictures_below
+from seglit.listing import SUFFIXES, is_file, pictures_below
 
 RECORD = "predictions.json"
 
@@ -62,14 +63,14 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether all files are there; each is put in its place only when it is whole."""
-        return all(path is None or path.is_file() for path in (self.mask, self.overlay, self.probabilities))
+        return all(path is None or is_file(path) for path in (self.mask, self.overlay, self.probabilities))
 
 
 def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities: bool) -> list[Job]:
     """Finds the images that inputs mean, each once, and names what is written for them.
 
-    Names and folders below the inputs' common folder are kept; where two images differ in the suffix only, it is kept
-    as well.
+    Names and folders below the inputs' common folder are kept; where that would be one file for two images, so are the
+    suffixes.
 
     Args:
         inputs: Images, videos, folders of images (with all folders below) and glob patterns.
@@ -88,12 +89,8 @@ def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities
             raise InputError(_nothing(each, path))
         for image in images:
             found.setdefault(image, path if path.is_dir() else image.parent)
-    base = Path(os.path.commonpath(list(found.values())))
-    stems = Counter(image.with_suffix("") for image in found)
     jobs = []
-    for image in found:
-        relative = image.relative_to(base)
-        name = str(relative if stems[image.with_suffix("")] > 1 else relative.with_suffix(""))
+    for image, name in _names(found, Path(os.path.commonpath(list(found.values())))).items():
         job = Job(
             image,
             output / "masks" / name,
@@ -104,38 +101,67 @@ def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities
     return jobs
 
 
+def _names(images: Iterable[Path], base: Path) -> dict[Path, Path]:
+    """What is written for each image, without suffix, below the output's folders."""
+    names = {image: image.relative_to(base).with_suffix("") for image in images}
+    while double := {name for name, count in Counter(names.values()).items() if count > 1}:
+        # once more: a.png and a.jpg keep them, and the first then is called like a.png.jpg without its own
+        names |= {image: image.relative_to(base) for image, name in names.items() if name in double}
+    return names
+
+
 def claim(output: Path, record: dict[str, Any]) -> None:
     """Makes the output folder for predictions of one kind, so that what is there already may count as done.
 
     Raises:
-        InputError: It holds predictions of another checkpoint, or made in another way.
+        InputError: It holds predictions of another checkpoint, or made in another way; or it is no folder that can be
+            written into.
     """
     file = output / RECORD
     if file.is_file():
-        try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{file}: is damaged ({error}); delete {output}, or choose another --output") from error
+        there = _read_record(file)
         wanted = json.loads(json.dumps(record))
         if other := [name for name in wanted if there.get(name) != wanted[name]]:
             differs = f"with {other[0]} {there.get(other[0])}, here {wanted[other[0]]}"
             if other == ["changed"]:
                 differs = f"of {wanted['checkpoint']} as it was before it was written anew"
             raise InputError(f"{output} holds predictions {differs}; choose another --output, or delete it")
+    try:
+        (output / "masks").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be written into ({error})") from error
     with replacing(file) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
+def _read_record(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{file}: does not say how the predictions beside it were made ({error}); choose another --output, or "
+            "delete it"
+        ) from error
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when all went well, and else is deleted."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    """A file to write to, which takes the place of `path` when all went well, and else is deleted.
+
+    Raises:
+        InputError: The place cannot be written to.
+    """
+    # not the name itself, which may be as long as names can be
+    part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.part")
     try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _add(path: Path, suffix: str) -> Path:
@@ -157,6 +183,10 @@ def _expand(path: Path, written: Sequence[Path]) -> list[Path]:
 def _nothing(given: str, path: Path) -> str:
     if path.is_dir():
         return f"{given}: holds no images ({', '.join(SUFFIXES)})"
+    if path.exists():
+        return f"{given}: is neither a file nor a folder"
+    if path.is_symlink():
+        return f"{given}: a link that leads to no file"
     if glob.has_magic(given):
         return f"{given}: no file is of this pattern"
     near = difflib.get_close_matches(path.name, [each.name for each in path.parent.glob("*")], 1)

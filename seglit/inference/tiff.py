@@ -1,5 +1,6 @@
 """TIFFs read and written by windows: what is larger than memory, and what is georeferenced."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,8 @@ class LargeTiff:
         in_channels: Channels that an image is wanted to have.
 
     Attributes:
+        by_windows: Whether it is large, and rows of it can be read: one page, upright, no palette, in tiles or in
+            strips of few rows.
         tags: Its georeference; none where the file is turned, as pixels then no longer lie where the tags say.
 
     Raises:
@@ -47,6 +50,7 @@ class LargeTiff:
             self._file = stack.enter_context(tifffile.TiffFile(path))
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
+            self.by_windows = _is_large(self._page) and len(self._file.series[0].pages) == 1
             stack.pop_all()  # nothing failed: it stays open
 
     def __enter__(self) -> Self:
@@ -61,17 +65,6 @@ class LargeTiff:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self._page.imagelength, self._page.imagewidth
-
-    @property
-    def by_windows(self) -> bool:
-        """Whether it is large, and rows of it can be read: upright, no palette, in tiles or in strips of few rows."""
-        page = self._page
-        plain = page.photometric in (1, 2) or (page.photometric == 6 and page.compression == 7)
-        upright = _is_upright(page)
-        one_page = len(self._file.series[0].pages) == 1 and page.imagedepth == 1
-        pieces = page.is_memmappable or (page.tilelength if page.is_tiled else page.rowsperstrip) <= _TALLEST
-        large = page.imagelength * page.imagewidth > LARGE
-        return bool(large and plain and upright and one_page and pieces and page.dtype is not None)
 
     def read_rows(self, rows: slice) -> Array:
         """Rows of the image (H, W, in_channels), as `seglit.images.read_image` gives them.
@@ -166,6 +159,16 @@ def _georeference(page: Any) -> list[Tag]:
         for tag in tags
         if tag is not None
     ]
+
+
+def _is_large(page: Any) -> bool:
+    """Whether a page is large, and of such a kind that rows of it can be read."""
+    if page.imagelength * page.imagewidth <= LARGE:
+        return False
+    plain = page.photometric in (1, 2) or (page.photometric == 6 and page.compression == 7)
+    pieces = page.is_memmappable or (page.tilelength if page.is_tiled else page.rowsperstrip) <= _TALLEST
+    whole = math.prod(page.chunked) == len(page.dataoffsets)  # else the file is not what its size says
+    return bool(plain and pieces and whole and _is_upright(page) and page.imagedepth == 1 and page.dtype is not None)
 
 
 def _is_upright(page: Any) -> bool:

@@ -19,7 +19,7 @@ from seglit.inspect.names import (
     split_of,
     tell_apart,
 )
-from seglit.listing import SUFFIXES, picture_folders, pictures_below, read_list, reading_table
+from seglit.listing import SUFFIXES, is_file, picture_folders, pictures_below, read_list, reading_table
 
 _SHARES = {"val": 0.1, "test": 0.2}
 
@@ -176,7 +176,7 @@ def _from_csv(root: Path, table: Path) -> Layout:
             splits[pair.image].add(pair.split)
             if len(splits[pair.image]) > 1:
                 continue
-            if not (pair.image.is_file() and pair.mask.is_file()):
+            if not (is_file(pair.image) and is_file(pair.mask)):
                 layout.missing.append(pair.image)
             else:
                 layout.pairs.append(pair)

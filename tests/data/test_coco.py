@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from seglit.data import CocoDataModule
 from seglit.data.base import Split
-from seglit.data.coco import draw_regions
+from seglit.data.regions import draw_regions
 from seglit.errors import InputError
 
 HEIGHT, WIDTH = 10, 12
@@ -152,7 +152,7 @@ def test_one_file_is_divided_by_shares(tmp_path: Path) -> None:
         (annotation(7, [["x", 0, 1, 1, 2, 2]]), "a region is neither polygons nor a run-length code"),
         (annotation(7, {"size": [12, 10], "counts": [120]}), "its size is [12, 10], the image's [10, 12]"),
         (annotation(7, {"size": [10, 12], "counts": [60]}), "its counts come to 60 pixels, the image has 120"),
-        (annotation(7, {"size": [10, 12], "counts": "x@@@"}), "Invalid RLE"),
+        (annotation(7, {"size": [10, 12], "counts": "x@@@"}), "no run-length code"),
         (annotation(9, box(0, 0, 1, 1)), "an annotation is of the category 9"),
         ({"id": 5, "image_id": 1, "segments_info": []}, "an entry has no 'category_id'"),
     ],

@@ -1,0 +1,176 @@
+"""What `seglit predict` finds in bad folders, and where it is to write: every mask is right, or a line says why not."""
+
+import io
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from seglit.errors import printable
+from seglit.inference import tiff
+from tests.conftest import Run
+from tests.corpus.conftest import left_behind, only_line
+from tests.corpus.files import Array, saved
+from tests.corpus.folders import image
+from tests.inference.brightest import truth
+
+
+def put(folder: Path, *names: str) -> None:
+    """Writes images, each the one of its name, whatever its format."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        formats = {".bmp": "BMP", ".tif": "TIFF"}
+        (folder / name).write_bytes(saved(image(name), formats.get(Path(name).suffix, "PNG")))
+
+
+def check(masks: Path, names: dict[str, str]) -> None:
+    """That these masks are there, each of its image, and no others."""
+    assert {path.relative_to(masks).as_posix() for path in masks.rglob("*.*")} == set(names)
+    for mask, name in names.items():
+        np.testing.assert_array_equal(Image.open(masks / mask), truth(image(name)))
+
+
+def test_names_that_would_be_one(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    names = ["x.png", "x.bmp", "x.png.bmp", "x.bmp.png", "X.png", "y.tif", "y.png", "z.tif"]
+    put(tmp_path / "in", *names)
+    outcome = run("predict", ckpt, "in", "--output=out")
+    assert outcome.code == 0, outcome.err
+    written = {f"{name}.png": name for name in names[:4]}
+    check(
+        tmp_path / "out/masks",
+        written | {"X.png": "X.png", "y.tif.tif": "y.tif", "y.png.png": "y.png", "z.tif": "z.tif"},
+    )
+    again = run("predict", ckpt, "in", "--output=out")
+    assert "8 done before" in again.out
+
+
+NAMES = ["n" * 251, "a\nb", os.fsdecode(b"b\xe4d"), "\U0001f600", "[bold]", "a\u2028b", "%s {stem}", "-x", "null"]
+
+
+def test_names_of_every_kind(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    files = [f"in/{name}.png" for name in NAMES]
+    try:
+        put(tmp_path, *files)
+    except OSError as refusal:
+        pytest.skip(f"cannot be made here: {refusal.strerror}")
+    for inputs, output in ((["in"], "folder"), (files, "files")):
+        outcome = run("predict", ckpt, *inputs, f"--output={output}", "--overlays", "--probabilities")
+        assert (outcome.code, outcome.err) == (0, "")
+        check(tmp_path / output / "masks", {f"{name}.png": f"in/{name}.png" for name in NAMES})
+        assert not left_behind(tmp_path)
+
+
+def test_broken_files_of_every_name(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    for name in NAMES[1:]:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{name}.png").write_bytes(b"")
+    put(tmp_path / "in", "good.png")
+    outcome = run("predict", ckpt, "in", "--output=out")
+    assert outcome.code == 1
+    lines = [f"not predicted: {printable(str(tmp_path / 'in' / name))}.png: cannot be read" for name in NAMES[1:]]
+    assert sorted(line.partition(" as a picture")[0] for line in outcome.err.split("\n")[:-1]) == sorted(lines)
+    check(tmp_path / "out/masks", {"good.png": "good.png"})
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is neither a file nor a folder"),
+        (lambda path: path.symlink_to("gone.png"), "a link that leads to no file"),
+        (lambda path: path.symlink_to(path.name), "a link that leads to no file"),
+        (Path.mkdir, "holds no images"),
+    ],
+    ids=["pipe", "link", "circle", "folder"],
+)
+def test_what_is_no_file(run: Run, tmp_path: Path, ckpt: Path, make: Callable[[Path], None], words: str) -> None:
+    put(tmp_path / "in", "good.png")
+    make(tmp_path / "in/x.png")
+    refused = run("predict", ckpt, "in/x.png", "--output=out")
+    assert refused.code == 2
+    assert only_line(refused.err).startswith(f"seglit: error: in/x.png: {words}")
+    assert not (tmp_path / "out").exists()
+    outcome = run("predict", ckpt, "in", "--output=out")
+    assert outcome.code == int("link" in words)
+    assert all("in/x.png: a link that leads to no file" in line for line in outcome.err.splitlines())
+    check(tmp_path / "out/masks", {"good.png": "good.png"})
+
+
+OUTPUTS: dict[str, tuple[str, bytes, str]] = {
+    "a file": ("out", b"", "--output out: cannot be written into"),
+    "masks that are a file": ("out/masks", b"", "--output out: cannot be written into"),
+    "overlays that are a file": ("out/overlays", b"", "out/overlays/a.png: cannot be written"),
+    "a record that is cut": ("out/predictions.json", b'{"checkpo', "predictions.json: does not say how"),
+    "a record of other things": ("out/predictions.json", b"[1, 2]", "predictions.json: does not say how"),
+    "a record in no code": ("out/predictions.json", b"\xff", "predictions.json: does not say how"),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_that_is_none(name: str, run: Run, tmp_path: Path, ckpt: Path) -> None:
+    path, content, words = OUTPUTS[name]
+    put(tmp_path / "in", "a.png")
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_bytes(content)
+    outcome = run("predict", ckpt, "in", "--output=out", "--overlays")
+    assert outcome.code == 2
+    assert words in only_line(outcome.err)
+    assert (tmp_path / path).read_bytes() == content
+    assert not left_behind(tmp_path)
+
+
+def test_a_name_that_leaves_no_room_for_a_suffix(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    names = [f"{'n' * 251}.png", f"{'n' * 251}.bmp"]
+    put(tmp_path / "in", *names)
+    outcome = run("predict", ckpt, "in", "--output=out")
+    assert outcome.code == 2
+    assert "cannot be written (File name too long)" in only_line(outcome.err)
+    assert not left_behind(tmp_path)
+
+
+def tags(**changed: tuple[int, int, int]) -> bytes:
+    """A TIFF of 300 x 410 pixels in tiles, of which these tags hold another type, count and value."""
+    stream = io.BytesIO()
+    pixels: Array = np.zeros((300, 410, 3), np.uint8)
+    tifffile.imwrite(stream, pixels, tile=(64, 64), compression="zlib", metadata=None, photometric="rgb")
+    content = bytearray(stream.getvalue())
+    (count,) = struct.unpack_from("<H", content, 8)
+    for place in range(10, 10 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", content, place)
+        if f"t{tag}" in changed:
+            struct.pack_into("<HHII", content, place, tag, *changed[f"t{tag}"])
+    return bytes(content)
+
+
+TIFFS = {
+    "2 billion columns": tags(t256=(4, 1, 2**31 - 1)),
+    "2 billion rows and columns": tags(t256=(4, 1, 2**31 - 1), t257=(4, 1, 2**31 - 1)),
+    "100,000 rows": tags(t257=(4, 1, 100_000)),
+    "no columns": tags(t256=(4, 1, 0)),
+    "a width in letters": tags(t256=(2, 1, 65)),
+    "4 billion depths": tags(t258=(3, 2**32 - 1, 8)),
+    "tiles of no width": tags(t322=(4, 1, 0)),
+    "tiles of 2 billion columns": tags(t322=(4, 1, 2**31 - 16)),
+    "2 billion tiles": tags(t324=(4, 2**31, 8)),
+    "tiles that are not there": tags(t324=(4, 35, 2**31)),
+    "cut": tags()[:700],
+}
+
+
+@pytest.mark.parametrize("name", TIFFS)
+@pytest.mark.parametrize("large", [False, True])
+def test_a_tiff_that_lies(
+    name: str, large: bool, run: Run, tmp_path: Path, ckpt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiff, "LARGE", 100 if large else 10**15)
+    put(tmp_path / "in", "good.png")
+    (tmp_path / "in/x.tif").write_bytes(TIFFS[name])
+    outcome = run("predict", ckpt, "in", "--output=out")
+    assert outcome.code == 1
+    assert only_line(outcome.err).startswith(f"not predicted: {tmp_path / 'in/x.tif'}: ")
+    check(tmp_path / "out/masks", {"good.png": "good.png"})
+    assert not left_behind(tmp_path)
