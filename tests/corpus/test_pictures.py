@@ -82,6 +82,20 @@ def test_a_training_takes_an_image_of_any_size(name: str, tmp_path: Path, run: R
     assert max(np.asarray(Image.open(outcome.folder / "pictures/val.png")).shape) < 2_000
 
 
+def test_a_training_takes_a_channel_that_holds_one_value(tmp_path: Path, run: Run) -> None:
+    for name, array in GOOD.items():
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        bands = np.stack([array[..., 0].astype(np.float32), np.full(array.shape[:2], 0.1, np.float32)], -1)
+        np.save(tmp_path / f"data/images/{name}.npy", bands)
+        np.save(tmp_path / f"data/masks/{name}.npy", truth(array) // 255)
+    inspected = inspect(run, tmp_path / "data")
+    assert inspected.code == 0
+    assert "constant_channels" in findings(inspected)
+    outcome = run("fit", f"--data={tmp_path / 'data.yaml'}", *TINY)
+    assert outcome.code == 0, outcome.err
+
+
 @pytest.mark.parametrize("name", ["JPEG, cut", "pickled objects", "TIFF that unpacks to 10 GB"])
 def test_a_training_is_refused_in_one_line(name: str, tmp_path: Path, run: Run) -> None:
     path = fill(tmp_path / "data", name)
