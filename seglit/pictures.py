@@ -68,9 +68,14 @@ def as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> npt.NDArray[Any]:
-    """Resizes (H, W) or (H, W, 3) uint8 to a width in pixels, keeping the aspect; class indices take NEAREST."""
-    height = max(1, round(array.shape[0] * width / array.shape[1]))
-    return np.asarray(Image.fromarray(array).resize((width, height), resample))
+    """Resizes (H, W) or (H, W, 3) uint8 to a width in pixels, keeping the aspect; class indices take NEAREST.
+
+    What would then be higher than four times the width is made as much narrower.
+    """
+    height, columns = array.shape[:2]
+    factor = min(width / columns, 4 * width / height)
+    size = max(1, round(columns * factor)), max(1, round(height * factor))
+    return np.asarray(Image.fromarray(array).resize(size, resample))
 
 
 def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Labels) -> npt.NDArray[np.uint8]:

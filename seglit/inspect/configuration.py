@@ -109,7 +109,8 @@ def _exclude(root: Path, layout: Layout, survey: Survey) -> list[str]:
 
 
 def _channels(survey: Survey) -> list[str]:
-    stats = [("mean", survey.mean), ("std", survey.std)]
+    divisors = [1.0 if channel in survey.constant else std for channel, std in enumerate(survey.std)]
+    stats = [("mean", survey.mean), ("std", divisors)]
     rounded = {name: [float(f"{value:.5g}") for value in values] for name, values in stats}
     lines = _entry("in_channels", survey.channels)
     if all(dtype == "uint8" for *_, dtype in survey.image_kinds) and survey.channels in (1, 3):

@@ -325,6 +325,14 @@ def _images(survey: Survey) -> Iterator[Finding]:
             survey.cmyk.count,
             survey.cmyk.first,
         )
+    if constant := survey.constant:
+        yield Finding(
+            "constant_channels",
+            len(constant) == survey.channels,
+            f"channels that hold one value throughout, counted from 0: {', '.join(map(str, constant))}",
+            "they tell nothing: leave them out, or check how the images were exported",
+            len(constant),
+        )
     kinds = {(channels, dtype) for _, channels, dtype in survey.image_kinds}
     deep = sorted({dtype for _, dtype in kinds if dtype != "uint8"})
     if deep:

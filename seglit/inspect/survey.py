@@ -131,6 +131,12 @@ class Survey:
         variance = moments.squares / max(1, moments.pixels) - (moments.total / max(1, moments.pixels)) ** 2
         return [float(value) for value in np.sqrt(np.maximum(variance, 0))]
 
+    @property
+    def constant(self) -> list[int]:
+        """The channels that hold one value throughout, as far as the sums of their squares tell."""
+        both = zip(self.mean, self.std, strict=True)
+        return [channel for channel, (mean, std) in enumerate(both) if std <= 1e-6 * abs(mean)]
+
     def add(self, index: int, facts: PairFacts) -> None:
         """Adds what was read of the pair of that index."""
         if facts.image_unreadable:

@@ -70,6 +70,32 @@ def test_an_image_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, 
     assert not list(root.rglob("sprung"))
 
 
+@pytest.mark.parametrize("name", ["one pixel", "66,000 wide", "66,000 high"])
+def test_a_training_takes_an_image_of_any_size(name: str, tmp_path: Path, run: Run) -> None:
+    fill(tmp_path / "data", name)
+    for kind in ("images", "masks"):
+        (file,) = (tmp_path / "data" / kind / "train").glob("x.*")
+        file.replace(tmp_path / "data" / kind / "val" / file.name)
+    folder = ["--data=seglit.data.FolderDataModule", f"--data.root={tmp_path / 'data'}"]
+    outcome = run("fit", *folder, "--data.class_names=[dark,bright]", *TINY)
+    assert outcome.code == 0, outcome.err
+    assert max(np.asarray(Image.open(outcome.folder / "pictures/val.png")).shape) < 2_000
+
+
+def test_a_training_takes_a_channel_that_holds_one_value(tmp_path: Path, run: Run) -> None:
+    for name, array in GOOD.items():
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        bands = np.stack([array[..., 0].astype(np.float32), np.full(array.shape[:2], 0.1, np.float32)], -1)
+        np.save(tmp_path / f"data/images/{name}.npy", bands)
+        np.save(tmp_path / f"data/masks/{name}.npy", truth(array) // 255)
+    inspected = inspect(run, tmp_path / "data")
+    assert inspected.code == 0
+    assert "constant_channels" in findings(inspected)
+    outcome = run("fit", f"--data={tmp_path / 'data.yaml'}", *TINY)
+    assert outcome.code == 0, outcome.err
+
+
 @pytest.mark.parametrize("name", ["JPEG, cut", "pickled objects", "TIFF that unpacks to 10 GB"])
 def test_a_training_is_refused_in_one_line(name: str, tmp_path: Path, run: Run) -> None:
     path = fill(tmp_path / "data", name)
