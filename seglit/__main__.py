@@ -4,6 +4,7 @@ import difflib
 import importlib
 import io
 import itertools
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,9 @@ def _run(args: list[str], debug: bool) -> int:
         from seglit.cli import run
 
         run(args)
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again at its exit
+        return 0
     except InputError as error:
         if debug:
             raise

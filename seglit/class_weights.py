@@ -18,6 +18,8 @@ Formula = Literal["median_frequency", "inverse", "sqrt_inverse", "enet", "effect
 - `effective_number`: (1 - b) / (1 - b^n), b = 0.999 and n = f of 100,000 pixels (Cui et al. 2019).
 """
 FORMULAS: tuple[Formula, ...] = get_args(Formula)
+AUTO: Formula = "sqrt_inverse"
+"""What `class_weights: auto` means: the mildest that helped on CamVid (docs/results.md)."""
 
 _BETA = 0.999
 

@@ -103,6 +103,8 @@ class SegmentationCLI(LightningCLI):
         """Fills in what the hardware decides, records the configuration, then makes the run folder."""
         config = self.config[self.subcommand]
         _check_checkpoint(self.config.subcommand, config.ckpt_path)
+        if self.config.subcommand == "fit" and config.ckpt_path and "://" not in config.ckpt_path:
+            _check_unfinished(config.ckpt_path, config.trainer.max_epochs)
         if schedule := config.model.scheduler:
             check_schedule(cast(type, locate(schedule.class_path)))
         device = find_device(config.trainer.accelerator)
@@ -193,6 +195,17 @@ def _check_checkpoint(command: str, path: str | None) -> None:
         folder = Path(path).parent
         near = get_close_matches(Path(path).name, [file.name for file in folder.glob("*.ckpt")], 1)
         raise InputError(f"no checkpoint {path}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _check_unfinished(path: str, max_epochs: int | None) -> None:
+    """Lightning ends such a run at once, without a word."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if max_epochs is not None and 0 <= max_epochs <= done:
+        raise InputError(
+            f"{path} has finished its {done} epochs, nothing is left to train; to go on, give a larger "
+            f"--trainer.max_epochs than {max_epochs}"
+        )
 
 
 def _experiment_name(config: Namespace) -> str:

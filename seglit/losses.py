@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seglit.class_weights import ClassCounts, Formula
+from seglit.class_weights import AUTO, ClassCounts, Formula
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
@@ -55,8 +55,8 @@ class Criterion(nn.Module, ABC):
 
 
 ClassWeights = list[float] | Literal["auto"] | Formula
-"""One weight per class, none negative; or the formula that makes them of the training masks, `auto` being
-`sqrt_inverse`, the mildest that helped on CamVid (docs/results.md). `seglit inspect` prints what each gives."""
+"""One weight per class, none negative; or the formula that makes them of the training masks, `auto` being `AUTO`.
+`seglit inspect` prints what each gives."""
 
 
 class PixelCriterion(Criterion):
@@ -76,7 +76,7 @@ class PixelCriterion(Criterion):
             _check_weights(f"{type(self).__name__}: class_weights", given)
         self.formula: Formula | None = None
         if isinstance(class_weights, str):
-            self.formula = "sqrt_inverse" if class_weights == "auto" else class_weights
+            self.formula = AUTO if class_weights == "auto" else class_weights
         # No buffer: the weights are a setting, kept in the run's configuration. So a resumed run takes those of its
         # command line, a checkpoint loads with weights added, changed or dropped, and no averaging touches them.
         self.class_weights = None if given is None else torch.tensor(given, dtype=torch.float32)

@@ -264,6 +264,15 @@ def test_only_a_checkpoint_that_fits_is_scored(trained: Outcome, run: Run) -> No
         assert hint in line
 
 
+def test_a_finished_run_is_not_resumed_without_a_word(trained: Outcome, run: Run, tmp_path: Path) -> None:
+    last = ["--ckpt_path", trained.folder / "checkpoints" / "last.ckpt", "--trainer.default_root_dir=runs"]
+    code, _, err = run("fit", "-c", trained.folder / "config.yaml", *last)
+    assert code == 2
+    assert "has finished its 2 epochs" in err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+    assert run("fit", "-c", trained.folder / "config.yaml", *last, "--trainer.max_epochs=3").code == 0
+
+
 def test_a_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
     quick = run("fit", *tiny, "--trainer.fast_dev_run=true")
     assert quick.folder.parent.name == "data"  # --data data.yaml

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from seglit.class_weights import AUTO
 from seglit.errors import InputError, printable
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
@@ -49,7 +50,7 @@ def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Codi
         "",
         "# Classes are far from equal in pixels? `class_weights: auto` of seglit.losses.CrossEntropy, or one of these",
         "# names, makes weights of the training masks; `rare_rate: 0.3`, beside scale, takes more crops of the rare.",
-        *(f"#   {name}: {json.dumps(weights)}" for name, weights in advice.weights.items()),
+        *(f"#   {name}{' (auto)' * (name == AUTO)}: {json.dumps(weights)}" for name, weights in advice.weights.items()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seglit.class_weights import AUTO
 from seglit.errors import printable
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
@@ -133,7 +134,9 @@ def _values_table(coding: Coding) -> Table:
 
 
 def _weights_table(coding: Coding, advice: Advice) -> Table:
-    table = Table("class weights", *(formula.replace("_", "\n") for formula in advice.weights))
+    table = Table(
+        "class weights", *(formula.replace("_", "_\n") + " (auto)" * (formula == AUTO) for formula in advice.weights)
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for index, value in enumerate(coding.classes[:_MOST_ROWS]):
