@@ -1,6 +1,7 @@
-"""What is more than an 8-bit picture into arrays: TIFFs of any bands and types, 16-bit PNG, and .npy."""
+"""What is more than an 8-bit picture into arrays: TIFFs of any bands and types, 16-bit PNG, .npy; and refusals."""
 
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
 from seglit.errors import InputError
 
@@ -71,8 +72,9 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
     import tifffile
 
     with decoding(path), tifffile.TiffFile(path) as file:
+        check_pages(path, file)
         series = file.series[0]
-        _check_size(path, series.size, series.nbytes, file.filehandle.size)
+        check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
         array, axes = series.asarray(maxworkers=1), series.axes  # the reading processes are the parallelism
         tag = series.keyframe.tags.get(ExifTags.Base.Orientation)
         kept = [place for place, axis in enumerate(axes) if axis in "YX" or array.shape[place] > 1]
@@ -103,6 +105,62 @@ def decoding(path: Path) -> Iterator[None]:
             raise unreadable(path, error) from error
         coding = str(error).partition(" requires")[0].strip("<>")
         raise InputError(f"{path}: is coded as {coding}; to read such TIFFs: pip install imagecodecs") from error
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file begins as a TIFF does."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Refuses a picture before it is unpacked: of no pixels, or of more than Pillow only warns of.
+
+    Raises:
+        InputError: It is such a picture.
+    """
+    if not height or not width:
+        raise InputError(f"{path}: holds no pixels: it is {height} x {width} (height x width)")
+    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
+        raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
+
+
+def check_unpacked(path: Path, values: int, unpacked: int, stored: int) -> None:
+    """Refuses an array before it is unpacked: of no values, or of a great many bytes from a few.
+
+    Pillow's limit of 89 million pixels would not do: scenes of satellites have more.
+
+    Args:
+        path: The file.
+        values: How many the array has.
+        unpacked: Its bytes.
+        stored: The file's bytes.
+
+    Raises:
+        InputError: It is such an array.
+    """
+    if not values:
+        raise InputError(f"{path}: holds no pixels")
+    if unpacked > max(_MOST_BYTES, _MOST_TIMES * stored):
+        raise unreadable(path, f"{stored:,} bytes that unpack to {unpacked:,} may be a decompression bomb")
+
+
+def check_pages(path: Path, file: Any) -> None:
+    """Refuses a TIFF, open in tifffile, whose pages follow each other in a circle: it would follow them for ever.
+
+    Raises:
+        InputError: It is such a TIFF.
+    """
+    form, handle = file.tiff, file.filehandle
+    offset, passed = file.pages.first.offset, set[int]()
+    while offset not in passed and 0 < offset < handle.size:
+        passed.add(offset)
+        handle.seek(offset)
+        (tags,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+        handle.seek(offset + form.tagnosize + tags * form.tagsize)
+        offset = int.from_bytes(handle.read(form.offsetsize), "little" if form.byteorder == "<" else "big")
+    if offset in passed:
+        raise unreadable(path, "its pages follow each other in a circle")
 
 
 def as_orientation(stated: object) -> int | None:
@@ -159,17 +217,6 @@ def unreadable(path: Path, reason: object) -> InputError:
     """The error for a file that is cut off or no picture."""
     said = " ".join(str(reason).replace(str(path), path.name).split()) or type(reason).__name__
     return InputError(f"{path}: cannot be read as a picture ({said})")
-
-
-def _check_size(path: Path, values: int, unpacked: int, stored: int) -> None:
-    """Refuses an array before it is unpacked: of no values, or of a great many bytes from a few.
-
-    Pillow's limit of 89 million pixels would not do: scenes of satellites have more.
-    """
-    if not values:
-        raise InputError(f"{path}: holds no pixels")
-    if unpacked > max(_MOST_BYTES, _MOST_TIMES * stored):
-        raise unreadable(path, f"{stored:,} bytes that unpack to {unpacked:,} may be a decompression bomb")
 
 
 def _bands_are_last(shape: tuple[int, ...], bands: int | None) -> bool:

@@ -15,7 +15,9 @@ from seglit.arrays import (
     as_orientation,
     as_pixels,
     as_stored,
+    check_size,
     decoding,
+    is_tiff,
     read_npy,
     read_png,
     read_tiff,
@@ -189,7 +191,7 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         try:
             # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
-                _check_size(path, picture.height, picture.width)
+                check_size(path, picture.height, picture.width)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = _orientation(picture)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
@@ -200,7 +202,7 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
                     picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
                     return Picture(path, _turn(picture, _orientation(picture)), orientation, file_format)
         except UnidentifiedImageError:
-            if not _is_tiff(path):
+            if not is_tiff(path):
                 raise unreadable(path, "of no known format, or cut off") from None
     if file_format == "TIFF":
         array, orientation = read_tiff(path, bands)
@@ -289,14 +291,6 @@ def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
     return picture.copy() if orientation in (None, 1) else picture.transpose(_UPRIGHT[orientation])
 
 
-def _check_size(path: Path, height: int, width: int) -> None:
-    """Refuses a picture of no pixels, or of more than Pillow only warns of, before it is unpacked."""
-    if not height or not width:
-        raise InputError(f"{path}: holds no pixels: it is {height} x {width} (height x width)")
-    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
-        raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
-
-
 def _is_deep(picture: Image.Image, coding: str) -> bool:
     """Whether a picture has more than 8 bits a value, or signed ones, which Pillow shows otherwise."""
     signed = isinstance(picture, TiffImagePlugin.TiffImageFile) and 2 in picture.tag_v2.get(339, ())  # SampleFormat
@@ -307,8 +301,3 @@ def _is_deep(picture: Image.Image, coding: str) -> bool:
 def _has_more_bands(picture: Image.Image, bands: int | None) -> bool:
     """Whether a TIFF is wanted for more than its colours."""
     return picture.format == "TIFF" and bands not in (None, *_COLOR_MODES)
-
-
-def _is_tiff(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF

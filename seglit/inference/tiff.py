@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from seglit.arrays import as_orientation, decoding
+from seglit.arrays import as_orientation, check_pages, check_unpacked, decoding
 from seglit.images import Picture
 
 SUFFIXES = (".tif", ".tiff")
@@ -48,6 +48,7 @@ class LargeTiff:
         self.in_channels = in_channels
         with decoding(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
+            check_pages(path, self._file)
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
             self.by_windows = _is_large(self._page) and len(self._file.series[0].pages) == 1
@@ -86,7 +87,9 @@ class LargeTiff:
             mapped = page.asarray(out="memmap").reshape(page.shaped)  # (samples, 1, H, W, contiguous samples)
             return np.array(mapped[:, 0, top:bottom]).astype(page.dtype.newbyteorder("="), copy=False)
         samples, _, height, width, contiguous = page.shaped
-        rows = np.full((samples, bottom - top, width, contiguous), page.nodata, page.dtype)
+        shape = samples, bottom - top, width, contiguous
+        check_unpacked(self.path, math.prod(shape), math.prod(shape) * page.dtype.itemsize, self._file.filehandle.size)
+        rows = np.full(shape, page.nodata, page.dtype)
         tall = page.tilelength if page.is_tiled else page.rowsperstrip
         across = -(-width // page.tilewidth) if page.is_tiled else 1
         down = -(-height // tall)
@@ -153,12 +156,13 @@ def _georeference(page: Any) -> list[Tag]:
     if not _is_upright(page):
         return []
     tags = (page.tags.get(code) for code in _GEOREFERENCE)
-    # ASCII values are counted anew: tifffile drops the byte that ends them
-    return [
-        (tag.code, int(tag.dtype), 0 if tag.dtype == 2 else tag.count, tag.value, True)
-        for tag in tags
-        if tag is not None
-    ]
+    return [_as_written(tag) for tag in tags if tag is not None]
+
+
+def _as_written(tag: Any) -> Tag:
+    if isinstance(tag.value, str):  # counted anew, as tifffile drops the byte that ends it; and it writes only ASCII
+        return tag.code, int(tag.dtype), 0, tag.value.encode(), True
+    return tag.code, int(tag.dtype), tag.count, tag.value, True
 
 
 def _is_large(page: Any) -> bool:

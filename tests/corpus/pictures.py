@@ -76,6 +76,16 @@ def with_exif(content: bytes) -> bytes:
 
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(sprung) (w) file closefile\nshowpage\n"
+
+
+def ring(count: int) -> bytes:
+    """Empty pages of a TIFF, from byte 200 on, each with the next one's place and the last with the first's."""
+    places = [200 + 6 * number for number in range(count)]
+    start = len(tiff(grey(12, 17, t277=5)))
+    pages = b"".join(struct.pack("<HI", 0, place) for place in (*places[1:], places[0]))
+    return bytes(200 - start) + pages + bytes(204 * 5)
+
+
 EVEN = np.full((12, 17, 3), 200, np.uint8)
 WIDE = np.random.default_rng(1).integers(0, 256, (1, 66_000, 3), np.uint8)
 CMYK = np.random.default_rng(2).integers(0, 256, (12, 17, 4), np.uint8)
@@ -84,6 +94,7 @@ FLOATS = np.random.default_rng(3).random((12, 17, 3), np.float32)
 HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }\n"
 NO_PICTURE = "cannot be read as a picture (of no known format, or cut off)"
 UNREADABLE = "cannot be read as a picture ("
+CIRCLE = "its pages follow each other in a circle"
 BOMB = "decompression bomb"
 
 PICTURES: dict[str, Case] = {
@@ -151,8 +162,8 @@ PICTURES: dict[str, Case] = {
     "TIFF of 4 billion depths": Case("x.tif", put(tiff(grey(12, 17, t258=(3, 2**32 - 1, 8)), bytes(204))), UNREADABLE),
     "TIFF of tiles of no width": Case("x.tif", put(tiff(grey(12, 17, t322=0, t323=16, t277=5), bytes(204 * 5))),
         UNREADABLE),
-    "TIFF whose next page is itself": Case("x.tif", put(tiff(grey(12, 17), COLORS[..., 0].tobytes(), then=8)),
-        shows=COLORS[..., :1].repeat(3, -1)),
+    "TIFF whose next page is itself": Case("x.tif", put(tiff(grey(12, 17, t277=5), bytes(204 * 5), then=8)), CIRCLE),
+    "TIFF of pages in a circle": Case("x.tif", put(tiff(grey(12, 17, t277=5), ring(150), then=200)), CIRCLE),
     # arrays
     "pickled objects": Case("x.npy", trap, "Object arrays cannot be loaded"),
     "a pickle": Case("x.npy", pickled, UNREADABLE),

@@ -158,6 +158,7 @@ TIFFS = {
     "2 billion tiles": tags(t324=(4, 2**31, 8)),
     "tiles that are not there": tags(t324=(4, 35, 2**31)),
     "cut": tags()[:700],
+    "pages in a circle": tags().replace(bytes(4), struct.pack("<I", 8), 1),
 }
 
 
@@ -174,3 +175,17 @@ def test_a_tiff_that_lies(
     assert only_line(outcome.err).startswith(f"not predicted: {tmp_path / 'in/x.tif'}: ")
     check(tmp_path / "out/masks", {"good.png": "good.png"})
     assert not left_behind(tmp_path)
+
+
+def test_a_georeference_in_words_of_any_language(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    words = "Gauß-Krüger".encode()
+    extra = [
+        (34737, 2, 0, words, True),
+        (33550, 12, 3, (float("nan"), -1e308, 0.0), True),
+        (42113, 7, 3, b"\0\1\2", True),
+    ]
+    tifffile.imwrite(tmp_path / "x.tif", image("x"), photometric="rgb", metadata=None, extratags=extra)
+    outcome = run("predict", ckpt, "x.tif", "--output=out")
+    assert outcome.code == 0, outcome.err
+    with tifffile.TiffFile(tmp_path / "out/masks/x.tif") as file:
+        assert file.pages.first.tags[34737].value == words.decode()
