@@ -166,7 +166,8 @@ class SegmentationCLI(LightningCLI):
             page = f"; a page: {program} report {self.run_folder}" if tested else ""
             print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
             if best:
-                print(f"score it:   {program} test -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
+                command = "test" if self.datamodule.has_split("test") else "validate"
+                print(f"score it:   {program} {command} -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
 
     def test(self, model: SegmentationModule, **kwargs: Any) -> None:
         """Scores a checkpoint on the test split; the class table stands for Lightning's own."""

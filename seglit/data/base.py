@@ -108,7 +108,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         cache: Where decoded pairs are kept from epoch to epoch and from run to run; None decodes them each time.
 
     Raises:
-        InputError: There is no channel, or `mean` and `std` do not fit the channels or each other.
+        InputError: There is no channel or no image a batch, or `mean` and `std` do not fit the channels or each other.
     """
 
     def __init__(
@@ -127,6 +127,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         super().__init__()
         if in_channels < 1:
             raise InputError(f"in_channels is {in_channels}; images have one channel or more")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; it is 1 or more")
         self.labels = labels
         self.normalization = stated_normalization(mean, std, in_channels)
         self.in_channels = in_channels

@@ -176,7 +176,7 @@ def _one_split(coding: Coding) -> Iterator[Finding]:
             f"values that do not occur in {where}: {shown}{', ...' * (len(values) > 8)}",
             "they can never be learned: split anew, or merge them into another class"
             if untrained
-            else f"their scores on {where} will be n/a; split anew if it matters",
+            else f"their scores on {where} will be n/a, or 0 where they are predicted; split anew if it matters",
             len(values),
             [
                 (value.count.first, f"the first of {value.count.images} that hold {value.stored}")
