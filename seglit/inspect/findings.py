@@ -119,7 +119,8 @@ def _splits(layout: Layout) -> Iterator[Finding]:
         ((path, "") for path in layout.twice),
         spoils=True,
     )
-    found = {pair.split for pair in layout.pairs if pair.image not in {*layout.twice}}
+    twice = set(layout.twice)
+    found = {pair.split for pair in layout.pairs if pair.image not in twice}
     if "val" not in {*found, *layout.settings.get("splits", ())} and found != {"all"}:
         yield Finding("no_validation", True, "no images for validation", "`fit` needs some: name them val", 0)
     if found == {"all"} and len(layout.pairs) < _LEAST:
