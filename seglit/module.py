@@ -20,7 +20,7 @@ from seglit.inference.forward import forward
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.losses import PixelCriterion
 from seglit.metrics import Scores
-from seglit.networks.normalization import Normalization, Normalize
+from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 
 CLASS_COUNTS_KEY = "class_counts"

@@ -20,7 +20,16 @@ ROOMS = {
     "__main__.py": {"jsonargparse", "seglit"},
     "errors.py": set[str](),
     "labels.py": {"numpy", "seglit.errors"},
-    "networks": {"torch", "torchvision", "segmentation_models_pytorch", "timm", "huggingface_hub", "seglit.errors"},
+    "normalization.py": {"numpy", "torch", "seglit.errors"},
+    "networks": {
+        "torch",
+        "torchvision",
+        "segmentation_models_pytorch",
+        "timm",
+        "huggingface_hub",
+        "seglit.errors",
+        "seglit.normalization",
+    },
     "class_weights.py": {"numpy", "seglit.labels"},
     "losses.py": {"torch", "seglit.class_weights", "seglit.errors", "seglit.labels"},
     "metrics.py": {"numpy", "torch", "torchmetrics", "seglit.errors", "seglit.labels"},
@@ -39,19 +48,19 @@ ROOMS = {
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "filelock", "PIL", "jsonargparse", *LIGHTNING}
     | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels", "listing")}
-    | {"seglit.networks.normalization"}
+    | {"seglit.normalization"}
     | {"datasets", "pycocotools", "scipy"},
     "inspect": {"numpy", "PIL", "rich"}
     | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "listing", "page")}
     | {"seglit.pictures"},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
     | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "listing")}
-    | {"seglit.networks.normalization", "seglit.pictures"},
+    | {"seglit.normalization", "seglit.pictures"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
     | {f"seglit.{name}" for name in ("class_weights", "data.batch", "errors", "evaluation", "labels", "losses")}
     | {"seglit.metrics", "seglit.optim"}
-    | {"seglit.networks.normalization"}
+    | {"seglit.normalization"}
     | {"seglit.inference"},
     "callbacks": {"numpy", "PIL", "rich", "torch", "yaml", *LIGHTNING}
     | {

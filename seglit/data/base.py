@@ -16,10 +16,10 @@ from seglit.data.batch import Sample, collate
 from seglit.data.cache import Cache, Source, reading_code
 from seglit.data.class_table import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
-from seglit.data.units import check_units, stated_normalization
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
+from seglit.normalization import check_units, stated_normalization
 
 Split = Literal["train", "val", "test"]
 

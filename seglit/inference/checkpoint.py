@@ -13,7 +13,7 @@ from seglit.errors import InputError
 from seglit.explain import explain
 from seglit.inference.predictor import Predictor
 from seglit.labels import Labels
-from seglit.networks.normalization import Normalization
+from seglit.normalization import Normalization
 
 CHECKPOINT_KEY = "seglit"
 """Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""

@@ -17,7 +17,7 @@ from seglit.inference.forward import forward
 from seglit.inference.settings import Settings
 from seglit.inference.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
 from seglit.labels import Labels
-from seglit.networks.normalization import Normalization, Normalize
+from seglit.normalization import Normalization, Normalize
 
 BATCH_PIXELS = 2**21
 """Tiles, or images, of one size are computed together up to so many pixels."""

@@ -9,9 +9,9 @@ In training mode a network may return a tuple `(logits, *auxiliary_logits)`, all
 """
 
 from seglit.networks.fcn import FCN
-from seglit.networks.normalization import Normalization
 from seglit.networks.smp import SMP
 from seglit.networks.torchvision import Torchvision
 from seglit.networks.unet import UNet
+from seglit.normalization import Normalization
 
 __all__ = ["FCN", "SMP", "Normalization", "Torchvision", "UNet"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from seglit.errors import InputError
 from seglit.networks.blocks import ConvBlock, crop, pad_to_multiple
 from seglit.networks.library import any_size_options, encoder_normalization, fetching, resolve_encoder
-from seglit.networks.normalization import Normalization
+from seglit.normalization import Normalization
 
 LIBRARY_STRIDE = 32  # five halvings; also the smallest image that every library encoder takes
 

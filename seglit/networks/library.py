@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from seglit.errors import InputError
-from seglit.networks.normalization import Normalization
+from seglit.normalization import Normalization
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:

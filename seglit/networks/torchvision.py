@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.library import check_batch, fetching, unknown_name
-from seglit.networks.normalization import Normalization
+from seglit.normalization import Normalization
 
 
 class Torchvision(nn.Module):
