@@ -9,8 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seglit.breakdown import DISTANCES, SIZES, Breakdown
-from seglit.callbacks.checkpoint import BestCheckpoint
-from seglit.callbacks.cost import Cost
+from seglit.callbacks.benchmark import Cost
+from seglit.callbacks.saving import BestCheckpoint
 from seglit.evaluation import FullScores
 from seglit.metrics import divide, mean_defined
 from seglit.regions import Region
