@@ -23,7 +23,7 @@ COMMANDS = {
 FUNCTIONS = {
     "predict": ("seglit.inference.command", "predict"),
     "report": ("seglit.report.command", "report"),
-    "compare": ("seglit.report.compare_command", "compare"),
+    "compare": ("seglit.compare.command", "compare"),
     "inspect": ("seglit.inspect.command", "inspect"),
     "shapes": ("seglit.data.synthetic", "write_folder"),
 }

@@ -76,6 +76,9 @@ ROOMS = {
     | {f"seglit.{name}" for name in ("bootstrap", "boundary", "breakdown", "calibration", "evaluation", "protocols")}
     | {"seglit.regions"},
     "page.py": {"jinja2", "numpy", "PIL"},
+    "compare": {"numpy", "PIL", "rich"}
+    | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "labels", "metrics", "page", "pictures")}
+    | {"seglit.report.data", "seglit.report.tested"},
     "report": {"jsonargparse", "matplotlib", "numpy", "PIL", "rich", "yaml"}
     | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "explain", "inference", "labels", "metrics")}
     | {"seglit.page", "seglit.pictures"},

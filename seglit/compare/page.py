@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from seglit.compare import words
+from seglit.compare.pictures import GAINED, LOST, Changes, draw_changes
+from seglit.compare.runs import Comparison
 from seglit.errors import InputError
 from seglit.page import render
-from seglit.report import compare_words
-from seglit.report.compare import Comparison
-from seglit.report.compare_pictures import GAINED, LOST, Changes, draw_changes
 
 _MOST_IMAGES = 8
 
@@ -21,9 +21,9 @@ def write_page(path: Path, comparison: Comparison) -> str | None:
     """
     changes, missing = _try_to_draw(comparison)
     page = render(
-        "report/compare.html",
+        "compare/page.html",
         comparison=comparison,
-        words=compare_words,
+        words=words,
         changes=changes,
         missing=missing,
         gained=GAINED,

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seglit.report.compare import Comparison, Difference
-from seglit.report.compare_words import (
+from seglit.compare.runs import Comparison, Difference
+from seglit.compare.words import (
     INTERVAL,
     MARKS,
     MARKS_MEAN,

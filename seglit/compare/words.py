@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seglit.bootstrap import LEVEL, RESAMPLES
-from seglit.report.compare import FEW, LEAST, Comparison
+from seglit.compare.runs import FEW, LEAST, Comparison
 
 INTERVAL = f"{100 * LEVEL:g} %"
 MARKS = {1: " ▲", -1: " ▼", 0: "  "}

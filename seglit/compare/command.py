@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seglit.compare.runs import compare_runs
+from seglit.compare.text import as_plain, print_comparison
 from seglit.errors import InputError
-from seglit.report.compare import compare_runs
-from seglit.report.compare_text import as_plain, print_comparison
 from seglit.report.tested import read_run
 
 
@@ -34,7 +34,7 @@ def compare(runs: list[str], output: str | None = None, json: bool = False) -> i
     else:
         print_comparison(console, comparison)
     if output is not None:
-        from seglit.report.compare_page import write_page
+        from seglit.compare.page import write_page
 
         missing = write_page(Path(output), comparison)
         console.print(

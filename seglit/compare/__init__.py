@@ -1,0 +1,1 @@
+"""What tested runs differ in, and whether it is more than chance."""
