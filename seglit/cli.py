@@ -18,9 +18,9 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord, ScoreFile
+from seglit.config.explain import check_yaml, explain, refusal
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.explain import check_yaml, explain, refusal
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule

@@ -17,7 +17,7 @@ LIGHTNING = {"pytorch_lightning", "lightning_fabric"}
 # Room -> what its files may import, or import from, beside the standard library and the room itself.
 ROOMS = {
     "__init__.py": {"seglit.inference"},
-    "__main__.py": {"jsonargparse", "seglit"},
+    "__main__.py": {"seglit"},
     "errors.py": set[str](),
     "labels.py": {"numpy", "seglit.errors"},
     "normalization.py": {"numpy", "torch", "seglit.errors"},
@@ -54,7 +54,7 @@ ROOMS = {
     | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "listing", "page")}
     | {"seglit.pictures"},
     "inference": {"cv2", "jsonargparse", "numpy", "PIL", "rich", "tifffile", "torch"}
-    | {f"seglit.{name}" for name in ("arrays", "errors", "explain", "hardware", "images", "labels", "listing")}
+    | {f"seglit.{name}" for name in ("arrays", "errors", "config", "hardware", "images", "labels", "listing")}
     | {"seglit.normalization", "seglit.pictures"},
     "pictures.py": {"numpy", "PIL", "seglit.labels"},
     "module.py": {"torch", *LIGHTNING}
@@ -80,12 +80,12 @@ ROOMS = {
     | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "labels", "metrics", "page", "pictures")}
     | {"seglit.report.data", "seglit.report.tested"},
     "report": {"jsonargparse", "matplotlib", "numpy", "PIL", "rich", "yaml"}
-    | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "explain", "inference", "labels", "metrics")}
+    | {f"seglit.{name}" for name in ("bootstrap", "data.base", "errors", "config", "inference", "labels", "metrics")}
     | {"seglit.page", "seglit.pictures"},
     "loggers.py": {"requests", "wandb", "seglit.errors", *LIGHTNING},
+    "config": {"jsonargparse", "yaml", "seglit.errors"},
     "hardware.py": {"torch"},
     "run_folder.py": LIGHTNING,
-    "explain.py": {"yaml", "seglit.errors"},
     "cli.py": {"jsonargparse", "torch", "yaml", "seglit", *LIGHTNING},
 }
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from seglit.config.explain import explain
 from seglit.errors import InputError
-from seglit.explain import explain
 from seglit.inference.predictor import Predictor
 from seglit.labels import Labels
 from seglit.normalization import Normalization

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from jsonargparse import ArgumentError, ArgumentParser
 
+from seglit.config.explain import explain, refusal
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.explain import explain, refusal
 from seglit.inference import Predictor, Settings, load
 from seglit.inference.settings import Precision
 from seglit.report.tested import TestedRun

@@ -1,0 +1,1 @@
+"""What the command line and YAML say, turned into objects, and their errors into one line."""
