@@ -14,7 +14,7 @@ from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.batch import Sample, collate
 from seglit.data.cache import Cache, Source, reading_code
-from seglit.data.class_table import count_images, images_of_rare_classes
+from seglit.data.class_counts import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
