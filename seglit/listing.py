@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,13 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a folder is there; likewise."""
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def nearest_entry(path: Path) -> str:
+    """'; did you mean X?' where the parent holds a similar name."""
+    entries = [entry.name for entry in path.parent.iterdir()] if is_folder(path.parent) else []
+    near = difflib.get_close_matches(path.name, entries, 1)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
 def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:

@@ -46,10 +46,11 @@ ROOMS = {
     "arrays.py": {"cv2", "numpy", "PIL", "tifffile", "seglit.errors"},
     "listing.py": {"seglit.errors"},
     "images.py": {"numpy", "PIL", "seglit.arrays", "seglit.errors", "seglit.labels"},
+    "annotations": {"numpy", "PIL", "pycocotools", "seglit.errors", "seglit.labels", "seglit.listing"},
     "data": {"numpy", "torch", "torchvision", "albumentations", "cv2", "filelock", "PIL", "jsonargparse", *LIGHTNING}
-    | {f"seglit.{name}" for name in ("arrays", "class_weights", "errors", "images", "labels", "listing")}
+    | {f"seglit.{name}" for name in ("annotations", "arrays", "class_weights", "errors", "images", "labels", "listing")}
     | {"seglit.normalization"}
-    | {"datasets", "pycocotools", "scipy"},
+    | {"datasets", "scipy"},
     "inspect": {"numpy", "PIL", "rich"}
     | {f"seglit.{name}" for name in ("class_weights", "errors", "images", "labels", "listing", "page")}
     | {"seglit.pictures"},
@@ -130,8 +131,11 @@ HEAVY = {"torch", "torchmetrics", "torchvision", "albumentations", "segmentation
 
 
 def test_what_starts_at_once() -> None:
-    main, labels, inspect = loaded_after("seglit.__main__", "seglit.labels", "seglit.inspect.command")
+    main, labels, annotations, inspect = loaded_after(
+        "seglit.__main__", "seglit.labels", "seglit.annotations.labelme", "seglit.inspect.command"
+    )
     assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
+    assert not annotations & HEAVY
     assert not inspect & HEAVY
     assert not labels & {"PIL", "yaml", "jsonargparse", *HEAVY}
 

@@ -6,10 +6,10 @@ from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.cityscapes import CityscapesDataModule
-from seglit.data.coco import CocoDataModule
+from seglit.data.coco_json import CocoDataModule
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.data.hugging_face import HuggingFaceDataModule
-from seglit.data.labelme import LabelmeDataModule
+from seglit.data.labelme_json import LabelmeDataModule
 from seglit.data.pet import OxfordPetDataModule
 from seglit.data.synthetic import SyntheticDataModule, SyntheticDataset
 from seglit.data.voc import VOCDataModule

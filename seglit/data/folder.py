@@ -17,7 +17,7 @@ from seglit.data.cache import Cache, Source
 from seglit.errors import InputError
 from seglit.images import read_pair
 from seglit.labels import Labels
-from seglit.listing import is_file, is_folder, pictures_below, read_list, reading_table
+from seglit.listing import is_file, nearest_entry, pictures_below, read_list, reading_table
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -316,13 +316,6 @@ class FolderDataModule(SegmentationDataModule):
         given = shares.get("val", 0), shares.get("test", 0)
         val, test = (max(share > 0 and least, round(share * len(drawn))) for share in given)
         return {"val": drawn[:val], "test": drawn[val : val + test], "train": drawn[val + test :]}
-
-
-def nearest_entry(path: Path) -> str:
-    """'; did you mean X?' where the parent holds a similar name."""
-    entries = [entry.name for entry in path.parent.iterdir()] if is_folder(path.parent) else []
-    near = difflib.get_close_matches(path.name, entries, 1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
 def _read_csv(root: Path, file: str, exclude: Container[Path]) -> tuple[list[Pair], dict[Split, list[Pair]] | None]:

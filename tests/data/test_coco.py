@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
+from seglit.annotations.coco_regions import draw_regions
 from seglit.data import CocoDataModule
 from seglit.data.base import Split
-from seglit.data.regions import draw_regions
 from seglit.errors import InputError
 
 HEIGHT, WIDTH = 10, 12

@@ -1,16 +1,13 @@
 """Polygons drawn with labelme, as masks for any folder of images."""
 
-import base64
-import io
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
-from seglit.data.annotation import check_coordinates, nearest, read_json, uncovered, understanding
+from seglit.annotations.json_files import nearest, uncovered
+from seglit.annotations.labelme import draw_shapes
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
@@ -52,31 +49,12 @@ class LabelmeDataset(FolderDataset):
         """Reads the image upright, as labelme shows it, and draws its shapes; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
         image = read_image(pair.image, self.in_channels)
-        height, width = image.shape[:2]
-        data = read_json(pair.mask, "shapes")
-        stated = (data.get("imageHeight") or height, data.get("imageWidth") or width)
-        if stated != (height, width):
-            raise InputError(
-                f"{pair.mask}: was drawn on {stated[0]} x {stated[1]} pixels (height x width), its image "
-                f"{pair.image.name} has {height} x {width}"
-            )
-        canvas = Image.new("L", (width, height), self.fill)
-        with understanding(pair.mask, "labelme's format"):
-            for shape in data["shapes"]:
-                _draw(canvas, shape, self._value(shape, pair.mask), pair.mask)
-        return image, np.array(canvas), pair.name
+        mask = draw_shapes(pair.mask, image.shape[:2], self.values, self.fill, pair.image.name)
+        return image, mask, pair.name
 
     def source(self, index: int) -> Source:
         """The two files, and what the labels mean; see `SegmentationDataset.source`."""
         return super().source(index)._replace(options=(self.in_channels, self.fill, self.values))
-
-    def _value(self, shape: dict[str, Any], file: Path) -> int:
-        label = str(shape.get("label"))
-        if label not in self.values:
-            raise InputError(
-                f"{file}: the label {label!r} is neither a class nor in ignore_labels{nearest(label, [*self.values])}"
-            )
-        return self.values[label]
 
 
 class LabelmeDataModule(FolderDataModule):
@@ -168,37 +146,3 @@ class LabelmeDataModule(FolderDataModule):
                 raise InputError(f"{file}: its image {name}.* is not in {images}{nearest(name, list(by_name))}")
             pairs.append(Pair(by_name[name], file, name))
         return pairs
-
-
-def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) -> None:
-    """Draws one shape; what labelme calls a line or a point covers no area that anyone has drawn."""
-    kind = shape.get("shape_type") or "polygon"  # labelme's first versions knew nothing else
-    points = [(float(x), float(y)) for x, y in shape.get("points", [])]
-    check_coordinates([each for point in points for each in point], canvas.height, canvas.width)
-    draw = ImageDraw.Draw(canvas)
-    if kind == "polygon" and len(points) > 2:
-        draw.polygon(points, fill=value, outline=value)
-    elif kind == "rectangle" and len(points) == 2:
-        (left, right), (top, bottom) = (sorted(ends) for ends in zip(*points, strict=True))
-        draw.rectangle((left, top, right, bottom), fill=value)
-    elif kind == "circle" and len(points) == 2:
-        (x, y), rim = points
-        radius = math.dist((x, y), rim)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)
-    elif kind == "mask" and points:
-        canvas.paste(value, (int(points[0][0]), int(points[0][1])), _decode(shape, file))
-    else:
-        raise InputError(
-            f"{file}: holds a shape {kind!r} of {len(points)} points; what is read are polygons (3 or more), "
-            "rectangles and circles (2), and masks"
-        )
-
-
-def _decode(shape: dict[str, Any], file: Path) -> Image.Image:
-    """The picture in a shape of kind mask: of its box's size, 255 inside and 0 outside."""
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as part:
-            return part.convert("L").point(lambda grey: 255 * (grey > 0))
-    # OSError: bytes that are no picture
-    except (KeyError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: holds a shape 'mask' that is no picture ({type(error).__name__})") from error

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seglit.data.annotation import check_coordinates
+from seglit.annotations.json_files import check_coordinates
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 

@@ -3,37 +3,22 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seglit.data.annotation import nearest, read_json, uncovered, understanding
+from seglit.annotations.coco import FORMAT, Annotated, category_names, find_regions, read_coco
+from seglit.annotations.coco_regions import draw_regions
+from seglit.annotations.json_files import uncovered, understanding
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
-from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, nearest_entry, refuse_overlap
-from seglit.data.regions import draw_regions
+from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, refuse_overlap
 from seglit.errors import InputError
 from seglit.images import read_image
-from seglit.labels import IGNORE_INDEX, Labels
-
-_FORMAT = "COCO's format for objects"
-
-
-class Annotated(NamedTuple):
-    """What a COCO file says of an image.
-
-    Args:
-        height: In pixels.
-        width: In pixels.
-        regions: JSON of a list of [class index or void, segmentation]. As text, because reading processes share it:
-            Python's own lists would be copied into each, page by page, as soon as they are looked at.
-    """
-
-    height: int
-    width: int
-    regions: bytes
+from seglit.labels import Labels
+from seglit.listing import nearest_entry
 
 
 class CocoDataset(FolderDataset):
@@ -137,9 +122,9 @@ class CocoDataModule(FolderDataModule):
         self._parsed: dict[Path, dict[str, Any]] = {}
         if class_names is None:
             file = Path(root) / annotations.replace("{split}", "train")
-            self._parsed[file] = _read(file)
-            with understanding(file, _FORMAT):
-                class_names = _category_names(self._parsed[file], background)
+            self._parsed[file] = read_coco(file)
+            with understanding(file, FORMAT):
+                class_names = category_names(self._parsed[file], background)
         super().__init__(
             root,
             class_names,
@@ -185,10 +170,10 @@ class CocoDataModule(FolderDataModule):
 
     def _listed(self, file: Path, images: Path) -> list[Pair]:
         """The images that a COCO file lists, found in their folder; keeps what it says of each."""
-        data = self._parsed.pop(file, None) or _read(file)  # once it is turned into text, nobody needs the rest
+        data = self._parsed.pop(file, None) or read_coco(file)  # once it is turned into text, nobody needs the rest
         pairs: dict[Path, Pair] = {}
-        with understanding(file, _FORMAT):
-            regions = self._regions(data, file)
+        with understanding(file, FORMAT):
+            regions = find_regions(data, file, self.labels.class_names, self.fill)
             for entry in data["images"]:
                 name = str(entry["file_name"])
                 image = listed_file(images, name, f"{file}: image")
@@ -198,37 +183,3 @@ class CocoDataModule(FolderDataModule):
                 self._annotated[image] = Annotated(int(entry["height"]), int(entry["width"]), text)
                 pairs[image] = Pair(image, file, Path(name).with_suffix("").as_posix())
         return list(pairs.values())
-
-    def _regions(self, data: dict[str, Any], file: Path) -> dict[int, list[Any]]:
-        """Image id to its regions, each [class index or void, segmentation]."""
-        names = {entry["id"]: entry["name"] for entry in data["categories"]}
-        wanted = [name for index, name in enumerate(self.labels.class_names) if index != self.fill]
-        if lost := [name for name in wanted if name not in names.values()]:
-            raise InputError(f"{file}: has no category {lost[0]!r}{nearest(lost[0], list(names.values()))}")
-        regions: dict[int, list[Any]] = {}
-        for entry in data["annotations"]:
-            name = names.get(entry["category_id"])
-            if name is None:
-                raise InputError(
-                    f"{file}: an annotation is of the category {entry['category_id']}, which is not listed"
-                )
-            if name not in self.labels.class_names:
-                continue
-            if not entry.get("segmentation"):
-                raise InputError(
-                    f"{file}: annotation {entry.get('id')} ({name}) has no segmentation, but a box at most"
-                )
-            value = IGNORE_INDEX if entry.get("iscrowd") else self.labels.class_names.index(name)
-            regions.setdefault(entry["image_id"], []).append([value, entry["segmentation"]])
-        return regions
-
-
-def _read(file: Path) -> dict[str, Any]:
-    return read_json(file, "images", "annotations", "categories")
-
-
-def _category_names(data: dict[str, Any], background: str | None) -> list[str]:
-    """The background, unless it is a category or void, and the categories by id; several ids may share a name."""
-    names = [str(entry["name"]) for entry in sorted(data["categories"], key=lambda entry: int(entry["id"]))]
-    first = [] if background is None or background in names else [background]
-    return list(dict.fromkeys([*first, *names]))

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seglit.data.folder import nearest_entry
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
+from seglit.listing import nearest_entry
 
 
 def read_json(file: Path, *keys: str) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""labelme JSON: the shapes of an image, drawn as labelme's own export draws them."""
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from seglit.annotations.json_files import check_coordinates, nearest, read_json, understanding
+from seglit.errors import InputError
+
+
+def draw_shapes(
+    file: Path, size: tuple[int, ...], values: Mapping[str, int], fill: int, image_name: str
+) -> npt.NDArray[np.uint8]:
+    """Draws the shapes of a labelme file over each other, in the order of the file.
+
+    Args:
+        file: The JSON.
+        size: Height and width of its image, upright, as labelme shows it.
+        values: A shape's label to its class index, or void.
+        fill: Class index of the pixels in no shape.
+        image_name: For the message.
+
+    Returns:
+        (H, W) uint8 class indices, void 255.
+
+    Raises:
+        InputError: It was drawn on another size, or a shape is of another kind or label.
+    """
+    height, width = size
+    data = read_json(file, "shapes")
+    stated = (data.get("imageHeight") or height, data.get("imageWidth") or width)
+    if stated != (height, width):
+        raise InputError(
+            f"{file}: was drawn on {stated[0]} x {stated[1]} pixels (height x width), its image "
+            f"{image_name} has {height} x {width}"
+        )
+    canvas = Image.new("L", (width, height), fill)
+    with understanding(file, "labelme's format"):
+        for shape in data["shapes"]:
+            _draw(canvas, shape, _value(shape, values, file), file)
+    return np.array(canvas)
+
+
+def _value(shape: dict[str, Any], values: Mapping[str, int], file: Path) -> int:
+    label = str(shape.get("label"))
+    if label not in values:
+        raise InputError(
+            f"{file}: the label {label!r} is neither a class nor in ignore_labels{nearest(label, [*values])}"
+        )
+    return values[label]
+
+
+def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) -> None:
+    """Draws one shape; what labelme calls a line or a point covers no area that anyone has drawn."""
+    kind = shape.get("shape_type") or "polygon"  # labelme's first versions knew nothing else
+    points = [(float(x), float(y)) for x, y in shape.get("points", [])]
+    check_coordinates([each for point in points for each in point], canvas.height, canvas.width)
+    draw = ImageDraw.Draw(canvas)
+    if kind == "polygon" and len(points) > 2:
+        draw.polygon(points, fill=value, outline=value)
+    elif kind == "rectangle" and len(points) == 2:
+        (left, right), (top, bottom) = (sorted(ends) for ends in zip(*points, strict=True))
+        draw.rectangle((left, top, right, bottom), fill=value)
+    elif kind == "circle" and len(points) == 2:
+        (x, y), rim = points
+        radius = math.dist((x, y), rim)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)
+    elif kind == "mask" and points:
+        canvas.paste(value, (int(points[0][0]), int(points[0][1])), _decode(shape, file))
+    else:
+        raise InputError(
+            f"{file}: holds a shape {kind!r} of {len(points)} points; what is read are polygons (3 or more), "
+            "rectangles and circles (2), and masks"
+        )
+
+
+def _decode(shape: dict[str, Any], file: Path) -> Image.Image:
+    """The picture in a shape of kind mask: of its box's size, 255 inside and 0 outside."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as part:
+            return part.convert("L").point(lambda grey: 255 * (grey > 0))
+    # OSError: bytes that are no picture
+    except (KeyError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{file}: holds a shape 'mask' that is no picture ({type(error).__name__})") from error
