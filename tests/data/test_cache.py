@@ -18,8 +18,8 @@ from seglit.arrays import PIXEL_TYPES
 from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
 from seglit.data.base import CachedDataset, SegmentationDataset
 from seglit.data.folder import FolderDataset, Pair
+from seglit.data.public.voc import VOCDataset
 from seglit.data.synthetic import LABELS, SyntheticDataset
-from seglit.data.voc import VOCDataset
 from seglit.labels import Labels
 
 SIZE = (20, 28)

@@ -18,11 +18,10 @@ from seglit.data import (
     OxfordPetDataModule,
     SegmentationDataModule,
     VOCDataModule,
-    public,
-    voc,
 )
 from seglit.data.base import Split
-from seglit.data.public import Part, PublicDataModule
+from seglit.data.public import base, voc
+from seglit.data.public.base import Part, PublicDataModule
 from seglit.errors import InputError
 
 Mask = npt.NDArray[np.uint8]
@@ -246,7 +245,7 @@ def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path: Path, mo
         (Path(extract_root) / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(public, "download_and_extract_archive", stop_halfway)
+    monkeypatch.setattr(base, "download_and_extract_archive", stop_halfway)
     data = VOCDataModule(str(tmp_path), download=True)
     assert "No space left on device" in refusal(data.prepare_data)
     assert not any(tmp_path.iterdir())

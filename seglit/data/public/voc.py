@@ -11,7 +11,7 @@ from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import Split
 from seglit.data.cache import Cache
 from seglit.data.folder import FolderDataset, Pair
-from seglit.data.public import Part, PublicDataModule, read_names
+from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
 from seglit.images import read_image
 from seglit.labels import Labels

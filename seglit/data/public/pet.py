@@ -7,7 +7,7 @@ from seglit.data.augment import Augment
 from seglit.data.base import Split
 from seglit.data.cache import Cache
 from seglit.data.folder import Pair
-from seglit.data.public import Part, PublicDataModule, read_names
+from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
 from seglit.labels import Labels
 
