@@ -5,9 +5,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from seglit.callbacks.dashboards import draw_confusion, log_picture, log_predictions
+from seglit.callbacks.dashboards import log_picture, log_predictions
 from seglit.data.batch import Batch
-from seglit.pictures import Prediction, as_rgb, draw_grid
+from seglit.drawing.confusion import draw_confusion
+from seglit.drawing.predictions import Prediction, as_rgb, draw_grid
 
 
 class Pictures(pl.Callback):

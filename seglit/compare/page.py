@@ -7,8 +7,8 @@ import numpy as np
 from seglit.compare import words
 from seglit.compare.pictures import GAINED, LOST, Changes, draw_changes
 from seglit.compare.runs import Comparison
+from seglit.drawing.page import render
 from seglit.errors import InputError
-from seglit.page import render
 
 _MOST_IMAGES = 8
 

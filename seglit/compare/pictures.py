@@ -9,10 +9,10 @@ from PIL import Image
 
 from seglit.compare.runs import Comparison
 from seglit.data.base import SegmentationDataModule
+from seglit.drawing.page import data_address
+from seglit.drawing.predictions import as_rgb, shrink
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.page import data_address
-from seglit.pictures import as_rgb, shrink
 from seglit.report.data import make_data, make_predictor, read_named
 from seglit.report.tested import TestedRun
 

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from seglit.drawing.predictions import as_rgb
 from seglit.errors import InputError
 from seglit.inference.jobs import Job, replacing
 from seglit.inference.predictor import Block, Prediction
 from seglit.inference.tiff import Tag, write_tiff
 from seglit.labels import Labels
-from seglit.pictures import as_rgb
 
 Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seglit.drawing.page import data_address, render
+from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images import read_pair
 from seglit.inspect.advice import Advice
@@ -15,8 +17,6 @@ from seglit.inspect.layout import Layout, Pair
 from seglit.inspect.survey import Survey
 from seglit.inspect.text import sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.page import data_address, render
-from seglit.pictures import as_rgb, lay_over
 
 _PICTURES = 60
 _WIDTH = 320  # pixels of a picture on the page

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from seglit.drawing.charts import Curve, draw_bars, draw_curves, draw_reliability
+from seglit.drawing.page import render
 from seglit.errors import InputError
 from seglit.labels import Labels
-from seglit.page import render
-from seglit.report.charts import Curve, draw_bars, draw_curves, draw_reliability
 from seglit.report.pictures import Drawn, draw, key
 from seglit.report.tested import SCORE_FILE, TestedRun, read_curves
 

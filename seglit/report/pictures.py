@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from seglit.drawing.page import data_address
+from seglit.drawing.predictions import Prediction, as_rgb, lay_over, panels
 from seglit.labels import Labels
-from seglit.page import data_address
-from seglit.pictures import Prediction, as_rgb, lay_over, panels
 from seglit.report.data import make_data, make_predictor, read_named
 from seglit.report.tested import TestedRun
 

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from seglit.__main__ import main
-from seglit.callbacks.dashboards import draw_confusion
+from seglit.drawing.confusion import draw_confusion
 from seglit.errors import InputError
 from seglit.loggers import TensorBoardLogger, WandbLogger
 

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from seglit.labels import IGNORE_INDEX, Labels
+from seglit.labels import IGNORE_INDEX, Color, Labels
 
 _COLUMNS = ("image", "target", "prediction", "errors")
 _GAP = 6
 _TEXT = 13  # pixels
 _SAMPLED = 256  # rows and columns that percentiles are taken from
-_INK = (40, 40, 48)
+INK: Color = (40, 40, 48)
 _WRONG = (225, 40, 50)
 
 
@@ -43,7 +43,7 @@ def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 24
     page = Image.new("RGB", (total, height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
     for column, title in enumerate(_COLUMNS):
-        draw.text((_GAP + column * (width + _GAP), _GAP // 2), title, _INK, font)
+        draw.text((_GAP + column * (width + _GAP), _GAP // 2), title, INK, font)
     top = _GAP + _TEXT + _GAP // 2
     for row in rows:
         page.paste(row, (_GAP, top))
@@ -124,5 +124,5 @@ def _legend(labels: Labels, width: int) -> Image.Image:
     draw = ImageDraw.Draw(legend)
     for (name, color), (left, top) in zip(entries, places, strict=True):
         draw.rectangle((left, top + 1, left + _TEXT, top + _TEXT + 1), fill=color)
-        draw.text((left + _TEXT + _GAP // 2 + 1, top), name, _INK, font)
+        draw.text((left + _TEXT + _GAP // 2 + 1, top), name, INK, font)
     return legend

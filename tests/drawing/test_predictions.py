@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seglit.drawing.predictions import Prediction, as_rgb, draw_grid, shrink
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.pictures import Prediction, as_rgb, draw_grid, shrink
 
 LABELS = Labels.create(["ground", "thing"], palette=[[10, 20, 30], [200, 100, 50]])
 WRONG = [225, 40, 50]

@@ -1,0 +1,1 @@
+"""Everything that is looked at: predictions, charts, confusion matrices, pages."""
