@@ -11,16 +11,16 @@ from torch.utils.benchmark import Timer
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from benchmarks.machine import autocast, fastest_layout
-from seglit.bootstrap import bootstrap_iou
-from seglit.boundary import BoundaryCounts
-from seglit.breakdown import DistanceCounts, SizeCounts
-from seglit.calibration import Calibration
-from seglit.evaluation import count_images
+from seglit.evaluation.bootstrap import bootstrap_iou
+from seglit.evaluation.boundary import BoundaryCounts
+from seglit.evaluation.breakdown import DistanceCounts, SizeCounts
+from seglit.evaluation.calibration import Calibration
+from seglit.evaluation.evaluation import count_images
+from seglit.evaluation.mistakes import WrongRegions
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix
 from seglit.networks import UNet
-from seglit.regions import WrongRegions
 
 VOID_SHARE = 0.05
 

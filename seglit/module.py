@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from seglit.class_weights import ClassCounts
 from seglit.data.batch import Batch
 from seglit.errors import InputError
-from seglit.evaluation import Evaluation, FullEvaluation
+from seglit.evaluation.evaluation import Evaluation, FullEvaluation
 from seglit.inference.checkpoint import CHECKPOINT_KEY
 from seglit.inference.forward import forward
 from seglit.labels import IGNORE_INDEX, Labels

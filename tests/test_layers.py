@@ -29,13 +29,7 @@ ROOMS = {
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "run_folder": (LIGHTNING, ""),
-    "protocols": ("numpy", "metrics"),
-    "bootstrap": ("numpy", "metrics"),
-    "boundary": ("cv2 numpy torch torchmetrics", "labels metrics"),
-    "breakdown": ("cv2 numpy torch torchmetrics", "boundary labels metrics"),
-    "calibration": ("torch torchmetrics", "labels metrics"),
-    "regions": ("cv2 numpy torch", "boundary labels metrics"),
-    "evaluation": ("numpy torch torchmetrics", "bootstrap boundary breakdown calibration labels metrics regions"),
+    "evaluation": ("cv2 numpy torch torchmetrics", "labels metrics"),
     "arrays": ("cv2 numpy PIL tifffile", "errors"),
     "listing": ("", "errors"),
     "images": ("numpy PIL", "arrays errors labels"),
@@ -57,13 +51,10 @@ ROOMS = {
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        (
-            "__version__ bootstrap boundary breakdown calibration data.base data.batch drawing errors evaluation "
-            "inference.checkpoint labels metrics optim protocols regions report.tested"
-        ),
+        "__version__ data drawing errors evaluation inference.checkpoint labels metrics optim report.tested",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "config data.base drawing errors inference labels"),
-    "compare": ("numpy PIL rich", "bootstrap data.base drawing errors labels metrics report.data report.tested"),
+    "compare": ("numpy PIL rich", "data.base drawing errors evaluation labels metrics report.data report.tested"),
     "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim run_folder"),
 }
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from seglit.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.callbacks.benchmark import Cost
 from seglit.callbacks.saving import BestCheckpoint
-from seglit.evaluation import FullScores
+from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
+from seglit.evaluation.evaluation import FullScores
+from seglit.evaluation.mistakes import Region
 from seglit.metrics import divide, mean_defined
-from seglit.regions import Region
 from seglit.report.tested import SCORE_FILE
 
 
@@ -22,10 +22,10 @@ class ScoreFile(pl.Callback):
 
     It holds the `checkpoint` that was scored, `cost` (time and memory), `scores` (what metrics.csv has), `classes`
     (every score of each), `confusion` (rows the target, columns the prediction), `calibration` (its bins), `sizes` and
-    `distances` (scores level by level, see `seglit.breakdown`), `confusions` and `label_errors` (regions worth a look,
-    see `seglit.regions`) and `images`: each with its name, its mIoU over the classes in target or prediction, its pixel
-    accuracy, and how many pixels of each of these classes are right, in the target and predicted. What is n/a is null;
-    an image without a labelled pixel is not listed. `seglit.report.tested` reads it.
+    `distances` (scores level by level, see `seglit.evaluation.breakdown`), `confusions` and `label_errors` (regions
+    worth a look, see `seglit.evaluation.mistakes`) and `images`: each with its name, its mIoU over the classes in
+    target or prediction, its pixel accuracy, and how many pixels of each of these classes are right, in the target and
+    predicted. What is n/a is null; an image without a labelled pixel is not listed. `seglit.report.tested` reads it.
     """
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seglit.bootstrap import LEVEL, RESAMPLES
-from seglit.boundary import F1_WIDTH, IOU_WIDTH
-from seglit.calibration import BINS
 from seglit.errors import InputError
-from seglit.evaluation import FullScores
+from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
+from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
+from seglit.evaluation.calibration import BINS
+from seglit.evaluation.evaluation import FullScores
+from seglit.evaluation.protocols import miou_protocols
 from seglit.labels import Labels
 from seglit.metrics import Scores
-from seglit.protocols import miou_protocols
 
 
 class ClassTable(pl.Callback):
@@ -27,7 +27,7 @@ class ClassTable(pl.Callback):
 
     Args:
         protocol: Whether mIoU is also printed as others define it; class names are set aside there, see
-            `seglit.protocols`.
+            `seglit.evaluation.protocols`.
     """
 
     def __init__(self, protocol: bool | list[str] = False) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seglit.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
 from seglit.compare.settings import differing_settings
 from seglit.errors import InputError
+from seglit.evaluation.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 from seglit.report.tested import TestedRun
 

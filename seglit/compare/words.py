@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from seglit.bootstrap import LEVEL, RESAMPLES
 from seglit.compare.runs import FEW, LEAST, Comparison
+from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 
 INTERVAL = f"{100 * LEVEL:g} %"
 MARKS = {1: " ▲", -1: " ▼", 0: "  "}

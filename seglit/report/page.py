@@ -15,7 +15,7 @@ from seglit.report.tested import SCORE_FILE, TestedRun, read_curves
 _SHOWN = 4  # images each of the worst, the middle and the best
 
 Level = dict[str, Any]
-"""As the score file has it, see `seglit.breakdown`."""
+"""As the score file has it, see `seglit.evaluation.breakdown`."""
 
 
 class Cell(NamedTuple):

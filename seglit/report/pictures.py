@@ -21,7 +21,7 @@ _AROUND = 0.6  # what a crop shows around a region, as a share of the region's l
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 Region = dict[str, Any]
-"""As the score file has it, see `seglit.regions.Region`."""
+"""As the score file has it, see `seglit.evaluation.mistakes.Region`."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seglit.boundary import BoundaryCounts, BoundaryScores
+from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 4  # the last occurs nowhere

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seglit.bootstrap import bootstrap_difference, bootstrap_iou
+from seglit.evaluation.bootstrap import bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts
 
 

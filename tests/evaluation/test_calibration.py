@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassCalibrationError
 
-from seglit.calibration import Calibration, Reliability
+from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 5

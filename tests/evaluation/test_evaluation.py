@@ -11,11 +11,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from seglit.bootstrap import bootstrap_iou
 from seglit.callbacks import ScoreFile
 from seglit.data import FolderDataModule
 from seglit.data.synthetic import write_folder
-from seglit.evaluation import FullEvaluation, FullScores, count_images
+from seglit.evaluation.bootstrap import bootstrap_iou
+from seglit.evaluation.evaluation import FullEvaluation, FullScores, count_images
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seglit.boundary import F1_WIDTH, Classes, Places, in_pixels, outline_distance
+from seglit.evaluation.boundary import F1_WIDTH, Classes, Places, in_pixels, outline_distance
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, divide
 

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from seglit.evaluation.protocols import mean_iou, miou_protocols
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix, Counts
-from seglit.protocols import mean_iou, miou_protocols
 
 NUM_CLASSES = 6
 Pixels = NDArray[np.int64]

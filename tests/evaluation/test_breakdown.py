@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seglit.breakdown import DISTANCES, SIZES, Breakdown, DistanceCounts, SizeCounts
+from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown, DistanceCounts, SizeCounts
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 4  # the last occurs nowhere

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seglit.evaluation.mistakes import Region, WrongRegions, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
-from seglit.regions import Region, WrongRegions, likeliest_label_errors, most_confused
 
 Image = tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 

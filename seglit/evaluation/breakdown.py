@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from seglit.boundary import Classes, Places, outline_distance
+from seglit.evaluation.boundary import Classes, Places, outline_distance
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, distributed, nn
 from torchmetrics import MeanMetric
 
-from seglit.bootstrap import Intervals, bootstrap_iou
-from seglit.boundary import BoundaryCounts, BoundaryScores
-from seglit.breakdown import Breakdown, DistanceCounts, SizeCounts
-from seglit.calibration import Calibration, Reliability
+from seglit.evaluation.bootstrap import Intervals, bootstrap_iou
+from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
+from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
+from seglit.evaluation.calibration import Calibration, Reliability
+from seglit.evaluation.mistakes import Confusion, Region, WrongRegions, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix, Counts, Scores
-from seglit.regions import Confusion, Region, WrongRegions, likeliest_label_errors, most_confused
 
 _Item = TypeVar("_Item")
 

@@ -1,0 +1,1 @@
+"""What a split is scored by, beyond the confusion matrix of `seglit.metrics`."""
