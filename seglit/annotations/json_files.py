@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seglit.errors import InputError
+from seglit.images.listing import nearest_entry
 from seglit.labels import IGNORE_INDEX
-from seglit.listing import nearest_entry
 
 
 def read_json(file: Path, *keys: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,9 @@ from seglit.data.class_counts import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.normalization import check_units, stated_normalization
-
-Split = Literal["train", "val", "test"]
 
 
 class SegmentationDataset(Dataset[Sample], ABC):

@@ -21,8 +21,9 @@ import numpy.typing as npt
 from filelock import FileLock
 from torch.utils.data import get_worker_info
 
-from seglit import arrays, images, labels
+from seglit import labels
 from seglit.errors import InputError
+from seglit.images import formats, picture
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
@@ -203,7 +204,7 @@ def reading_code(readers: Iterable[type]) -> bytes:
     Args:
         readers: The classes that read, whose files are part of it.
     """
-    modules = [arrays, images, labels, *(sys.modules[reader.__module__] for reader in readers)]
+    modules = [formats, picture, labels, *(sys.modules[reader.__module__] for reader in readers)]
     files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}  # a notebook has none
     digest = hashlib.blake2b(digest_size=20)
     for file in sorted(files):

@@ -12,13 +12,13 @@ from seglit.annotations.coco import FORMAT, Annotated, category_names, find_regi
 from seglit.annotations.coco_regions import draw_regions
 from seglit.annotations.json_files import uncovered, understanding
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
-from seglit.data.folder import SPLITS, FolderDataModule, FolderDataset, Pair, listed_file, refuse_overlap
+from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.errors import InputError
-from seglit.images import read_image
+from seglit.images.listing import nearest_entry
+from seglit.images.pairs import SPLITS, Pair, Split, listed_file, refuse_overlap
+from seglit.images.picture import read_image
 from seglit.labels import Labels
-from seglit.listing import nearest_entry
 
 
 class CocoDataset(FolderDataset):

@@ -2,32 +2,22 @@
 
 import difflib
 import random
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
+from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.data.cache import Cache, Source
 from seglit.errors import InputError
-from seglit.images import read_pair
+from seglit.images.listing import nearest_entry, pictures_below, read_list
+from seglit.images.pairs import SPLITS, Pair, Split, read_csv, refuse_overlap
+from seglit.images.picture import read_pair
 from seglit.labels import Labels
-from seglit.listing import is_file, nearest_entry, pictures_below, read_list, reading_table
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-
-class Pair(NamedTuple):
-    """An image file, its mask file, and the name the two go by."""
-
-    image: Path
-    mask: Path
-    name: str
 
 
 class FolderDataset(SegmentationDataset):
@@ -36,7 +26,7 @@ class FolderDataset(SegmentationDataset):
     Args:
         pairs: The files, in order.
         labels: Which stored value is which class.
-        in_channels: See `seglit.images.read_image`.
+        in_channels: See `seglit.images.picture.read_image`.
         pipeline: See `SegmentationDataset`.
         seed: See `SegmentationDataset`.
     """
@@ -54,7 +44,7 @@ class FolderDataset(SegmentationDataset):
         return len(self.pairs)
 
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads a pair; see `SegmentationDataset.read` and `seglit.images.read_pair`."""
+        """Reads a pair; see `SegmentationDataset.read` and `seglit.images.picture.read_pair`."""
         pair = self.pairs[index]
         image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels)
         return image, mask, pair.name
@@ -202,7 +192,7 @@ class FolderDataModule(SegmentationDataModule):
     def _find(self) -> dict[Split, list[Pair]]:
         """Finds every pair of every split."""
         if self.pairs is not None:
-            every, by_column = _read_csv(self.root, self.pairs, self.exclude)
+            every, by_column = read_csv(self.root, self.pairs, self.exclude)
             if by_column is not None and self.splits:
                 raise InputError(f"splits is set, but {self.pairs} has a column split: keep one")
             return by_column or self._divide(every)
@@ -316,50 +306,3 @@ class FolderDataModule(SegmentationDataModule):
         given = shares.get("val", 0), shares.get("test", 0)
         val, test = (max(share > 0 and least, round(share * len(drawn))) for share in given)
         return {"val": drawn[:val], "test": drawn[val : val + test], "train": drawn[val + test :]}
-
-
-def _read_csv(root: Path, file: str, exclude: Container[Path]) -> tuple[list[Pair], dict[Split, list[Pair]] | None]:
-    """All pairs of a CSV, and the same by split where it has that column."""
-    path = root / file
-    if not path.is_file():
-        raise InputError(f"pairs: {path} is no file{nearest_entry(path)}")
-    with reading_table(path) as table:
-        columns = table.fieldnames or ()
-        if missing := {"image", "mask"} - set(columns):
-            raise InputError(f"{path}: no column {min(missing)!r}; its columns are {', '.join(columns)}")
-        rows = [(f"{path}, line {table.line_num}", row) for row in table if root / row["image"] not in exclude]
-    every = [
-        Pair(
-            listed_file(root, row["image"], f"{where}: image"),
-            listed_file(root, row["mask"], f"{where}: mask"),
-            Path(row["image"]).with_suffix("").as_posix(),
-        )
-        for where, row in rows
-    ]
-    if "split" not in columns:
-        return every, None
-    found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
-    for (where, row), pair in zip(rows, every, strict=True):
-        if row["split"] not in found:
-            raise InputError(f"{where}: split is {row['split']!r}; it takes train, val or test")
-        found[row["split"]].append(pair)
-    refuse_overlap(found)
-    return every, found
-
-
-def listed_file(root: Path, entry: str | None, where: str) -> Path:
-    """A file below `root`: what is written for a picture is named like it, and must not land elsewhere."""
-    if not entry:
-        raise InputError(f"{where} is empty")
-    if Path(entry).is_absolute() or ".." in Path(entry).parts:
-        raise InputError(f"{where} {entry} leaves the data root {root}; its paths are relative to that")
-    if not is_file(root / entry):
-        raise InputError(f"{where} {root / entry}: no such file{nearest_entry(root / entry)}")
-    return root / entry
-
-
-def refuse_overlap(found: Mapping[Split, Iterable[Pair]]) -> None:
-    """A pair in two splits would be trained on and scored."""
-    counts = Counter(image for pairs in found.values() for image in {pair.image for pair in pairs})
-    if double := [image for image, count in counts.items() if count > 1]:
-        raise InputError(f"{len(double)} images stand in more than one split, first {double[0]}; keep each in one")

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
+from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.errors import InputError
-from seglit.images import Picture, as_pair
+from seglit.images.pairs import Split
+from seglit.images.picture import Picture, as_pair
 from seglit.labels import Labels
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from seglit.annotations.json_files import nearest, uncovered
 from seglit.annotations.labelme import draw_shapes
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import Split
 from seglit.data.cache import Cache, Source
-from seglit.data.folder import FolderDataModule, FolderDataset, Pair
+from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.errors import InputError
-from seglit.images import read_image
+from seglit.images.listing import picture_folders, pictures_below
+from seglit.images.pairs import Pair, Split
+from seglit.images.picture import read_image
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.listing import picture_folders, pictures_below
 
 
 class LabelmeDataset(FolderDataset):

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset, Split
+from seglit.data.base import SegmentationDataModule, SegmentationDataset
+from seglit.images.pairs import Split
 from seglit.labels import Labels
 
 LABELS = Labels.create(

@@ -19,14 +19,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from seglit.errors import InputError, one_line, printable
-from seglit.images import Picture, read_image
-from seglit.inference.ahead import ahead, map_ahead
+from seglit.images.picture import Picture, read_image
+from seglit.images.prefetch import ahead, map_ahead
+from seglit.images.tiff import LargeTiff, Tag
+from seglit.images.video import count_frames, read_frames
 from seglit.inference.checkpoint import find_checkpoint, load
 from seglit.inference.jobs import Job, claim, find_jobs
 from seglit.inference.predictor import Block, Predictor, Tile
 from seglit.inference.settings import Flips, Precision, Settings
-from seglit.inference.tiff import LargeTiff, Tag
-from seglit.inference.video import count_frames, read_frames
 from seglit.inference.write import Masks, coder, write, write_blocks
 
 Array = npt.NDArray[Any]

@@ -5,16 +5,15 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
 from seglit.errors import InputError
-from seglit.inference import tiff, video
-from seglit.listing import SUFFIXES, is_file, pictures_below
+from seglit.images import tiff, video
+from seglit.images.listing import SUFFIXES, is_file, pictures_below
+from seglit.images.replacing import replacing
 
 RECORD = "predictions.json"
 
@@ -142,26 +141,6 @@ def _read_record(file: Path) -> dict[str, Any]:
             f"{file}: does not say how the predictions beside it were made ({error}); choose another --output, or "
             "delete it"
         ) from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when all went well, and else is deleted.
-
-    Raises:
-        InputError: The place cannot be written to.
-    """
-    # not the name itself, which may be as long as names can be
-    part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield part
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _add(path: Path, suffix: str) -> Path:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
-from seglit.images import Picture, read_image
+from seglit.images.picture import Picture, read_image
 from seglit.inference.forward import forward
 from seglit.inference.settings import Settings
 from seglit.inference.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
@@ -126,7 +126,7 @@ class Predictor:
         """Predicts image after image; what is of one size is computed together, so that a few are read ahead.
 
         Args:
-            images: Images (H, W, in_channels), see `seglit.images.read_image`.
+            images: Images (H, W, in_channels), see `seglit.images.picture.read_image`.
             probabilities: Whether they are wanted beside the masks.
         """
         mask, found = np.empty((0, 0), np.uint8), None

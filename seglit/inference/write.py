@@ -9,9 +9,10 @@ from PIL import Image
 
 from seglit.drawing.predictions import as_rgb
 from seglit.errors import InputError
-from seglit.inference.jobs import Job, replacing
+from seglit.images.replacing import replacing
+from seglit.images.tiff import Tag, write_tiff
+from seglit.inference.jobs import Job
 from seglit.inference.predictor import Block, Prediction
-from seglit.inference.tiff import Tag, write_tiff
 from seglit.labels import Labels
 
 Masks = Literal["stored", "color"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from seglit.errors import InputError
-from seglit.images import Picture, open_picture
+from seglit.images.picture import Picture, open_picture
 from seglit.inspect.layout import Pair
 from seglit.labels import Stored
 

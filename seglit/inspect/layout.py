@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seglit.errors import InputError
+from seglit.images.listing import SUFFIXES, is_file, picture_folders, pictures_below, read_list, reading_table
 from seglit.inspect.names import (
     SAME,
     SPLITS,
@@ -19,7 +20,6 @@ from seglit.inspect.names import (
     split_of,
     tell_apart,
 )
-from seglit.listing import SUFFIXES, is_file, picture_folders, pictures_below, read_list, reading_table
 
 _SHARES = {"val": 0.1, "test": 0.2}
 

@@ -9,7 +9,7 @@ import numpy as np
 from seglit.drawing.page import data_address, render
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
-from seglit.images import read_pair
+from seglit.images.picture import read_pair
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.findings import Finding

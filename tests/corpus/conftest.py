@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from seglit.data import FolderDataModule
-from seglit.data.base import SegmentationDataModule, Split
+from seglit.data.base import SegmentationDataModule
+from seglit.images.pairs import Split
 from tests.conftest import Outcome, Run
 from tests.corpus.files import Array
 from tests.inference.brightest import WATER, checkpoint

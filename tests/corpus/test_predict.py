@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from seglit.errors import printable
-from seglit.inference import tiff
+from seglit.images import tiff
 from tests.conftest import Run
 from tests.corpus.conftest import left_behind, only_line
 from tests.corpus.files import Array, saved

@@ -14,12 +14,13 @@ import tifffile
 from PIL import ExifTags, Image
 from scipy.io import savemat
 
-from seglit.arrays import PIXEL_TYPES
 from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
 from seglit.data.base import CachedDataset, SegmentationDataset
-from seglit.data.folder import FolderDataset, Pair
+from seglit.data.folder import FolderDataset
 from seglit.data.public.voc import VOCDataset
 from seglit.data.synthetic import LABELS, SyntheticDataset
+from seglit.images.formats import PIXEL_TYPES
+from seglit.images.pairs import Pair
 from seglit.labels import Labels
 
 SIZE = (20, 28)

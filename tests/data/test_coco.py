@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from seglit.annotations.coco_regions import draw_regions
 from seglit.data import CocoDataModule
-from seglit.data.base import Split
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 
 HEIGHT, WIDTH = 10, 12
 CATEGORIES = [{"id": 7, "name": "car"}, {"id": 3, "name": "person"}]

@@ -11,8 +11,8 @@ from jsonargparse import auto_cli
 from PIL import Image
 
 from seglit.data import FolderDataModule
-from seglit.data.base import Split
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 
 CLASS_NAMES = [f"class {index}" for index in range(200)]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

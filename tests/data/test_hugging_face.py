@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from seglit.data import HuggingFaceDataModule
-from seglit.data.base import Split
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 
 CLASSES = ["background", "crack"]
 

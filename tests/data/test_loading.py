@@ -15,11 +15,12 @@ from torch.utils.data import DataLoader
 
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
 from seglit.data.augment import Pipeline
-from seglit.data.base import SegmentationDataset, Split
+from seglit.data.base import SegmentationDataset
 from seglit.data.batch import collate
 from seglit.data.sampling import SampleKey
 from seglit.data.synthetic import LABELS, write_folder
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX
 
 pytestmark = [

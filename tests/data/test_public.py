@@ -19,10 +19,10 @@ from seglit.data import (
     SegmentationDataModule,
     VOCDataModule,
 )
-from seglit.data.base import Split
 from seglit.data.public import base, voc
 from seglit.data.public.base import Part, PublicDataModule
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 
 Mask = npt.NDArray[np.uint8]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seglit.data import FolderDataModule, SyntheticDataModule
-from seglit.data.base import Split
 from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
+from seglit.images.pairs import Split
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 import seglit
-from seglit.inference import Predictor, tiff
+from seglit.images import tiff
+from seglit.inference import Predictor
 from seglit.labels import Labels
 from tests.conftest import Run
 from tests.inference.brightest import WATER, checkpoint, truth

@@ -1,11 +1,10 @@
 """ADE20K in its SceneParsing release: 150 classes of things and stuff."""
 
 from seglit.data.augment import Augment
-from seglit.data.base import Split
 from seglit.data.cache import Cache
-from seglit.data.folder import Pair
 from seglit.data.public.ade20k_classes import CLASSES
 from seglit.data.public.base import Part, PublicDataModule
+from seglit.images.pairs import Pair, Split
 from seglit.labels import Labels
 
 _ADE20K = Part(

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from torchvision.datasets.utils import download_and_extract_archive
 
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import SegmentationDataModule, Split
+from seglit.data.base import SegmentationDataModule
 from seglit.data.cache import Cache
-from seglit.data.folder import FolderDataset, Pair
+from seglit.data.folder import FolderDataset
 from seglit.errors import InputError
+from seglit.images.pairs import Pair, Split
 from seglit.labels import Labels
 
 

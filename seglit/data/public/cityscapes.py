@@ -3,11 +3,10 @@
 from torchvision.datasets import Cityscapes
 
 from seglit.data.augment import Augment
-from seglit.data.base import Split
 from seglit.data.cache import Cache
-from seglit.data.folder import Pair
 from seglit.data.public.base import Part, PublicDataModule
 from seglit.errors import InputError
+from seglit.images.pairs import Pair, Split
 from seglit.labels import Labels
 
 _PAGE = "https://www.cityscapes-dataset.com/downloads"

@@ -4,11 +4,10 @@ import random
 from typing import Literal
 
 from seglit.data.augment import Augment
-from seglit.data.base import Split
 from seglit.data.cache import Cache
-from seglit.data.folder import Pair
 from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
+from seglit.images.pairs import Pair, Split
 from seglit.labels import Labels
 
 _SITE = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"

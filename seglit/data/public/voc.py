@@ -8,12 +8,12 @@ from torchvision.datasets import SBDataset
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.base import Split
 from seglit.data.cache import Cache
-from seglit.data.folder import FolderDataset, Pair
+from seglit.data.folder import FolderDataset
 from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
-from seglit.images import read_image
+from seglit.images.pairs import Pair, Split
+from seglit.images.picture import read_image
 from seglit.labels import Labels
 
 CLASSES = {

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from seglit.errors import InputError
-from seglit.images import read_image, read_pair, read_stored_mask
+from seglit.images.picture import read_image, read_pair, read_stored_mask
 from seglit.labels import IGNORE_INDEX, Labels
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from seglit.arrays import as_orientation, check_pages, check_unpacked, decoding
-from seglit.images import Picture
+from seglit.images.formats import as_orientation, check_pages, check_unpacked, decoding
+from seglit.images.picture import Picture
 
 SUFFIXES = (".tif", ".tiff")
 LARGE = 4096 * 4096
@@ -68,7 +68,7 @@ class LargeTiff:
         return self._page.imagelength, self._page.imagewidth
 
     def read_rows(self, rows: slice) -> Array:
-        """Rows of the image (H, W, in_channels), as `seglit.images.read_image` gives them.
+        """Rows of the image (H, W, in_channels), as `seglit.images.picture.read_image` gives them.
 
         Raises:
             InputError: They cannot be decoded, or are of other channels.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from seglit.errors import InputError
-from seglit.images import read_pair, read_stored_mask
+from seglit.images.picture import read_pair, read_stored_mask
 from seglit.labels import IGNORE_INDEX, Labels
 
 NAMES = ["road", "car"]

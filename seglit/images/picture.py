@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from seglit.arrays import (
+from seglit.errors import InputError
+from seglit.images.formats import (
     SIDEWAYS,
     as_orientation,
     as_pixels,
@@ -24,7 +25,6 @@ from seglit.arrays import (
     turn,
     unreadable,
 )
-from seglit.errors import InputError
 from seglit.labels import Labels
 
 # What pictures are, whatever they are called. Pillow's other formats are nothing that anyone means by .png, and one of
