@@ -16,10 +16,10 @@ from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, FullEvaluation
 from seglit.inference.checkpoint import CHECKPOINT_KEY
-from seglit.inference.forward import forward
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.losses import PixelCriterion
 from seglit.metrics import Scores
+from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 

@@ -40,12 +40,15 @@ ROOMS = {
     "config": ("jsonargparse yaml", "errors"),
     "inference": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "config drawing errors hardware images labels normalization",
+        "config drawing errors hardware images labels networks.contract normalization",
     ),
     "inspect": ("numpy PIL rich", "class_weights drawing errors images labels"),
     "module": (
         f"torch {LIGHTNING}",
-        "class_weights data.batch errors evaluation inference labels losses metrics normalization optim",
+        (
+            "class_weights data.batch errors evaluation inference.checkpoint labels losses metrics networks.contract "
+            "normalization optim"
+        ),
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",

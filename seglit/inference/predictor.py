@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.images.picture import Picture, read_image
-from seglit.inference.forward import forward
 from seglit.inference.settings import Settings
 from seglit.inference.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
 from seglit.labels import Labels
+from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 
 BATCH_PIXELS = 2**21
