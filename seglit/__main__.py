@@ -18,7 +18,7 @@ COMMANDS = {
 }
 
 FUNCTIONS = {
-    "predict": ("seglit.inference.command", "predict"),
+    "predict": ("seglit.predict.command", "predict"),
     "report": ("seglit.report.command", "report"),
     "compare": ("seglit.compare.command", "compare"),
     "inspect": ("seglit.inspect.command", "inspect"),

@@ -15,13 +15,13 @@ from seglit.class_weights import ClassCounts
 from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, FullEvaluation
-from seglit.inference.checkpoint import CHECKPOINT_KEY
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.losses import PixelCriterion
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
+from seglit.predict.load import CHECKPOINT_KEY
 
 CLASS_COUNTS_KEY = "class_counts"
 """Where in a checkpoint the counts of the training masks' classes lie, if they were wanted."""

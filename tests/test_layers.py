@@ -16,7 +16,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
-    "__init__": ("", "inference"),
+    "__init__": ("", "predict"),
     "__main__": ("", "__version__ cli config errors"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),
@@ -38,24 +38,27 @@ ROOMS = {
     ),
     "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
-    "inference": (
+    "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "config drawing errors hardware images labels networks.contract normalization",
+        "config drawing errors hardware images labels networks.contract normalization report.tested",
     ),
     "inspect": ("numpy PIL rich", "class_weights drawing errors images labels"),
     "module": (
         f"torch {LIGHTNING}",
         (
-            "class_weights data.batch errors evaluation inference.checkpoint labels losses metrics networks.contract "
+            "class_weights data.batch errors evaluation predict.load labels losses metrics networks.contract "
             "normalization optim"
         ),
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ data drawing errors evaluation inference.checkpoint labels metrics optim report.tested",
+        "__version__ data drawing errors evaluation predict.load labels metrics optim report.tested",
     ),
-    "report": ("jsonargparse numpy PIL rich yaml", "config data.base drawing errors inference labels"),
-    "compare": ("numpy PIL rich", "data.base drawing errors evaluation labels metrics report.data report.tested"),
+    "report": ("jsonargparse numpy PIL rich yaml", "config data.base drawing errors labels predict"),
+    "compare": (
+        "numpy PIL rich",
+        "data.base drawing errors evaluation labels metrics predict report.data report.tested",
+    ),
     "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim run_folder"),
 }
 
@@ -117,10 +120,10 @@ def test_what_starts_at_once() -> None:
 
 
 def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
-    losses, metrics, networks, inference, callbacks = loaded_after(
-        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.inference.command", "seglit.callbacks"
+    losses, metrics, networks, predict, callbacks = loaded_after(
+        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.command", "seglit.callbacks"
     )
-    for loaded in (losses, metrics, networks, inference):
+    for loaded in (losses, metrics, networks, predict):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING.split()}
     assert not losses & {"torchvision", "segmentation_models_pytorch"}
     assert not callbacks & {"wandb", "tensorboard", "datasets", "pycocotools"}

@@ -13,7 +13,8 @@ from seglit.drawing.page import data_address
 from seglit.drawing.predictions import as_rgb, shrink
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.report.data import make_data, make_predictor, read_named
+from seglit.predict.load import make_predictor
+from seglit.report.data import make_data, read_named
 from seglit.report.tested import TestedRun
 
 _WIDTH = 320  # pixels of a picture on the page

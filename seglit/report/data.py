@@ -1,7 +1,7 @@
 """A run's data and network, made again from its folder: the images that it was tested on, and a predictor."""
 
 from collections.abc import Collection
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,6 @@ from jsonargparse import ArgumentError, ArgumentParser
 from seglit.config.explain import explain, refusal
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.inference import Predictor, Settings, load
-from seglit.inference.settings import Precision
 from seglit.report.tested import TestedRun
 
 
@@ -33,20 +31,6 @@ def make_data(run: TestedRun) -> SegmentationDataModule:
     except ValueError as error:  # what the class refused, in the parser's words around its own
         raise InputError(refusal(error)) from error
     return data
-
-
-def make_predictor(run: TestedRun) -> Predictor:
-    """Loads the checkpoint that was scored; it computes in the test's precision.
-
-    Raises:
-        InputError: The checkpoint is gone.
-    """
-    if run.checkpoint is None:
-        raise InputError(f"{run.folder}: the checkpoint that was scored was not kept")
-    predictor = load(run.checkpoint)
-    precision = run.config["trainer"].get("precision")
-    predictor.settings = Settings(precision=precision if precision in get_args(Precision) else None)
-    return predictor
 
 
 def read_named(

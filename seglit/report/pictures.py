@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from seglit.drawing.page import data_address
 from seglit.drawing.predictions import Prediction, as_rgb, lay_over, panels
 from seglit.labels import Labels
-from seglit.report.data import make_data, make_predictor, read_named
+from seglit.predict.load import make_predictor
+from seglit.report.data import make_data, read_named
 from seglit.report.tested import TestedRun
 
 _WIDTH = 300  # pixels of a picture on the page

@@ -15,7 +15,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.images.pairs import Split
 from tests.conftest import Outcome, Run
 from tests.corpus.files import Array
-from tests.inference.brightest import WATER, checkpoint
+from tests.predict.brightest import WATER, checkpoint
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 TINY = [

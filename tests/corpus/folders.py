@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.corpus.files import Array, saved
-from tests.inference.brightest import truth
+from tests.predict.brightest import truth
 
 GOOD = ("a", "b", "c", "d", "e")
 

@@ -11,7 +11,7 @@ from tests.conftest import Run
 from tests.corpus.conftest import TINY, findings, inspect, only_line, read_all, read_written
 from tests.corpus.files import Array
 from tests.corpus.folders import FOLDERS, GOOD, Case, good, image
-from tests.inference.brightest import truth
+from tests.predict.brightest import truth
 
 NOTES = {"mask_without_image", "symlink_outside", "case_only_names", "exact_duplicate"}
 

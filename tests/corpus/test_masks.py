@@ -11,7 +11,7 @@ from tests.conftest import Run
 from tests.corpus.conftest import TINY, findings, inspect, only_line, read_all, read_written
 from tests.corpus.files import COLORS, Array, saved
 from tests.corpus.masks import MASKS
-from tests.inference.brightest import truth
+from tests.predict.brightest import truth
 
 IMAGES = {"train/a": 255 - COLORS, "train/b": COLORS[:, ::-1], "train/x": COLORS, "val/c": COLORS[::-1]}
 

@@ -12,7 +12,7 @@ from tests.conftest import Run
 from tests.corpus.conftest import TINY, findings, inspect, left_behind, only_line, read_all, read_written
 from tests.corpus.files import COLORS, saved
 from tests.corpus.pictures import PICTURES
-from tests.inference.brightest import truth
+from tests.predict.brightest import truth
 
 BOMBS = "decompression_bomb"
 GOOD = {"train/a": COLORS, "train/b": 255 - COLORS, "val/c": COLORS[::-1]}

@@ -17,7 +17,7 @@ from tests.conftest import Run
 from tests.corpus.conftest import left_behind, only_line
 from tests.corpus.files import Array, saved
 from tests.corpus.folders import image
-from tests.inference.brightest import truth
+from tests.predict.brightest import truth
 
 
 def put(folder: Path, *names: str) -> None:

@@ -15,10 +15,10 @@ from PIL import Image
 
 import seglit
 from seglit.images import tiff
-from seglit.inference import Predictor
 from seglit.labels import Labels
+from seglit.predict import Predictor
 from tests.conftest import Run
-from tests.inference.brightest import WATER, checkpoint, truth
+from tests.predict.brightest import WATER, checkpoint, truth
 
 
 @pytest.fixture

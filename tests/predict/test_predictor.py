@@ -16,10 +16,10 @@ import seglit
 from seglit.data.batch import Batch
 from seglit.data.synthetic import SyntheticDataset
 from seglit.errors import InputError
-from seglit.inference import Predictor, Settings, predictor, tiles
 from seglit.labels import Labels
 from seglit.module import SegmentationModule
 from seglit.networks import Normalization, UNet
+from seglit.predict import Predictor, Settings, predictor, tiles
 from tests.conftest import CLASS_NAMES, QUIET, Run
 
 LABELS = Labels.create(["a", "b", "c"])

@@ -4,16 +4,18 @@ import difflib
 import importlib
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
 from seglit.config.explain import explain
 from seglit.errors import InputError
-from seglit.inference.predictor import Predictor
 from seglit.labels import Labels
 from seglit.normalization import Normalization
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Precision, Settings
+from seglit.report.tested import TestedRun
 
 CHECKPOINT_KEY = "seglit"
 """Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""
@@ -46,6 +48,20 @@ def load(path: str | Path) -> Predictor:
     in_channels = saved["network"].get("init_args", {}).get("in_channels", 3)
     normalization = Normalization.from_dict(saved["normalization"])
     return Predictor(network, Labels.from_dict(saved["labels"]), normalization, in_channels)
+
+
+def make_predictor(run: TestedRun) -> Predictor:
+    """Loads the checkpoint that was scored; it computes in the test's precision.
+
+    Raises:
+        InputError: The checkpoint is gone.
+    """
+    if run.checkpoint is None:
+        raise InputError(f"{run.folder}: the checkpoint that was scored was not kept")
+    predictor = load(run.checkpoint)
+    precision = run.config["trainer"].get("precision")
+    predictor.settings = Settings(precision=precision if precision in get_args(Precision) else None)
+    return predictor
 
 
 def find_checkpoint(path: Path) -> Path:

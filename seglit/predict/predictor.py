@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.images.picture import Picture, read_image
-from seglit.inference.settings import Settings
-from seglit.inference.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
 from seglit.labels import Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
+from seglit.predict.settings import Settings
+from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
 
 BATCH_PIXELS = 2**21
 """Tiles, or images, of one size are computed together up to so many pixels."""

@@ -1,7 +1,7 @@
 """From a checkpoint to masks: the one way that validation, test, `seglit predict` and every later door go."""
 
-from seglit.inference.checkpoint import load
-from seglit.inference.predictor import Prediction, Predictor
-from seglit.inference.settings import Settings
+from seglit.predict.load import load
+from seglit.predict.predictor import Prediction, Predictor
+from seglit.predict.settings import Settings
 
 __all__ = ["Prediction", "Predictor", "Settings", "load"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seglit.inference.settings import ALIGNMENT, Settings
+from seglit.predict.settings import ALIGNMENT, Settings
 
 WHOLE = 2048 * 2048
 """Images of up to so many pixels are taken whole, unless a tile is set."""

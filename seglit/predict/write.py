@@ -11,9 +11,9 @@ from seglit.drawing.predictions import as_rgb
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.images.tiff import Tag, write_tiff
-from seglit.inference.jobs import Job
-from seglit.inference.predictor import Block, Prediction
 from seglit.labels import Labels
+from seglit.predict.jobs import Job
+from seglit.predict.predictor import Block, Prediction
 
 Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]
