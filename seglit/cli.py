@@ -24,7 +24,7 @@ from seglit.errors import InputError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
-from seglit.run_folder import make_run_folder
+from seglit.runs.run_folder import make_run_folder
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 COMMANDS = ("fit", "validate", "test")

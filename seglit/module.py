@@ -21,7 +21,7 @@ from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
-from seglit.predict.load import CHECKPOINT_KEY
+from seglit.runs.checkpoint import CHECKPOINT_KEY
 
 CLASS_COUNTS_KEY = "class_counts"
 """Where in a checkpoint the counts of the training masks' classes lie, if they were wanted."""

@@ -28,7 +28,6 @@ ROOMS = {
     "optim": (f"torch {LIGHTNING}", "errors"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
-    "run_folder": (LIGHTNING, ""),
     "evaluation": ("cv2 numpy torch torchmetrics", "labels metrics"),
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
     "annotations": ("numpy PIL pycocotools", "errors images labels"),
@@ -38,28 +37,29 @@ ROOMS = {
     ),
     "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
+    "runs": (f"jsonargparse numpy torch yaml {LIGHTNING}", "config data.base errors evaluation metrics"),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "config drawing errors hardware images labels networks.contract normalization report.tested",
+        "config drawing errors hardware images labels networks.contract normalization runs",
     ),
     "inspect": ("numpy PIL rich", "class_weights drawing errors images labels"),
     "module": (
         f"torch {LIGHTNING}",
         (
-            "class_weights data.batch errors evaluation predict.load labels losses metrics networks.contract "
-            "normalization optim"
+            "class_weights data.batch errors evaluation labels losses metrics networks.contract "
+            "normalization optim runs.checkpoint"
         ),
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ data drawing errors evaluation predict.load labels metrics optim report.tested",
+        "__version__ data drawing errors evaluation labels metrics optim runs",
     ),
-    "report": ("jsonargparse numpy PIL rich yaml", "config data.base drawing errors labels predict"),
+    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors labels predict runs"),
     "compare": (
         "numpy PIL rich",
-        "data.base drawing errors evaluation labels metrics predict report.data report.tested",
+        "data.base drawing errors evaluation labels metrics predict runs",
     ),
-    "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim run_folder"),
+    "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim runs"),
 }
 
 

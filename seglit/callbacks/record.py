@@ -11,7 +11,7 @@ import torch
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
 from seglit.data.base import SegmentationDataModule
-from seglit.predict.load import CHECKPOINT_KEY
+from seglit.runs.checkpoint import CHECKPOINT_KEY
 
 
 class RunRecord(pl.Callback):

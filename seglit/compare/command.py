@@ -8,7 +8,7 @@ from rich.console import Console
 from seglit.compare.runs import compare_runs
 from seglit.compare.text import as_plain, print_comparison
 from seglit.errors import InputError
-from seglit.report.tested import read_run
+from seglit.runs.tested import read_run
 
 
 def compare(runs: list[str], output: str | None = None, json: bool = False) -> int:

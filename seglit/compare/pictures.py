@@ -14,8 +14,8 @@ from seglit.drawing.predictions import as_rgb, shrink
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.load import make_predictor
-from seglit.report.data import make_data, read_named
-from seglit.report.tested import TestedRun
+from seglit.runs.rebuild import make_data, read_named
+from seglit.runs.tested import TestedRun
 
 _WIDTH = 320  # pixels of a picture on the page
 GAINED, LOST = (60, 140, 255), (255, 140, 0)  # told apart by those who do not tell red from green

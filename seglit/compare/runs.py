@@ -13,7 +13,7 @@ from seglit.compare.settings import differing_settings
 from seglit.errors import InputError
 from seglit.evaluation.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts, PerClass, divide, mean_defined
-from seglit.report.tested import TestedRun
+from seglit.runs.tested import TestedRun
 
 FEW = 30
 """Percentile intervals of fewer images are too narrow: of equal networks, up to twice as many seem to differ."""

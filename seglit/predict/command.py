@@ -24,10 +24,11 @@ from seglit.images.prefetch import ahead, map_ahead
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import count_frames, read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
-from seglit.predict.load import find_checkpoint, load
+from seglit.predict.load import load
 from seglit.predict.predictor import Block, Predictor, Tile
 from seglit.predict.settings import Flips, Precision, Settings
 from seglit.predict.write import Masks, coder, write, write_blocks
+from seglit.runs.checkpoint import find_checkpoint
 
 Array = npt.NDArray[Any]
 Read = tuple[Array, list[Tag]] | Literal["video", "by windows"] | InputError

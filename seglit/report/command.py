@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from seglit.report.page import write_page
-from seglit.report.tested import read_run
+from seglit.runs.tested import read_run
 
 
 def report(run: str, output: str | None = None) -> int:

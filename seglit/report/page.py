@@ -10,7 +10,8 @@ from seglit.drawing.page import render
 from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.report.pictures import Drawn, draw, key
-from seglit.report.tested import SCORE_FILE, TestedRun, read_curves
+from seglit.runs.scores import SCORE_FILE
+from seglit.runs.tested import TestedRun, read_curves
 
 _SHOWN = 4  # images each of the worst, the middle and the best
 

@@ -12,8 +12,8 @@ from seglit.drawing.page import data_address
 from seglit.drawing.predictions import Prediction, as_rgb, lay_over, panels
 from seglit.labels import Labels
 from seglit.predict.load import make_predictor
-from seglit.report.data import make_data, read_named
-from seglit.report.tested import TestedRun
+from seglit.runs.rebuild import make_data, read_named
+from seglit.runs.tested import TestedRun
 
 _WIDTH = 300  # pixels of a picture on the page
 _CROP = 200

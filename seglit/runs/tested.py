@@ -14,9 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from seglit.errors import InputError
-
-SCORE_FILE = "scores_test.json"
-"""What `seglit.callbacks.ScoreFile` writes into the folder of a run that was tested."""
+from seglit.runs.scores import SCORE_FILE
 
 
 @dataclass(frozen=True)

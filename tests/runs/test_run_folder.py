@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytorch_lightning.utilities import rank_zero_only
 
-from seglit.run_folder import make_run_folder
+from seglit.runs.run_folder import make_run_folder
 
 
 @pytest.fixture(autouse=True)

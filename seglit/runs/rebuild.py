@@ -10,7 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from seglit.config.explain import explain, refusal
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.report.tested import TestedRun
+from seglit.runs.tested import TestedRun
 
 
 def make_data(run: TestedRun) -> SegmentationDataModule:

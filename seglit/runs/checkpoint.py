@@ -1,0 +1,88 @@
+"""A checkpoint of `seglit fit`: what it holds beside Lightning's own, found and read again."""
+
+import difflib
+import importlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seglit.config.explain import explain
+from seglit.errors import InputError
+
+CHECKPOINT_KEY = "seglit"
+"""Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""
+PREFIX = "network."
+"""What the names of the network's weights begin with."""
+_PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or a run folder's best, else last one.
+
+    Raises:
+        InputError: There is none.
+    """
+    if path.is_file():
+        return path
+    for name in ("checkpoints/best.ckpt", "best.ckpt", "checkpoints/last.ckpt", "last.ckpt"):
+        if (path / name).is_file():
+            return path / name
+    if path.is_dir():
+        runs = sorted(file.parents[1] for file in path.glob("**/checkpoints/best.ckpt"))
+        raise InputError(f"{path}: holds no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
+    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*")], 1)
+    raise InputError(f"{path}: no such file or folder" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """Reads a checkpoint of `seglit fit`, as plain data.
+
+    Raises:
+        InputError: It is none, or cut off.
+    """
+    try:
+        # mapped: the optimizer's state, twice the weights, is never read
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(f"{file}: is no checkpoint, or cut off ({str(error).splitlines()[0]})") from error
+    if not isinstance(checkpoint, dict) or CHECKPOINT_KEY not in checkpoint:
+        raise InputError(f"{file}: is no checkpoint of `seglit fit`; it does not say its network and labels")
+    return checkpoint
+
+
+def build_network(network: dict[str, Any], file: Path) -> nn.Module:
+    """Builds a network from its `class_path` and `init_args`, without the pretrained weights that it started from.
+
+    Raises:
+        InputError: The class is not found, or cannot be built so.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    _check_class(network["class_path"], file)
+    given = network.get("init_args", {})
+    weightless = {name: None for name in _PRETRAINED if isinstance(given.get(name), str)}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(nn.Module, "network", fail_untyped=False)
+    try:
+        config = parser.parse_object({"network": {**network, "init_args": {**given, **weightless}}})
+    except ArgumentError as error:
+        raise InputError(f"{file}: its network cannot be built: {explain(error, (), ())}") from error
+    built: nn.Module = parser.instantiate(config).network
+    return built
+
+
+def _check_class(class_path: str, file: Path) -> None:
+    module, _, name = class_path.rpartition(".")
+    try:
+        found = hasattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and not f"{module}.".startswith(f"{error.name}."):
+            raise InputError(f"{file}: its network {class_path} needs the package {error.name!r}") from error
+        found = False
+    if not found:
+        raise InputError(
+            f"{file}: its network {class_path} is not found; run `python -m seglit` from the folder where its code lies"
+        )
