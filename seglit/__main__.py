@@ -1,10 +1,11 @@
 """The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
 
-import difflib
 import importlib
 import io
 import os
 import sys
+
+from seglit.errors import InputError, did_you_mean, one_line
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
@@ -39,9 +40,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"seglit {__version__}")
         return 0
     if args[0] not in COMMANDS:
-        near = difflib.get_close_matches(args[0], COMMANDS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
-        print(f"seglit: error: no command {args[0]!r}; {hint}", file=sys.stderr)
+        print(f"seglit: error: no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", file=sys.stderr)
         return 2
     debug = "--debug" in args
     return _run([arg for arg in args if arg != "--debug"], debug)
@@ -51,8 +50,6 @@ def _run(args: list[str], debug: bool) -> int:
     # imported here, so that help and a mistyped command answer at once
     import logging
     import warnings
-
-    from seglit.errors import InputError, one_line
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: names of files need be no Unicode

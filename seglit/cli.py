@@ -3,7 +3,6 @@
 import inspect
 import sys
 from argparse import ArgumentError
-from difflib import get_close_matches
 from pathlib import Path
 from pydoc import locate
 from typing import Any, cast
@@ -20,7 +19,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord, ScoreFile
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.data.base import SegmentationDataModule
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
@@ -194,8 +193,8 @@ def _check_checkpoint(command: str, path: str | None) -> None:
         raise InputError(f"--ckpt_path {path} names no file; such as RUN/checkpoints/{path}.ckpt")
     if path and "://" not in path and not Path(path).exists():
         folder = Path(path).parent
-        near = get_close_matches(Path(path).name, [file.name for file in folder.glob("*.ckpt")], 1)
-        raise InputError(f"no checkpoint {path}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        names = [file.name for file in folder.glob("*.ckpt")]
+        raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
 
 
 def _check_unfinished(path: str, max_epochs: int | None) -> None:

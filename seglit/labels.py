@@ -1,7 +1,6 @@
 """What the classes are called, how they are drawn, and which value stored in a mask file means which class."""
 
 import colorsys
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 
 IGNORE_INDEX = 255
 """The class index of void: never trained on, never scored. Padding is void too."""
@@ -76,7 +75,7 @@ class Labels:
         for name, meant in stored.items():
             if name not in names:
                 raise InputError(
-                    f"{key} names the class {name!r}, which is not among class_names{_nearest(name, names)}"
+                    f"{key} names the class {name!r}, which is not among class_names{did_you_mean(name, names)}"
                 )
             for value in _each(meant, colors=mask_colors is not None):
                 if value in values:
@@ -214,11 +213,6 @@ def _check_names(names: tuple[str, ...]) -> None:
         raise InputError(f"class_names holds {len(names)} names; at most {IGNORE_INDEX} fit beside void in 8 bits")
     if double := [name for name in names if names.count(name) > 1]:
         raise InputError(f"class_names holds {double[0]!r} twice")
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else f" ({', '.join(names)})"
 
 
 def _color(value: Sequence[int]) -> Color:

@@ -102,7 +102,7 @@ def test_miou_as_others_define_it(trained: Outcome, run: Run) -> None:
     assert "torchmetrics" not in trained.out
     code, _, err = run(*command, "--protocol=[backgrund]")
     assert code == 2
-    assert err.splitlines()[-1] == "seglit: error: protocol: there is no class 'backgrund'; did you mean 'background'?"
+    assert err.splitlines()[-1] == "seglit: error: protocol: no class 'backgrund'; did you mean 'background'?"
 
 
 def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:

@@ -92,7 +92,7 @@ CASES = {
     "folder": (
         [*PARTS, "--trainer.accelerator=cpu"],
         {"data.yaml": DATA.replace("SHAPES", "SHAPESS")},
-        r"data root .*shapess: no such folder; did you mean .*shapes?",
+        r"data root .*shapess: no such folder; did you mean 'shapes'?",
     ),
     "checkpoint": (
         ["test", *PARTS[1:], "--ckpt_path=bset.ckpt"],

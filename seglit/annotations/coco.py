@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seglit.annotations.json_files import nearest, read_json
-from seglit.errors import InputError
+from seglit.annotations.json_files import read_json
+from seglit.errors import InputError, did_you_mean
 from seglit.labels import IGNORE_INDEX
 
 FORMAT = "COCO's format for objects"
@@ -57,7 +57,7 @@ def find_regions(data: dict[str, Any], file: Path, class_names: Sequence[str], f
     names = {entry["id"]: entry["name"] for entry in data["categories"]}
     wanted = [name for index, name in enumerate(class_names) if index != fill]
     if lost := [name for name in wanted if name not in names.values()]:
-        raise InputError(f"{file}: has no category {lost[0]!r}{nearest(lost[0], list(names.values()))}")
+        raise InputError(f"{file}: has no category {lost[0]!r}{did_you_mean(lost[0], list(names.values()))}")
     regions: dict[int, list[Any]] = {}
     for entry in data["annotations"]:
         name = names.get(entry["category_id"])

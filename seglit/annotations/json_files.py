@@ -1,13 +1,12 @@
 """What sources that name their classes (COCO and labelme JSON) have in common."""
 
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import nearest_entry
 from seglit.labels import IGNORE_INDEX
 
@@ -73,13 +72,7 @@ def uncovered(class_names: Sequence[str], background: str | None) -> int:
         return IGNORE_INDEX
     if background not in class_names:
         raise InputError(
-            f"background is {background!r}, which is not among class_names{nearest(background, class_names)}; add it, "
-            "or say `background: null` to make void what no annotation covers"
+            f"background is {background!r}, which is not among class_names{did_you_mean(background, class_names)}; "
+            "add it, or say `background: null` to make void what no annotation covers"
         )
     return class_names.index(background)
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """'; did you mean X?', or the first names there are."""
-    near = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else f" ({', '.join(names[:20])}{', ...' * (len(names) > 20)})"

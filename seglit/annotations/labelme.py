@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.annotations.json_files import check_coordinates, nearest, read_json, understanding
-from seglit.errors import InputError
+from seglit.annotations.json_files import check_coordinates, read_json, understanding
+from seglit.errors import InputError, did_you_mean
 
 
 def draw_shapes(
@@ -52,7 +52,7 @@ def _value(shape: dict[str, Any], values: Mapping[str, int], file: Path) -> int:
     label = str(shape.get("label"))
     if label not in values:
         raise InputError(
-            f"{file}: the label {label!r} is neither a class nor in ignore_labels{nearest(label, [*values])}"
+            f"{file}: the label {label!r} is neither a class nor in ignore_labels{did_you_mean(label, [*values])}"
         )
     return values[label]
 

@@ -1,7 +1,6 @@
 """The table of scores a run ends with."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.calibration import BINS
@@ -70,8 +69,7 @@ class ClassTable(pl.Callback):
         names = self.protocol if isinstance(self.protocol, list) else []
         for name in names:
             if name not in labels.class_names:
-                near = get_close_matches(name, labels.class_names, 1) or labels.class_names
-                raise InputError(f"protocol: there is no class {name!r}; did you mean {' or '.join(map(repr, near))}?")
+                raise InputError(f"protocol: no class {name!r}{did_you_mean(name, labels.class_names)}")
         return [labels.class_names.index(name) for name in names]
 
 

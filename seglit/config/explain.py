@@ -5,7 +5,6 @@ what its user needs.
 """
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -16,7 +15,7 @@ from pydoc import locate
 
 import yaml
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 
 _YAML = (".yaml", ".yml")
 
@@ -75,7 +74,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _unknown_setting(wrong: str, class_path: str, args: Sequence[str]) -> str:
     module, _, name = class_path.rpartition(".")
     known = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-    return f"{class_path} has no setting {wrong!r}{_nearest(wrong, known)}{_place(wrong, args)}"
+    return f"{class_path} has no setting {wrong!r}{did_you_mean(wrong, known)}{_place(wrong, args)}"
 
 
 def _no_setting(wrong: str, known_keys: Iterable[str], args: Sequence[str]) -> str:
@@ -86,9 +85,9 @@ def _no_setting(wrong: str, known_keys: Iterable[str], args: Sequence[str]) -> s
     starts = [".".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
     first = next((start for start in starts if start not in known), wrong)
     parent, _, last = first.rpartition(".")
-    beside = _nearest(first, sorted(key for key in known if key.rpartition(".")[0] == parent))
+    beside = sorted(key for key in known if key.rpartition(".")[0] == parent)
     elsewhere = sorted((key for key in known if key.endswith(f".{last}")), key=len)
-    hint = beside or (f"; did you mean {elsewhere[0]!r}?" if elsewhere else "")
+    hint = f"; did you mean {elsewhere[0]!r}?" if elsewhere else did_you_mean(first, beside)
     return f"no setting {first!r}{hint}{_place(last, args)}"
 
 
@@ -96,16 +95,16 @@ def _unknown_class(module: str, name: str, class_paths: Sequence[str], args: Seq
     package = importlib.import_module(module)
     if class_paths and class_paths[-1].startswith(f"{module}.{name}."):
         modules = [each.name for each in pkgutil.iter_modules(getattr(package, "__path__", None) or [])]
-        return f"{module} has no module {name!r}{_nearest(name, modules)}{_place(class_paths[-1], args)}"
+        return f"{module} has no module {name!r}{did_you_mean(name, modules)}{_place(class_paths[-1], args)}"
     classes = [each for each, _ in inspect.getmembers(package, inspect.isclass)]
     same = [each for each in classes if each.lower() == name.lower()]
-    return f"{module} has no class {name!r}{_nearest(name, same or classes)}{_place(f'{module}.{name}', args)}"
+    return f"{module} has no class {name!r}{did_you_mean(name, same or classes)}{_place(f'{module}.{name}', args)}"
 
 
 def _missing_file(path: str, args: Sequence[str]) -> str:
     folders = {(base / path).parent for base in (Path(), *(file.parent for file in _files(args)))}
     names = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
-    return f"no file {path}{_nearest(Path(path).name, names)}{_place(path, args)}"
+    return f"no file {path}{did_you_mean(Path(path).name, names)}{_place(path, args)}"
 
 
 def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str]) -> str | None:
@@ -129,7 +128,7 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
         return None
     key = ".".join(dict.fromkeys(keys)) or "a value"
     choices = re.findall(r"'([^']+)'", " ".join(expected))
-    hint = _nearest(value[1], choices) if choices else ""
+    hint = did_you_mean(value[1], choices)
     return f"{key} is {value[1]!r}, but takes {' or '.join(dict.fromkeys(expected))}{hint}{_place(value[1], args)}"
 
 
@@ -143,11 +142,6 @@ def _settings(chain: Sequence[str]) -> list[str]:
 def _plain_type(text: str) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text).replace("NoneType", "null")
     return re.sub(r"typing\.Literal\[(.+)\]", r"one of \1", text)
-
-
-def _nearest(wrong: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(wrong, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _place(word: str, args: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Which classes each training image holds: what class weights and the choice of crops with rare classes are made of."""
 
-import difflib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seglit.class_weights import count_classes
 from seglit.data.cache import Source, content_key, reading_code
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 
 _CHUNK = 16  # images that a worker counts at a time
 
@@ -119,6 +118,5 @@ def images_of_rare_classes(
 
 def _index(name: str, class_names: Sequence[str]) -> int:
     if name not in class_names:
-        near = difflib.get_close_matches(name, class_names, 1) or class_names
-        raise InputError(f"augment: rare_classes names {name!r}; did you mean {' or '.join(map(repr, near))}?")
+        raise InputError(f"augment: rare_classes names {name!r}, which is no class{did_you_mean(name, class_names)}")
     return class_names.index(name)

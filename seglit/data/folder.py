@@ -13,7 +13,7 @@ import numpy.typing as npt
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.data.cache import Cache, Source
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import nearest_entry, pictures_below, read_list
 from seglit.images.pairs import SPLITS, Pair, Split, read_csv, refuse_overlap
 from seglit.images.picture import read_pair
@@ -287,8 +287,7 @@ class FolderDataModule(SegmentationDataModule):
         for split, listed in self._lists.items():
             names = [name for name in listed if base / name not in left_out]
             if lost := [name for name in names if name not in by_name]:
-                near = difflib.get_close_matches(lost[0], by_name, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(lost[0], by_name)
                 raise InputError(
                     f"{self.root / str((self.splits or {})[split])}: {len(lost)} of its names have no image, first "
                     f"{lost[0]!r}{hint}"

@@ -1,6 +1,5 @@
 """Hugging Face `datasets` that have a column of images and one of masks."""
 
-import difflib
 import itertools
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,7 +12,7 @@ from PIL import Image
 
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.images.pairs import Split
 from seglit.images.picture import Picture, as_pair
 from seglit.labels import Labels
@@ -167,9 +166,8 @@ class HuggingFaceDataModule(SegmentationDataModule):
 
         for column in self.columns:
             if column not in rows.column_names:
-                near = difflib.get_close_matches(column, rows.column_names, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(rows.column_names)}"
-                raise InputError(f"data set {self.path}, {name}: no column {column!r}; {hint}")
+                hint = did_you_mean(column, rows.column_names)
+                raise InputError(f"data set {self.path}, {name}: no column {column!r}{hint}")
             if not isinstance(rows.features[column], datasets.Image):
                 raise InputError(
                     f"data set {self.path}, {name}: the column {column!r} holds {rows.features[column]}, no pictures"

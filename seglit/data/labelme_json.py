@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seglit.annotations.json_files import nearest, uncovered
+from seglit.annotations.json_files import uncovered
 from seglit.annotations.labelme import draw_shapes
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.cache import Cache, Source
 from seglit.data.folder import FolderDataModule, FolderDataset
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import picture_folders, pictures_below
 from seglit.images.pairs import Pair, Split
 from seglit.images.picture import read_image
@@ -143,6 +143,6 @@ class LabelmeDataModule(FolderDataModule):
         for file in sorted(file for folder, _ in picture_folders(masks) for file in folder.glob("[!.]*.json")):
             name = file.relative_to(masks).with_suffix("").as_posix()
             if name not in by_name:
-                raise InputError(f"{file}: its image {name}.* is not in {images}{nearest(name, list(by_name))}")
+                raise InputError(f"{file}: its image {name}.* is not in {images}{did_you_mean(name, list(by_name))}")
             pairs.append(Pair(by_name[name], file, name))
         return pairs

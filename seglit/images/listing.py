@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".npy")
 _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
@@ -27,10 +26,9 @@ def is_folder(path: Path) -> bool:
 
 
 def nearest_entry(path: Path) -> str:
-    """'; did you mean X?' where the parent holds a similar name."""
+    """`did_you_mean` with what the parent folder holds."""
     entries = [entry.name for entry in path.parent.iterdir()] if is_folder(path.parent) else []
-    near = difflib.get_close_matches(path.name, entries, 1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
+    return did_you_mean(path.name, entries)
 
 
 def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:

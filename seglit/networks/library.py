@@ -1,21 +1,18 @@
 """What a library's encoders and networks need: names checked, weights found, errors said in one line."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.normalization import Normalization
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among the `known`: it gives the nearest ones, or all where none is near."""
-    known = list(known)
-    nearest = difflib.get_close_matches(name, known, n=3) or known
-    return InputError(f"unknown {kind} {name!r}: try {', '.join(nearest)}")
+    """The error for a name that is not among the `known`."""
+    return InputError(f"unknown {kind} {name!r}{did_you_mean(name, known)}")
 
 
 @contextmanager

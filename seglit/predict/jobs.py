@@ -1,6 +1,5 @@
 """Which images are predicted, and which files are written for each."""
 
-import difflib
 import glob
 import json
 import os
@@ -12,7 +11,7 @@ from typing import Any, Self
 
 from seglit.errors import InputError
 from seglit.images import tiff, video
-from seglit.images.listing import SUFFIXES, is_file, pictures_below
+from seglit.images.listing import SUFFIXES, is_file, nearest_entry, pictures_below
 from seglit.images.replacing import replacing
 
 RECORD = "predictions.json"
@@ -168,5 +167,4 @@ def _nothing(given: str, path: Path) -> str:
         return f"{given}: a link that leads to no file"
     if glob.has_magic(given):
         return f"{given}: no file is of this pattern"
-    near = difflib.get_close_matches(path.name, [each.name for each in path.parent.glob("*")], 1)
-    return f"{given}: no such file or folder" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"{given}: no such file or folder{nearest_entry(path)}"

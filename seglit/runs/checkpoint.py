@@ -1,6 +1,5 @@
 """A checkpoint of `seglit fit`: what it holds beside Lightning's own, found and read again."""
 
-import difflib
 import importlib
 import pickle
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import nn
 
 from seglit.config.explain import explain
 from seglit.errors import InputError
+from seglit.images.listing import nearest_entry
 
 CHECKPOINT_KEY = "seglit"
 """Where in a checkpoint the plain data lies that prediction needs; see `seglit.callbacks.RunRecord`."""
@@ -33,8 +33,7 @@ def find_checkpoint(path: Path) -> Path:
     if path.is_dir():
         runs = sorted(file.parents[1] for file in path.glob("**/checkpoints/best.ckpt"))
         raise InputError(f"{path}: holds no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
-    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*")], 1)
-    raise InputError(f"{path}: no such file or folder" + (f"; did you mean {path.parent / near[0]}?" if near else ""))
+    raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
