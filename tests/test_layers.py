@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
-    "runs": (f"jsonargparse numpy torch yaml {LIGHTNING}", "config data.base errors evaluation images metrics"),
+    "runs": (f"numpy torch yaml {LIGHTNING}", "config data.base errors evaluation images metrics"),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "config drawing errors hardware images labels networks.contract normalization runs",

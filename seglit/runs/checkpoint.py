@@ -1,6 +1,5 @@
 """A checkpoint of `seglit fit`: what it holds beside Lightning's own, found and read again."""
 
-import importlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seglit.config.explain import explain
+from seglit.config.build import build
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 
@@ -58,30 +57,7 @@ def build_network(network: dict[str, Any], file: Path) -> nn.Module:
     Raises:
         InputError: The class is not found, or cannot be built so.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    _check_class(network["class_path"], file)
     given = network.get("init_args", {})
     weightless = {name: None for name in _PRETRAINED if isinstance(given.get(name), str)}
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(nn.Module, "network", fail_untyped=False)
-    try:
-        config = parser.parse_object({"network": {**network, "init_args": {**given, **weightless}}})
-    except ArgumentError as error:
-        raise InputError(f"{file}: its network cannot be built: {explain(error, (), ())}") from error
-    built: nn.Module = parser.instantiate(config).network
-    return built
-
-
-def _check_class(class_path: str, file: Path) -> None:
-    module, _, name = class_path.rpartition(".")
-    try:
-        found = hasattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name and not f"{module}.".startswith(f"{error.name}."):
-            raise InputError(f"{file}: its network {class_path} needs the package {error.name!r}") from error
-        found = False
-    if not found:
-        raise InputError(
-            f"{file}: its network {class_path} is not found; run `python -m seglit` from the folder where its code lies"
-        )
+    spec = {**network, "init_args": {**given, **weightless}}
+    return build(nn.Module, spec, f"{file}: its network")

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jsonargparse import ArgumentError, ArgumentParser
 
-from seglit.config.explain import explain, refusal
+from seglit.config.build import build
 from seglit.data.base import SegmentationDataModule
-from seglit.errors import InputError
 from seglit.runs.tested import TestedRun
 
 
@@ -19,18 +17,8 @@ def make_data(run: TestedRun) -> SegmentationDataModule:
     Raises:
         InputError: Its class is not found, or no longer takes these settings, or its files are gone.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(SegmentationDataModule, "data")
-    try:
-        config = parser.parse_object({"data": run.config["data"]})
-    except ArgumentError as error:
-        known = parser.get_defaults().keys()
-        raise InputError(f"{run.folder / 'config.yaml'}: {explain(error, [], known)}") from error
-    try:
-        data: SegmentationDataModule = parser.instantiate(config).data
-    except ValueError as error:  # what the class refused, in the parser's words around its own
-        raise InputError(refusal(error)) from error
-    return data
+    spec = run.config["data"]
+    return build(SegmentationDataModule, spec, f"{run.folder / 'config.yaml'}: its data")  # type: ignore[type-abstract]
 
 
 def read_named(
