@@ -94,16 +94,17 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     Args:
         labels: Class names, colours and stored values; the module takes the number of classes from here.
-        in_channels: Channels of every image; networks are built for it.
+        in_channels: Channels of every image; networks are built for it. 3 reads 8-bit images as RGB and 1 as grey;
+            others must have as many bands.
         batch_size: Images a step on each device. Evaluation uses the same.
         crop_size: (height, width) in pixels of the training crops, padded with void where the image is smaller.
             None trains on whole images, which must then be of one size or are padded to the batch's largest.
         augment: What else changes from epoch to epoch in training; None only crops.
-        num_workers: Reading processes on each device; None chooses by the cores there are, see `choose_loading`.
+        num_workers: Reading processes on each device; None chooses by the number of cores and the device.
         seed: Seed of order and augmentation; the command line links it to `seed_everything`.
         mean: What images are normalised by, in the units that they are stored in: one value a channel, or one for all;
             `seglit inspect` prints it. None normalises as the network's weights were trained, or by ImageNet's values.
-        std: Likewise.
+        std: What images are divided by then, in the same units: one value a channel, or one for all.
         cache: Where decoded pairs are kept from epoch to epoch and from run to run; None decodes them each time.
 
     Raises:

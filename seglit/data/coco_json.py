@@ -11,12 +11,22 @@ import numpy.typing as npt
 from seglit.annotations.coco import FORMAT, Annotated, category_names, find_regions, read_coco
 from seglit.annotations.coco_regions import draw_regions
 from seglit.annotations.json_files import uncovered, understanding
-from seglit.data.augment import Augment, Pipeline
-from seglit.data.cache import Cache, Source
-from seglit.data.folder import FolderDataModule, FolderDataset
+from seglit.data.augment import Pipeline
+from seglit.data.cache import Source
+from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError
-from seglit.images.listing import nearest_entry
-from seglit.images.pairs import SPLITS, Pair, Split, listed_file, refuse_overlap
+from seglit.images.listing import is_file, nearest_entry
+from seglit.images.pairs import (
+    SPLITS,
+    AnySplit,
+    Pair,
+    Pairing,
+    PairSettings,
+    Split,
+    apply_lists,
+    listed_file,
+    missing_file,
+)
 from seglit.images.picture import read_image
 from seglit.labels import Labels
 
@@ -67,7 +77,7 @@ class CocoDataset(FolderDataset):
         return Source(pair.name, (pair.image,), (self.in_channels, self.fill, self.annotated[pair.image]))
 
 
-class CocoDataModule(FolderDataModule):
+class CocoDataModule(PairsDataModule):
     """Images with COCO JSON: one file a split, or one for all.
 
     COCO knows no order among the regions of an image. Larger ones are drawn first, so that what lies on or in
@@ -82,18 +92,11 @@ class CocoDataModule(FolderDataModule):
         class_names: One name a class, in the order of the class indices: names of categories, and `background`.
             Regions of other categories are left out. None takes `background`, then all categories of train by id.
         background: Class of the pixels in no region; None makes them void.
-        splits: Where one JSON is for all: list files or shares; see `FolderDataModule`.
-        split_seed: See `FolderDataModule`.
+        splits: Where one JSON is for all: split to list file (`train: train.txt`), or split to share (`val: 0.1`; the
+            rest is train). Beside a JSON for each split, a share is drawn from train for a split that has none.
+        split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
         palette: RGB colours that pictures draw the classes in.
-        in_channels: See `FolderDataModule`.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        mean: See `SegmentationDataModule`.
-        std: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A JSON, image or class is missing, or a region is no polygon or run-length code.
@@ -109,15 +112,7 @@ class CocoDataModule(FolderDataModule):
         splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
         palette: list[list[int]] | None = None,
-        in_channels: int = 3,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
         self._parsed: dict[Path, dict[str, Any]] = {}
         if class_names is None:
@@ -125,24 +120,8 @@ class CocoDataModule(FolderDataModule):
             self._parsed[file] = read_coco(file)
             with understanding(file, FORMAT):
                 class_names = category_names(self._parsed[file], background)
-        super().__init__(
-            root,
-            class_names,
-            images=images,
-            masks=images,
-            splits=splits,
-            split_seed=split_seed,
-            palette=palette,
-            in_channels=in_channels,
-            batch_size=batch_size,
-            crop_size=crop_size,
-            augment=augment,
-            num_workers=num_workers,
-            seed=seed,
-            mean=mean,
-            std=std,
-            cache=cache,
-        )
+        labels = Labels.create(class_names, palette=palette)
+        super().__init__(root, labels, PairSettings(images, images, splits=splits, split_seed=split_seed), **loader)
         self.annotations = annotations
         self.fill = uncovered(class_names, background)
         self._annotated: dict[Path, Annotated] = {}
@@ -152,34 +131,37 @@ class CocoDataModule(FolderDataModule):
         pairs = self.pairs_of(split)
         return CocoDataset(pairs, self.labels, self._annotated, self.fill, self.in_channels, pipeline, self.seed)
 
-    def _where(self, split: Split) -> str:
-        divided = f", splits is {self.splits}" if self.splits else ""
+    def looked_in(self, split: Split) -> str:
+        """Where the images of a split are listed, for messages."""
+        divided = f", splits is {self.settings.splits}" if self.settings.splits else ""
         file = self.root / self.annotations.replace("{split}", split)
         return f"looked in {file}{divided}{'' if file.is_file() else nearest_entry(file)}"
 
-    def _find(self) -> dict[Split, list[Pair]]:
-        if "{split}" not in self.annotations:
-            return self._divide(self._listed(self.root / self.annotations, self.root / str(self.images)))
-        found: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
-        for split in SPLITS:
+    def find(self) -> Pairing:
+        """Finds the images that the COCO files list, and keeps what these say of each."""
+        found = Pairing()
+        splits: tuple[AnySplit, ...] = SPLITS if "{split}" in self.annotations else ("all",)
+        for split in splits:
             file = self.root / self.annotations.replace("{split}", split)
-            if file.is_file():
-                found[split] = self._listed(file, self.root / str(self.images).replace("{split}", split))
-        refuse_overlap(found)
-        return self._fill(found)
+            if split == "all" or file.is_file():
+                self._list(found, split, file, self.root / str(self.settings.images).replace("{split}", split))
+        if self.settings.lists:
+            apply_lists(found, self.root, self.settings)
+        return found
 
-    def _listed(self, file: Path, images: Path) -> list[Pair]:
-        """The images that a COCO file lists, found in their folder; keeps what it says of each."""
+    def _list(self, found: Pairing, split: AnySplit, file: Path, images: Path) -> None:
         data = self._parsed.pop(file, None) or read_coco(file)  # once it is turned into text, nobody needs the rest
-        pairs: dict[Path, Pair] = {}
+        listed: set[Path] = set()
         with understanding(file, FORMAT):
             regions = find_regions(data, file, self.labels.class_names, self.fill)
             for entry in data["images"]:
                 name = str(entry["file_name"])
                 image = listed_file(images, name, f"{file}: image")
-                if image in pairs:
+                if not is_file(image):
+                    found.missing.append(missing_file(image, image, f"{file}: image"))
+                if image in listed:
                     raise InputError(f"{file}: lists the image {name} twice; give all its annotations one image_id")
+                listed.add(image)
                 text = json.dumps(regions.get(entry["id"], [])).encode()
                 self._annotated[image] = Annotated(int(entry["height"]), int(entry["width"]), text)
-                pairs[image] = Pair(image, file, Path(name).with_suffix("").as_posix())
-        return list(pairs.values())
+                found.pairs.append(Pair(image, file, Path(name).with_suffix("").as_posix(), split))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seglit.data.augment import Augment, Pipeline
+from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.pairs import Split
@@ -87,14 +87,7 @@ class HuggingFaceDataModule(SegmentationDataModule):
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.
         palette: RGB colours that pictures draw the classes in.
-        in_channels: See `FolderDataModule`.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        mean: See `SegmentationDataModule`.
-        std: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: The library, the data set, a split or a column is missing, or a column holds no pictures.
@@ -112,17 +105,10 @@ class HuggingFaceDataModule(SegmentationDataModule):
         mask_colors: dict[str, list[int] | list[list[int]]] | None = None,
         ignore_values: list[int | list[int]] | None = None,
         palette: list[list[int]] | None = None,
-        in_channels: int = 3,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
+        **loader: Any,
     ) -> None:
         labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette)
-        super().__init__(labels, in_channels, batch_size, crop_size, augment, num_workers, seed, mean, std)
+        super().__init__(labels, **loader)
         self.path = path
         self.name = name
         self.columns = (image, mask)

@@ -1,6 +1,5 @@
 """Polygons drawn with labelme, as masks for any folder of images."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +7,11 @@ import numpy.typing as npt
 
 from seglit.annotations.json_files import uncovered
 from seglit.annotations.labelme import draw_shapes
-from seglit.data.augment import Augment, Pipeline
-from seglit.data.cache import Cache, Source
-from seglit.data.folder import FolderDataModule, FolderDataset
+from seglit.data.augment import Pipeline
+from seglit.data.cache import Source
+from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import picture_folders, pictures_below
-from seglit.images.pairs import Pair, Split
+from seglit.images.pairs import Pair, Pairing, PairSettings, Split, find_pairs
 from seglit.images.picture import read_image
 from seglit.labels import IGNORE_INDEX, Labels
 
@@ -57,7 +55,7 @@ class LabelmeDataset(FolderDataset):
         return super().source(index)._replace(options=(self.in_channels, self.fill, self.values))
 
 
-class LabelmeDataModule(FolderDataModule):
+class LabelmeDataModule(PairsDataModule):
     """Images with labelme's JSON beside them, or in a folder of their own.
 
     Polygons, rectangles, circles and masks are drawn in the order of the file, later ones over earlier ones; a shape
@@ -67,22 +65,15 @@ class LabelmeDataModule(FolderDataModule):
     Args:
         root: The folder that everything below is relative to.
         class_names: One name a class, in the order of the class indices: the labels of the shapes, and `background`.
-        images: Folder of the images; see `FolderDataModule`.
+        images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test.
         annotations: Folder of the JSON files; None finds them beside the images.
         background: Class of the pixels in no shape; None makes them void.
         ignore_labels: Labels of shapes that are void.
-        splits: For flat folders: list files or shares; see `FolderDataModule`.
-        split_seed: See `FolderDataModule`.
+        splits: For flat folders: split to list file (`train: train.txt`), or split to share (`val: 0.1`; the rest is
+            train). Beside split folders, a share is drawn from train for a split that has no folder.
+        split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
         palette: RGB colours that pictures draw the classes in.
-        in_channels: See `FolderDataModule`.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        mean: See `SegmentationDataModule`.
-        std: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A folder, list or JSON is missing, or a shape is of another kind or label.
@@ -99,34 +90,12 @@ class LabelmeDataModule(FolderDataModule):
         splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
         palette: list[list[int]] | None = None,
-        in_channels: int = 3,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
-        super().__init__(
-            root,
-            class_names,
-            images=images,
-            masks=annotations or images,
-            splits=splits,
-            split_seed=split_seed,
-            palette=palette,
-            in_channels=in_channels,
-            batch_size=batch_size,
-            crop_size=crop_size,
-            augment=augment,
-            num_workers=num_workers,
-            seed=seed,
-            mean=mean,
-            std=std,
-            cache=cache,
+        settings = PairSettings(
+            images, annotations or images, mask_name="{stem}.json", splits=splits, split_seed=split_seed
         )
+        super().__init__(root, Labels.create(class_names, palette=palette), settings, **loader)
         self.fill = uncovered(class_names, background)
         self.values = {name: index for index, name in enumerate(class_names)}
         self.values |= dict.fromkeys(ignore_labels or [], IGNORE_INDEX)
@@ -137,12 +106,12 @@ class LabelmeDataModule(FolderDataModule):
             self.pairs_of(split), self.labels, self.values, self.fill, self.in_channels, pipeline, self.seed
         )
 
-    def _match(self, images: Path, masks: Path) -> list[Pair]:
-        by_name = {path.relative_to(images).with_suffix("").as_posix(): path for path in pictures_below(images)}
-        pairs: list[Pair] = []
-        for file in sorted(file for folder, _ in picture_folders(masks) for file in folder.glob("[!.]*.json")):
-            name = file.relative_to(masks).with_suffix("").as_posix()
-            if name not in by_name:
-                raise InputError(f"{file}: its image {name}.* is not in {images}{did_you_mean(name, list(by_name))}")
-            pairs.append(Pair(by_name[name], file, name))
-        return pairs
+    def find(self) -> Pairing:
+        """Finds the images that have a JSON; the others are passed over."""
+        found = find_pairs(self.root, self.settings, (".json",))
+        if found.masks_alone:
+            file = found.masks_alone[0]
+            images = [*(pair.image.stem for pair in found.pairs), *(image.stem for image in found.images_alone)]
+            raise InputError(f"{file}: its image {file.stem}.* is not there{did_you_mean(file.stem, images)}")
+        found.images_alone = {}
+        return found

@@ -5,12 +5,13 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.data.augment import Augment, Pipeline
+from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.images.pairs import Split
 from seglit.labels import Labels
@@ -80,11 +81,7 @@ class SyntheticDataModule(SegmentationDataModule):
         num_test: Number of test images.
         size: (height, width) in pixels of every image.
         in_channels: Channels of the images.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
     """
 
     def __init__(
@@ -93,14 +90,9 @@ class SyntheticDataModule(SegmentationDataModule):
         num_val: int = 32,
         num_test: int = 64,
         size: tuple[int, int] = (96, 96),
-        in_channels: int = 3,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
+        **loader: Any,
     ) -> None:
-        super().__init__(LABELS, in_channels, batch_size, crop_size, augment, num_workers, seed)
+        super().__init__(LABELS, **loader)
         self.lengths: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
         self.size = size
 

@@ -31,8 +31,10 @@ def nearest_entry(path: Path) -> str:
     return did_you_mean(path.name, entries)
 
 
-def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, list[str]]]:
-    """Names the pictures of every folder from this one down, in order.
+def picture_folders(
+    folder: Path, suffixes: tuple[str, ...] = SUFFIXES, above: frozenset[Path] = frozenset()
+) -> Iterator[tuple[Path, list[str]]]:
+    """Names the pictures of every folder from this one down, in order; with other suffixes, other files.
 
     Links are followed, but not in a circle (`above` are the folders that lead here); one that leads nowhere is a
     picture that cannot be read. Hidden files and folders, and what archives of macOS bring along, are passed over.
@@ -44,13 +46,13 @@ def picture_folders(folder: Path, above: frozenset[Path] = frozenset()) -> Itera
         return
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-        names = [entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and _is_listed(entry)]
+        names = [entry.name for entry in entries if entry.suffix.lower() in suffixes and _is_listed(entry)]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     yield folder, names
     for entry in entries:
-        if entry.suffix.lower() not in SUFFIXES and entry.is_dir():
-            yield from picture_folders(entry, above | {real})
+        if entry.suffix.lower() not in suffixes and entry.is_dir():
+            yield from picture_folders(entry, suffixes, above | {real})
 
 
 def _is_listed(path: Path) -> bool:
@@ -58,9 +60,9 @@ def _is_listed(path: Path) -> bool:
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """Every picture file below a folder, sorted by path; none where there is no such folder."""
-    return sorted(path / name for path, names in picture_folders(folder) for name in names)
+def files_below(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """Every picture (or other) file below a folder, sorted by path; none where there is no such folder."""
+    return sorted(path / name for path, names in picture_folders(folder, suffixes) for name in names)
 
 
 def read_list(path: Path, folder: str = "") -> list[str]:

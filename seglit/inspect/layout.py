@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seglit.errors import InputError
-from seglit.images.listing import SUFFIXES, is_file, picture_folders, pictures_below, read_list, reading_table
+from seglit.images.listing import SUFFIXES, files_below, is_file, picture_folders, read_list, reading_table
 from seglit.inspect.names import (
     SAME,
     SPLITS,
@@ -108,7 +108,7 @@ def _voc(root: Path) -> Layout | None:
             folders = {"all": (images, masks)}
             return _pair_folders(root, Layout("as Pascal VOC", settings=_settings(root, folders)), folders)
         layout = Layout("Pascal VOC 2012", "seglit.data.VOCDataModule", data_root=top.parent.parent)
-        stored = {path.stem: path for path in pictures_below(masks)}
+        stored = {path.stem: path for path in files_below(masks)}
         for split in ("train", "val"):
             path = top / "ImageSets" / "Segmentation" / f"{split}.txt"
             names = read_list(path) if path.is_file() else []
@@ -124,7 +124,7 @@ def _cityscapes(root: Path) -> Layout | None:
         return None
     layout = Layout("Cityscapes tree: leftImg8bit + gtFine, *_labelIds.png", "seglit.data.CityscapesDataModule")
     for split in ("train", "val"):
-        for image in pictures_below(images / split):
+        for image in files_below(images / split):
             stem = image.name.removesuffix("_leftImg8bit.png")
             mask = masks / split / image.parent.name / f"{stem}_gtFine_labelIds.png"
             if mask.is_file():
@@ -140,7 +140,7 @@ def _ade20k(root: Path) -> Layout | None:
         return None
     layout = Layout("ADE20K of the scene parsing challenge", "seglit.data.ADE20KDataModule", data_root=top.parent)
     for split, folder in (("train", "training"), ("val", "validation")):
-        images, masks = (pictures_below(top / kind / folder) for kind in ("images", "annotations"))
+        images, masks = (files_below(top / kind / folder) for kind in ("images", "annotations"))
         _take(layout, _match(images, masks, SAME), split)
     return layout
 
@@ -283,7 +283,7 @@ def _pair_folders(root: Path, layout: Layout, folders: Mapping[str, tuple[Path, 
     """Matches the files of image and mask folders by name and fills in the layout."""
     beside = all(i == m for i, m in folders.values())
     folders = {split: folders[split] for split in (*SPLITS, "all") if split in folders}
-    listed = {split: (pictures_below(i), pictures_below(m)) for split, (i, m) in folders.items()}
+    listed = {split: (files_below(i), files_below(m)) for split, (i, m) in folders.items()}
     if not beside:  # masks may lie in a folder below the images
         listed = {split: (sorted({*i} - {*m}), m) for split, (i, m) in listed.items()}
     every = list(listed.values())

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from seglit.errors import InputError
 from seglit.images import tiff, video
-from seglit.images.listing import SUFFIXES, is_file, nearest_entry, pictures_below
+from seglit.images.listing import SUFFIXES, files_below, is_file, nearest_entry
 from seglit.images.replacing import replacing
 
 RECORD = "predictions.json"
@@ -154,7 +154,7 @@ def _expand(path: Path, written: Sequence[Path]) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return [each for each in pictures_below(path) if not any(map(each.is_relative_to, written))]
+        return [each for each in files_below(path) if not any(map(each.is_relative_to, written))]
     return sorted(Path(each) for each in glob.glob(str(path), recursive=True) if Path(each).is_file())  # noqa: PTH207
 
 

@@ -181,7 +181,7 @@ def test_a_missing_mask_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert str(tmp_path / "images/train/a.png") in message
     assert "its mask a.* is not in" in message
-    assert "the nearest there is a_mask.png, set mask_name to fit" in message
+    assert "there are a_mask.png; set mask_name to fit" in message
     assert "its mask {name}.png is not in" in refusal(tmp_path, mask_name="{name}.png")
 
 
@@ -211,8 +211,8 @@ def test_splits_beside_split_folders_contradict(tmp_path: Path) -> None:
     write(
         tmp_path, *((f"images/{split}/{n}.png", f"masks/{split}/{n}.png") for split in ("train", "test") for n in "ab")
     )
-    for wrong in ({"test": 0.1}, {"train": 0.5}, {"valid": 0.1}):
-        assert "a folder for each split" in refusal(tmp_path, splits=wrong)
+    assert "a folder for each split" in refusal(tmp_path, splits={"test": 0.1})
+    assert "train is the rest" in refusal(tmp_path, splits={"train": 0.5})
     assert "a folder for each split" in refusal(tmp_path, splits={"train": "train.txt"})
     drawn = folder(tmp_path, splits={"val": 0.1})  # there is no folder for it
     assert sorted(names(drawn, "train") + names(drawn, "val")) == ["a", "b"]
@@ -228,7 +228,7 @@ GOOD = "images/01.png,masks/01.png,train\n"
         ("image,label,split\n", "no column 'mask'; its columns are image, label, split"),
         ("", "no column 'image'"),
         (f"image,mask,split\n{GOOD}images/02.png,masks/02.png,training\n", "line 3: split is 'training'"),
-        (f"image,mask,split\n{GOOD}images/02.png\n", "line 3: mask is empty"),
+        (f"image,mask,split\n{GOOD}images/02.png,,val\n", "line 3: mask is empty"),
         (f"image,mask,split\n{GOOD},masks/02.png,val\n", "line 3: image is empty"),
         ("image,mask,split\nimages/01.png,../secret.png,train\n", "line 2: mask ../secret.png leaves the data root"),
         ("image,mask,split\n/images/01.png,masks/01.png,train\n", "line 2: image /images/01.png leaves the data root"),

@@ -139,4 +139,4 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         write(tmp_path, imageHeight=20)
     )
     (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
-    assert "a.json: its image a.* is not in" in refusal(tmp_path)
+    assert "a.json: its image a.* is not there; there are b" in refusal(tmp_path)

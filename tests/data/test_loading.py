@@ -1,6 +1,7 @@
 """From data module to batches: what is drawn for a sample, over epochs, workers, ranks and after resuming."""
 
 import pickle
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
+import seglit.data
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
 from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataset
@@ -22,6 +24,7 @@ from seglit.data.synthetic import LABELS, write_folder
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX
+from tests.conftest import Run
 
 pytestmark = [
     # On a machine with one core.
@@ -290,3 +293,18 @@ def test_data_sets_reach_spawned_workers(tmp_path: Path, kind: str) -> None:
         assert one["image"].equal(two["image"])
         assert one["mask"].equal(two["mask"])
         assert one["name"] == two["name"]
+
+
+DATA_MODULES = [name for name in seglit.data.__all__ if name.endswith("DataModule") and not name.startswith("Segm")]
+
+
+@pytest.mark.parametrize("name", DATA_MODULES)
+def test_every_setting_of_every_data_module_has_help_of_its_own(name: str, run: Run) -> None:
+    code, out, _ = run("fit", "--data.help", f"seglit.data.{name}")
+    assert code == 0
+    settings = re.findall(r"^  --data\.(\w+) [A-Z_]+(?:,.*)?((?:\n? {3,}.*)+)", out, re.MULTILINE)
+    assert {"batch_size", "crop_size", "augment", "num_workers", "seed"} <= {setting for setting, _ in settings}
+    for setting, text in settings:
+        words = " ".join(text.partition("(type:")[0].partition("(required")[0].split())
+        assert len(words) > 15, setting
+        assert not re.search(r"\bSee\b|\bLikewise\b|\bsee `", words), setting

@@ -27,7 +27,7 @@ def test_no_image_occurs_twice() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (33, 20), (64, 96)])
 @pytest.mark.parametrize("channels", range(1, 6))
 def test_any_size_and_channel_count(size: tuple[int, int], channels: int) -> None:
-    data = SyntheticDataModule(2, 1, 1, size, channels, batch_size=2, num_workers=0)
+    data = SyntheticDataModule(2, 1, 1, size, in_channels=channels, batch_size=2, num_workers=0)
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape == (2, channels, *size)
     assert batch["mask"].shape == (2, *size)

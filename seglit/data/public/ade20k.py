@@ -1,7 +1,7 @@
 """ADE20K in its SceneParsing release: 150 classes of things and stuff."""
 
-from seglit.data.augment import Augment
-from seglit.data.cache import Cache
+from typing import Any
+
 from seglit.data.public.ade20k_classes import CLASSES
 from seglit.data.public.base import Part, PublicDataModule
 from seglit.images.pairs import Pair, Split
@@ -28,12 +28,7 @@ class ADE20KDataModule(PublicDataModule):
     Args:
         root: The folder that the archive is unpacked in.
         download: Whether it is downloaded where it is missing (0.9 GB).
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: The tree is missing and not to be downloaded.
@@ -43,19 +38,12 @@ class ADE20KDataModule(PublicDataModule):
         self,
         root: str,
         download: bool = False,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
         values: dict[str, int | list[int]] = {name: stored for stored, name in enumerate(CLASSES, start=1)}
         labels = Labels.create(list(CLASSES), values, ignore_values=[0], palette=list(CLASSES.values()))
         source = "`download: true` fetches it, or unpack ADEChallengeData2016.zip there"
-        super().__init__(
-            root, labels, [_ADE20K], source, download, batch_size, crop_size, augment, num_workers, seed, cache
-        )
+        super().__init__(root, labels, [_ADE20K], source, download, **loader)
 
     def find(self, split: Split) -> list[Pair]:
         """Names the pairs of a split; see `PublicDataModule.find`."""

@@ -4,13 +4,12 @@ import tempfile
 from abc import abstractmethod
 from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torchvision.datasets.utils import download_and_extract_archive
 
-from seglit.data.augment import Augment, Pipeline
+from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataModule
-from seglit.data.cache import Cache
 from seglit.data.folder import FolderDataset
 from seglit.errors import InputError
 from seglit.images.pairs import Pair, Split
@@ -42,12 +41,7 @@ class PublicDataModule(SegmentationDataModule):
         parts: The folders that must be there.
         source: How one gets what is missing: the end of the message that says so.
         download: Whether `prepare_data` fetches what is missing.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded.
@@ -60,14 +54,9 @@ class PublicDataModule(SegmentationDataModule):
         parts: list[Part],
         source: str,
         download: bool,
-        batch_size: int,
-        crop_size: tuple[int, int] | None,
-        augment: Augment | None,
-        num_workers: int | None,
-        seed: int,
-        cache: Cache | None,
+        **loader: Any,
     ) -> None:
-        super().__init__(labels, 3, batch_size, crop_size, augment, num_workers, seed, cache=cache)
+        super().__init__(labels, **loader)
         self.root = Path(root)
         self.parts = parts
         self.source = source

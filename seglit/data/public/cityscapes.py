@@ -1,9 +1,9 @@
 """Cityscapes: streets of 50 German, Swiss and French cities, finely labelled."""
 
+from typing import Any
+
 from torchvision.datasets import Cityscapes
 
-from seglit.data.augment import Augment
-from seglit.data.cache import Cache
 from seglit.data.public.base import Part, PublicDataModule
 from seglit.errors import InputError
 from seglit.images.pairs import Pair, Split
@@ -27,12 +27,7 @@ class CityscapesDataModule(PublicDataModule):
 
     Args:
         root: The folder that the archives are unpacked in.
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing.
@@ -41,12 +36,7 @@ class CityscapesDataModule(PublicDataModule):
     def __init__(
         self,
         root: str,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
         stored = [each for each in Cityscapes.classes if each.id >= 0]  # licence plates, -1, are in no mask
         scored = [each for each in stored if not each.ignore_in_eval]  # in the order of their training ids
@@ -58,7 +48,7 @@ class CityscapesDataModule(PublicDataModule):
         )
         parts = [Part("leftImg8bit", _PAGE), Part("gtFine", _PAGE)]
         source = f"log in at {_PAGE}, fetch leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpack both there"
-        super().__init__(root, labels, parts, source, False, batch_size, crop_size, augment, num_workers, seed, cache)
+        super().__init__(root, labels, parts, source, False, **loader)
 
     def find(self, split: Split) -> list[Pair]:
         """Names the pairs of a split; see `PublicDataModule.find`."""

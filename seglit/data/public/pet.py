@@ -1,10 +1,8 @@
 """Oxford-IIIT Pet: cats and dogs of 37 breeds, each cut out by a trimap."""
 
 import random
-from typing import Literal
+from typing import Any, Literal
 
-from seglit.data.augment import Augment
-from seglit.data.cache import Cache
 from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
 from seglit.images.pairs import Pair, Split
@@ -35,12 +33,7 @@ class OxfordPetDataModule(PublicDataModule):
         split_seed: Draws that share; apart from `seed`, so that another run seed keeps the split.
         border: Whether the trimap's border is void, counts as pet, or is a class of its own.
         download: Whether what is missing is downloaded (0.8 GB).
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded, or `val_share` is no share.
@@ -53,19 +46,12 @@ class OxfordPetDataModule(PublicDataModule):
         split_seed: int = 0,
         border: Literal["void", "pet", "class"] = "void",
         download: bool = False,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
         if not 0 < val_share < 1:
             raise InputError(f"val_share is {val_share}; it is a share of trainval, between 0 and 1")
         source = f"`download: true` fetches it, or unpack images.tar.gz and annotations.tar.gz in {_FOLDER}"
-        super().__init__(
-            root, _labels(border), _PARTS, source, download, batch_size, crop_size, augment, num_workers, seed, cache
-        )
+        super().__init__(root, _labels(border), _PARTS, source, download, **loader)
         self.val_share = val_share
         self.split_seed = split_seed
 

@@ -1,14 +1,14 @@
 """Pascal VOC 2012, and its training set enlarged by the Semantic Boundaries Dataset."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torchvision.datasets import SBDataset
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from seglit.data.augment import Augment, Pipeline
-from seglit.data.cache import Cache
+from seglit.data.augment import Pipeline
 from seglit.data.folder import FolderDataset
 from seglit.data.public.base import Part, PublicDataModule, read_names
 from seglit.errors import InputError
@@ -81,12 +81,7 @@ class VOCDataModule(PublicDataModule):
         root: The folder that the archives are unpacked in.
         sbd: Whether SBD's masks are trained on too.
         download: Whether what is missing is downloaded (VOC 2 GB, SBD 1.4 GB).
-        batch_size: See `SegmentationDataModule`.
-        crop_size: See `SegmentationDataModule`.
-        augment: See `SegmentationDataModule`.
-        num_workers: See `SegmentationDataModule`.
-        seed: See `SegmentationDataModule`.
-        cache: See `SegmentationDataModule`.
+        loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
         InputError: A part is missing and not to be downloaded.
@@ -97,20 +92,13 @@ class VOCDataModule(PublicDataModule):
         root: str,
         sbd: bool = False,
         download: bool = False,
-        batch_size: int = 8,
-        crop_size: tuple[int, int] | None = None,
-        augment: Augment | None = None,
-        num_workers: int | None = None,
-        seed: int = 0,
-        cache: Cache | None = None,
+        **loader: Any,
     ) -> None:
         labels = Labels.create(list(CLASSES), ignore_values=[255], palette=list(CLASSES.values()))
         parts = [_VOC, _SBD] if sbd else [_VOC]
         archives = " and ".join(Path(part.url).name for part in parts)
         source = f"`download: true` fetches it, or unpack {archives} there"
-        super().__init__(
-            root, labels, parts, source, download, batch_size, crop_size, augment, num_workers, seed, cache
-        )
+        super().__init__(root, labels, parts, source, download, **loader)
         self.sbd = sbd
 
     def dataset(self, split: Split, pipeline: Pipeline | None = None) -> VOCDataset:
