@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord, ScoreFile
 from seglit.config.explain import check_yaml, explain, refusal
+from seglit.config.names import expand_names, read_names_in_files
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError, did_you_mean
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
@@ -230,6 +231,7 @@ def run(args: list[str]) -> None:
         InputError: Anything on the command line, in its files or in the data is wrong.
     """
     try:
-        SegmentationCLI(args)
+        read_names_in_files()
+        SegmentationCLI(expand_names(args))
     except MisconfigurationException as error:  # what Lightning itself finds wrong once it runs
         raise InputError(refusal(error)) from error

@@ -27,7 +27,7 @@ PARTS = ("fit", "--data", "data.yaml", "--model", "model.yaml")
 
 CASES = {
     "command": (["fti"], {}, "no command 'fti'; did you mean 'fit'?"),
-    "nothing": (["fit"], {}, "not set: model.network, data; name a configuration (-c FILE), or --data FILE and "),
+    "nothing": (["fit"], {}, "not set: data; name a configuration (-c FILE), or the data (--data NAME or FILE)"),
     "option": ([*PARTS, "--trainer.max_epoch=2"], {}, "no setting 'trainer.max_epoch'; did you mean 'trainer.max_e"),
     "short option": ([*PARTS, "--max_epochs=2"], {}, "no setting 'max_epochs'; did you mean 'trainer.max_epochs'?"),
     "key": (

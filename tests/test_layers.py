@@ -32,8 +32,8 @@ ROOMS = {
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
     "annotations": ("numpy PIL pycocotools", "errors images labels"),
     "data": (
-        f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy {LIGHTNING}",
-        "annotations class_weights errors images labels normalization",
+        f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
+        "annotations class_weights config.names errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
@@ -42,7 +42,7 @@ ROOMS = {
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "config drawing errors hardware images labels networks.contract normalization runs",
     ),
-    "inspect": ("numpy PIL rich", "class_weights drawing errors images labels"),
+    "inspect": ("numpy PIL rich yaml", "class_weights config.names drawing errors images labels"),
     "module": (
         f"torch {LIGHTNING}",
         (

@@ -45,7 +45,7 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
         return _no_setting(found[1] or found[2], known_keys, args)
     if found := re.search(r"arguments are required: (.+)", leaf):
         missing = [key.split(".", 1)[-1] for key in found[1].split(", ")]
-        files = "; name a configuration (-c FILE), or --data FILE and --model FILE" if "." in found[1] else ""
+        files = "; name a configuration (-c FILE), or the data (--data NAME or FILE)" if "." in found[1] else ""
         return f"not set: {', '.join(missing)}{files}"
     if leaf.startswith("Unexpected config"):
         file = next(file for file in _files(args) if not isinstance(yaml.safe_load(file.read_text("utf-8")), dict))

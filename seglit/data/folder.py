@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seglit.data.archives import Archive, fetch_missing, refuse_missing
 from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.data.cache import Source
@@ -60,18 +61,37 @@ class PairsDataModule(SegmentationDataModule):
         root: The folder that all paths are relative to.
         labels: Class names, colours and stored values.
         settings: How images, masks and splits are found.
+        archives: What the root must hold, and where it is to be had; None expects nothing.
+        download: Whether what is missing of `archives` is downloaded before training.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
-        InputError: There is no such folder.
+        InputError: There is no such folder, or something of `archives` is missing and not to be downloaded.
     """
 
-    def __init__(self, root: str, labels: Labels, settings: PairSettings, **loader: Any) -> None:
+    def __init__(
+        self,
+        root: str,
+        labels: Labels,
+        settings: PairSettings,
+        archives: list[Archive] | None = None,
+        download: bool = False,
+        **loader: Any,
+    ) -> None:
         super().__init__(labels, **loader)
         self.root = Path(root)
         self.settings = settings
-        if not self.root.is_dir():
-            raise InputError(f"data root {root}: no such folder{nearest_entry(self.root)}")
+        self.archives = archives or []
+        self.download = download
+        if not download:
+            refuse_missing(self.archives, self.root)
+            if not self.root.is_dir():
+                raise InputError(f"data root {root}: no such folder{nearest_entry(self.root)}")
+
+    def prepare_data(self) -> None:
+        """Downloads what is missing, if it is to be; the trainer calls this on one process of each machine."""
+        if self.download:
+            fetch_missing(self.archives, self.root)
 
     def pairs_of(self, split: Split) -> list[Pair]:
         """The pairs of a split.
@@ -104,6 +124,7 @@ class PairsDataModule(SegmentationDataModule):
 
     @cached_property
     def _divided(self) -> dict[Split, list[Pair]]:
+        refuse_missing(self.archives, self.root)
         found = self.find()
         found.refuse_problems()
         return divide(found.pairs, self.settings)

@@ -58,7 +58,7 @@ class PairSettings:
                 f"splits names list files, but images is {self.images!r}, a folder for each split; for flat folders "
                 "say `images: images` and `masks: masks`"
             )
-        if set(self.splits or {}) - set(SPLITS) or (self.lists and self.shares):
+        if set(self.splits or {}) - set(SPLITS) or (self.lists and self.shares and "train" not in self.lists):
             raise InputError(f"splits is {self.splits}; train, val and test take list files, or val and test shares")
         if self.shares and ("train" in self.shares or min(self.shares.values()) < 0 or sum(self.shares.values()) >= 1):
             raise InputError(f"splits is {self.splits}; val and test take shares below 1 together, train is the rest")
@@ -134,9 +134,8 @@ class Pairing:
         for image, (mask, folder) in self.images_alone.items():
             names = [path.relative_to(folder).as_posix() for path in files_below(folder)]
             hint = did_you_mean(mask, names)
-            raise InputError(
-                f"{image}: its mask {mask} is not in {folder}{hint}{'; set mask_name to fit' if hint else ''}"
-            )
+            fit = "; set mask_name to fit" if hint and mask.endswith(".*") else ""  # else it was set already
+            raise InputError(f"{image}: its mask {mask} is not in {folder}{hint}{fit}")
         if twice := self.twice:
             raise InputError(f"{len(twice)} images stand in more than one split, first {twice[0]}; keep each in one")
 
@@ -176,6 +175,7 @@ def apply_lists(found: Pairing, root: Path, settings: PairSettings) -> None:
     known = {pair.name: pair for pair in found.pairs}
     alone = {image.relative_to(base).with_suffix("").as_posix(): image for image in found.images_alone}
     excluded = {(root / path).with_suffix("") for path in settings.exclude}
+    named = known.keys() | alone.keys()
     pairs: list[Pair] = []
     listed_alone: set[Path] = set()
     for split, file in settings.lists.items():
@@ -183,7 +183,9 @@ def apply_lists(found: Pairing, root: Path, settings: PairSettings) -> None:
         if not path.is_file():
             raise InputError(f"splits: {split}: {path} is no file{nearest_entry(path)}")
         lost: list[str] = []
-        for name in read_list(path, folder):
+        for line in read_list(path, folder):
+            first = line.split()[0]  # some lists have more after the name, such as a class
+            name = first if first in named and line not in named else line
             if name in known:
                 pairs.append(known[name]._replace(split=split))
             elif name in alone:
@@ -191,7 +193,7 @@ def apply_lists(found: Pairing, root: Path, settings: PairSettings) -> None:
             elif base / name not in excluded:
                 lost.append(name)
         if lost:
-            found.missing.append(_missing_names(path, base, lost, [*known, *alone]))
+            found.missing.append(_missing_names(path, base, lost, sorted(named)))
     found.pairs = pairs
     found.images_alone = {image: where for image, where in found.images_alone.items() if image in listed_alone}
     found.masks_alone = []
@@ -206,14 +208,13 @@ def divide(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, list[Pa
     found: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         found[pair.split].append(pair)
-    if settings.in_split_folders and (taken := [split for split in settings.shares if found[split]]):
+    if taken := [split for split in settings.shares if found[split]]:
         raise InputError(
             f"splits is {settings.splits}, but images is {settings.images!r}, a folder for each split, and {taken[0]} "
             "has images: only a split without them takes a share of train"
         )
     if settings.shares:
-        source = "train" if settings.in_split_folders else "all"
-        found |= _draw(found[source], settings.shares, settings.split_seed)
+        found |= _draw(found["all"] or found["train"], settings.shares, settings.split_seed)
     elif found["all"]:
         raise InputError(
             "splits is not set; flat folders need list files (`splits: {train: train.txt, val: val.txt}`) or shares "

@@ -25,18 +25,13 @@ def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Codi
         f"# Masks: {coding.description}.",
         f"class_path: {layout.class_path}",
         "init_args:",
-        *_entry("root", Path(os.path.relpath(layout.data_root or root)).as_posix()),
+        *_entry("root", Path(os.path.relpath(layout.data_root)).as_posix()),
     ]
+    for key, value in layout.settings.items():
+        drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
+        lines += _entry(key, value, "shares, drawn from the names alone" if drawn else "")
     if not layout.public:
-        for key, value in layout.settings.items():
-            lines += _entry(
-                key,
-                value,
-                "shares, drawn from the names alone" if key == "splits" and isinstance(value.get("val"), float) else "",
-            )
-        lines += _labels(coding)
-        lines += _exclude(root, layout, survey)
-        lines += _channels(survey)
+        lines += [*_labels(coding), *_exclude(root, layout, survey), *_channels(survey)]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)
     lines += _entry("batch_size", advice.batch_size)
     if survey.channels == 3 and all(dtype == "uint8" for *_, dtype in survey.image_kinds):
@@ -44,7 +39,7 @@ def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Codi
     else:
         lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:"]
     lines += ["      transforms:", "        - class_path: albumentations.HorizontalFlip"]
-    if layout.public:  # its data module numbers the classes in its own way
+    if layout.public:  # whose classes are numbered in their own way
         return "\n".join(lines) + "\n"
     lines += [
         "",
@@ -97,12 +92,9 @@ def _exclude(root: Path, layout: Layout, survey: Survey) -> list[str]:
     reasons = dict(survey.unreadable_images)
     reasons.update({pair.image: f"mask: {why}" for pair, why in survey.unreadable_masks})
     reasons.update({pair.image: why for pair, why in survey.mismatched})
-    reasons.update(dict.fromkeys(layout.images_alone, "no mask"))
+    reasons.update(dict.fromkeys(layout.found.images_alone, "no mask"))
     reasons.update(dict.fromkeys(layout.missing, "it or its mask is not there"))
-    reasons.update(dict.fromkeys(layout.twice, "in more than one split"))
-    beside = {pair.image.parent for pair in layout.pairs}  # there a mask without image would pass for an image
-    astray = [path for path in layout.masks_alone if beside & {*path.parents}]
-    reasons.update(dict.fromkeys(astray, "a mask without an image"))
+    reasons.update(dict.fromkeys(layout.found.twice, "in more than one split"))
     if not reasons:
         return []
     named = ((path.relative_to(root).as_posix(), why) for path, why in sorted(reasons.items()))

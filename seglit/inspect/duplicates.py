@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seglit.inspect.layout import Pair
+from seglit.images.pairs import Pair
 from seglit.inspect.survey import Survey
 
 NEAR = 4

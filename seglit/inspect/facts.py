@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from seglit.errors import InputError
+from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
-from seglit.inspect.layout import Pair
 from seglit.labels import Stored
 
 MOST_VALUES = 4096

@@ -92,14 +92,14 @@ def _alone(layout: Layout) -> Iterator[Finding]:
         "image_without_mask",
         "images without a mask",
         f"add the masks, or remove the images; {_LEFT_OUT}",
-        ((path, "") for path in layout.images_alone),
+        ((path, "") for path in layout.found.images_alone),
         spoils=True,
     )
     yield from _finding(
         "mask_without_image",
         "masks without an image",
         "add the images, or remove the masks; they are passed over",
-        ((path, "") for path in layout.masks_alone),
+        ((path, "") for path in layout.found.masks_alone),
         spoils=False,
     )
 
@@ -116,10 +116,10 @@ def _splits(layout: Layout) -> Iterator[Finding]:
         "in_two_splits",
         "images that are listed in more than one split",
         f"scores on them are not honest: keep each in one; {_LEFT_OUT}",
-        ((path, "") for path in layout.twice),
+        ((path, "") for path in layout.found.twice),
         spoils=True,
     )
-    twice = set(layout.twice)
+    twice = set(layout.found.twice)
     found = {pair.split for pair in layout.pairs if pair.image not in twice}
     if "val" not in {*found, *layout.settings.get("splits", ())} and found != {"all"}:
         yield Finding("no_validation", True, "no images for validation", "`fit` needs some: name them val", 0)

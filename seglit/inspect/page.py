@@ -9,11 +9,12 @@ import numpy as np
 from seglit.drawing.page import data_address, render
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
+from seglit.images.pairs import Pair
 from seglit.images.picture import read_pair
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.findings import Finding
-from seglit.inspect.layout import Layout, Pair
+from seglit.inspect.layout import Layout
 from seglit.inspect.survey import Survey
 from seglit.inspect.text import sizes_text
 from seglit.labels import IGNORE_INDEX, Labels

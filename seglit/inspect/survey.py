@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
+from seglit.images.pairs import Pair
 from seglit.inspect.facts import ImageFacts, MaskFacts, PairFacts, read_facts
-from seglit.inspect.layout import Pair
 from seglit.labels import Color, Stored
 
 TRAINED = ("train", "all")

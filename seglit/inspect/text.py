@@ -70,7 +70,7 @@ def as_plain(
         "root": root.as_posix(),
         "layout": layout.description,
         "class_path": layout.class_path,
-        "settings": {**layout.settings, **coding.settings},
+        "settings": {**coding.settings, **layout.settings},
         "splits": dict(survey.counts),
         "sizes": [[*size, count] for size, count in survey.sizes.most_common()],
         "images": [

@@ -17,7 +17,7 @@ from scipy.io import savemat
 from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
 from seglit.data.base import CachedDataset, SegmentationDataset
 from seglit.data.folder import FolderDataset
-from seglit.data.public.voc import VOCDataset
+from seglit.data.public.voc_sbd import VOCWithSBDDataset
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.images.formats import PIXEL_TYPES
 from seglit.images.pairs import Pair
@@ -248,7 +248,7 @@ def test_annotations_are_part_of_what_is_read(tmp_path: Path, cache: Cache) -> N
 def test_masks_as_matlab_files(tmp_path: Path, cache: Cache) -> None:
     pair = Pair(tmp_path / "a.jpg", tmp_path / "a.mat", "a")
     save(pair.image, np.full((*SIZE, 3), 90, np.uint8))
-    plain = VOCDataset([pair], Labels.create(CLASSES))
+    plain = VOCWithSBDDataset([pair], Labels.create(CLASSES))
     for mask in (INDICES, 2 - INDICES):
         savemat(pair.mask, {"GTcls": {"Segmentation": mask}})
         assert same(CachedDataset(plain, cache), plain)

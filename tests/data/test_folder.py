@@ -109,6 +109,15 @@ def test_list_files(tmp_path: Path) -> None:
     assert not data.has_split("test")
 
 
+def test_a_share_beside_lists_is_drawn_from_train(tmp_path: Path) -> None:
+    write_flat(tmp_path)
+    (tmp_path / "train.txt").write_text("".join(f"{name} 1 2\n" for name in NAMES[:10]))
+    (tmp_path / "test.txt").write_text("17\n")
+    data = folder(tmp_path, **FLAT, splits={"train": "train.txt", "test": "test.txt", "val": 0.3})
+    assert [len(names(data, split)) for split in SPLITS] == [7, 3, 1]
+    assert sorted(names(data, "train") + names(data, "val")) == NAMES[:10]
+
+
 def divided(root: Path, **settings: Any) -> dict[str, list[str]]:
     data = folder(root, splits={"val": 0.1, "test": 0.25}, **settings)
     return {split: names(data, split) for split in SPLITS}
@@ -193,7 +202,7 @@ def test_a_missing_mask_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
         ({"val": -0.1}, "train is the rest"),
         ({"train": 0.5, "val": 0.1}, "train is the rest"),
         ({"valid": 0.1}, "take list files"),
-        ({"train": "train.txt", "val": 0.1}, "take list files"),
+        ({"val": "train.txt", "test": 0.1}, "take list files"),
         ({"train": "trian.txt"}, "did you mean 'train.txt'?"),
         ({"train": "lost.txt"}, "1 of its names have no image, first 'ulm_1'; did you mean 'ulm/1'?"),
         ({"train": "train.txt", "test": "train.txt"}, "2 images stand in more than one split, first"),

@@ -9,23 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import yaml
 from PIL import Image
 from scipy.io import savemat
 
-from seglit.data import (
-    ADE20KDataModule,
-    CityscapesDataModule,
-    OxfordPetDataModule,
-    SegmentationDataModule,
-    VOCDataModule,
-)
-from seglit.data.public import base, voc
-from seglit.data.public.base import Part, PublicDataModule
+from seglit.config.build import build
+from seglit.config.names import find_config
+from seglit.data import SegmentationDataModule, archives
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 
 Mask = npt.NDArray[np.uint8]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def public(name: str, root: Path, **settings: Any) -> SegmentationDataModule:
+    """The data module that configs/data/NAME.yaml describes, without its augmentation."""
+    config = yaml.safe_load(find_config("data", name).read_text(encoding="utf-8"))
+    given = {**config["init_args"], "augment": None, "num_workers": 0, "root": str(root), **settings}
+    return build(SegmentationDataModule, {**config, "init_args": given}, name)  # type: ignore[type-abstract]
 
 
 def grid(*values: int) -> Mask:
@@ -75,19 +77,19 @@ def write_voc(root: Path) -> Path:
 
 
 def test_voc(tmp_path: Path) -> None:
-    data = VOCDataModule(str(write_voc(tmp_path)))
+    data = public("voc", write_voc(tmp_path))
     assert read(data, "train") == {"2007_02": [1, 1], "2007_01": [0, 15, 255, 20]}
     assert read(data, "val") == {"2008_03": [7, 255]}
     assert (data.labels.class_names[15], data.labels.class_names[20]) == ("person", "tvmonitor")
     assert [data.has_split(split) for split in SPLITS] == [True, True, False]
-    assert "'test'; its masks are not public, score on val" in refusal(lambda: data.dataset("test"))
+    assert "no images for the split 'test'" in refusal(lambda: data.dataset("test"))
 
 
-def test_voc_colours_are_those_of_its_development_kit() -> None:
+def test_voc_colours_are_those_of_its_development_kit(tmp_path: Path) -> None:
     def color(index: int) -> tuple[int, ...]:  # VOCcolormap.m: the index's bits, dealt out to the channels from the top
         return tuple(sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(8)) for channel in range(3))
 
-    assert list(voc.CLASSES.values()) == [color(index) for index in range(21)]
+    assert public("voc", write_voc(tmp_path)).labels.palette == tuple(color(index) for index in range(21))
 
 
 def test_sbd_adds_what_voc_has_neither_in_train_nor_in_val(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_sbd_adds_what_voc_has_neither_in_train_nor_in_val(tmp_path: Path) -> No
         savemat(sbd / f"cls/{name}.mat", {"GTcls": inside}, do_compression=True)
     write_list(sbd / "train.txt", "2010_05", "2007_01")
     write_list(sbd / "val.txt", "2008_03", "2009_04")
-    data = VOCDataModule(str(tmp_path), sbd=True)
+    data = public("voc-sbd", tmp_path)
     own = {"2007_02": [1, 1], "2007_01": [0, 15, 255, 20]}
     assert read(data, "train") == {**own, "2009_04": [0, 5], "2010_05": [0, 5]}
     assert read(data, "val") == {"2008_03": [7, 255]}
@@ -122,10 +124,10 @@ def write_cityscapes(root: Path) -> Path:
 
 
 def test_cityscapes(tmp_path: Path) -> None:
-    data = CityscapesDataModule(str(write_cityscapes(tmp_path)))
+    data = public("cityscapes", write_cityscapes(tmp_path))
     row = [SCORED.index(stored) if stored in SCORED else 255 for stored in range(34)]
-    assert read(data, "train") == {"aachen/aachen_000000_000019": row, "zurich/zurich_000000_000019": row}
-    assert read(data, "val") == {"ulm/ulm_000000_000019": row}
+    assert read(data, "train") == {f"{city}/{city}_000000_000019_leftImg8bit": row for city in ("aachen", "zurich")}
+    assert read(data, "val") == {"ulm/ulm_000000_000019_leftImg8bit": row}
     assert not data.has_split("test")
     assert data.labels.class_names[::6] == ("road", "traffic light", "rider", "bicycle")
     assert data.labels.palette[0] == (128, 64, 128)
@@ -135,9 +137,8 @@ def test_cityscapes_of_training_ids_is_refused(tmp_path: Path) -> None:
     write_cityscapes(tmp_path)
     for file in tmp_path.rglob("*_labelIds.png"):
         file.unlink()
-    message = refusal(lambda: CityscapesDataModule(str(tmp_path)).dataset("val"))
-    assert "ulm_000000_000019_gtFine_labelIds.png: no such file" in message
-    assert "labelTrainIds.png is not read" in message
+    message = refusal(lambda: public("cityscapes", tmp_path).dataset("val"))
+    assert "its mask aachen/aachen_000000_000019_gtFine_labelIds.png is not in" in message
 
 
 def test_ade20k(tmp_path: Path) -> None:
@@ -145,13 +146,16 @@ def test_ade20k(tmp_path: Path) -> None:
     made = {"training/ADE_train_2": grid(0, 1, 150), "training/ADE_train_1": grid(13), "validation/ADE_val_1": grid(0)}
     for name, stored in made.items():
         write_pair(tree / "images" / f"{name}.jpg", tree / "annotations" / f"{name}.png", stored)
-    data = ADE20KDataModule(str(tmp_path))
+    data = public("ade20k", tmp_path)
     assert read(data, "train") == {"ADE_train_1": [12], "ADE_train_2": [255, 0, 149]}
     assert read(data, "val") == {"ADE_val_1": [255]}
     assert not data.has_split("test")
     assert (data.num_classes, len(set(data.labels.class_names))) == (150, 150)
     assert [data.labels.class_names[index] for index in (0, 12, 149)] == ["wall", "person", "flag"]
     assert [data.labels.palette[index] for index in (0, 12, 149)] == [(120, 120, 120), (150, 5, 61), (92, 0, 255)]
+
+
+LISTS = {"train": "trainval", "test": "test"}
 
 
 def write_pet(root: Path) -> Path:
@@ -166,78 +170,78 @@ def write_pet(root: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("border", "row", "classes"),
+    ("settings", "row"),
     [
-        ("void", [1, 0, 255], ("background", "pet")),
-        ("pet", [1, 0, 1], ("background", "pet")),
-        ("class", [1, 0, 2], ("background", "pet", "border")),
+        ({}, [1, 0, 255]),
+        ({"mask_values": {"background": 2, "pet": [1, 3]}, "ignore_values": []}, [1, 0, 1]),
     ],
 )
-def test_pet(tmp_path: Path, border: Any, row: list[int], classes: tuple[str, ...]) -> None:
-    data = OxfordPetDataModule(str(write_pet(tmp_path)), border=border)
+def test_pet(tmp_path: Path, settings: dict[str, Any], row: list[int]) -> None:
+    data = public("pet", write_pet(tmp_path), **settings)
     assert read(data, "test") == {"pug_1": row, "pug_2": row}
-    assert data.labels.class_names == classes
+    assert data.labels.class_names == ("background", "pet")
 
 
 def test_pet_draws_val_from_trainval_by_its_own_seed(tmp_path: Path) -> None:
-    def names(**settings: Any) -> list[set[str]]:
-        data = OxfordPetDataModule(str(tmp_path), **settings)
+    def names(share: float, **settings: Any) -> list[set[str]]:
+        lists = {split: f"oxford-iiit-pet/annotations/{file}.txt" for split, file in LISTS.items()}
+        data = public("pet", tmp_path, splits={**lists, "val": share}, **settings)
         return [set(read(data, split)) for split in SPLITS]
 
     write_pet(tmp_path)
-    train, val, test = names(val_share=0.3)
+    train, val, test = names(0.3)
     assert (len(train), len(val), len(test)) == (7, 3, 2)
     assert train | val == {f"Abyssinian_{index}" for index in range(10)}
-    assert names(val_share=0.3, seed=9) == [train, val, test]
-    assert names(val_share=0.3, split_seed=1)[1] != val
+    assert names(0.3, seed=9) == [train, val, test]
+    assert names(0.3, split_seed=1)[1] != val
     write_list(
         tmp_path / "oxford-iiit-pet/annotations/trainval.txt", *(f"Abyssinian_{9 - index}" for index in range(10))
     )
-    assert names(val_share=0.3) == [train, val, test]
-    assert "val_share is 1.0" in refusal(lambda: names(val_share=1.0))
+    assert names(0.3) == [train, val, test]
 
 
 @pytest.mark.parametrize(
-    ("build", "path", "source"),
+    ("name", "folders", "source"),
     [
-        (VOCDataModule, "VOCdevkit/VOC2012", "`download: true` fetches it, or unpack VOCtrainval_11-May-2012.tar"),
-        (lambda root: VOCDataModule(root, sbd=True), "VOCdevkit/VOC2012, benchmark_RELEASE/dataset", "benchmark.tgz"),
-        (CityscapesDataModule, "leftImg8bit, gtFine", "fetch leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip"),
-        (ADE20KDataModule, "ADEChallengeData2016", "`download: true` fetches it"),
-        (OxfordPetDataModule, "oxford-iiit-pet/images, oxford-iiit-pet/annotations", "`download: true` fetches it"),
+        ("voc", "VOCdevkit/VOC2012", "`download: true` fetches it, or unpack there what is at https://thor.robots"),
+        ("voc-sbd", "VOCdevkit/VOC2012, benchmark_RELEASE/dataset", "benchmark.tgz"),
+        ("cityscapes", "leftImg8bit, gtFine", "unpack there what is at https://www.cityscapes-dataset.com/downloads"),
+        ("ade20k", "ADEChallengeData2016", "`download: true` fetches it"),
+        ("pet", "oxford-iiit-pet/images, oxford-iiit-pet/annotations", "`download: true` fetches it"),
     ],
 )
-def test_a_missing_tree_says_what_belongs_where(
-    tmp_path: Path, build: Callable[[str], PublicDataModule], path: str, source: str
-) -> None:
-    root = tmp_path / "nothing"
-    message = refusal(lambda: build(str(root)))
-    assert f"data root {root}: no folder {path} there; " in message
+def test_a_missing_tree_says_what_belongs_where(tmp_path: Path, name: str, folders: str, source: str) -> None:
+    message = refusal(lambda: public(name, tmp_path / "nothing"))
+    assert f"data root {tmp_path / 'nothing'}: no folder {folders} there; " in message
     assert source in message
 
 
 def test_a_tree_with_holes_is_refused_before_training(tmp_path: Path) -> None:
     tree = write_voc(tmp_path) / "VOCdevkit" / "VOC2012"
     (tree / "SegmentationClass" / "2007_01.png").unlink()
-    data = VOCDataModule(str(tmp_path))
-    assert "2007_01.png: no such file (1 missing in the split 'train')" in refusal(lambda: data.dataset("train"))
+    data = public("voc", tmp_path)
+    assert "2007_01.jpg: its mask 2007_01.* is not in" in refusal(lambda: data.dataset("train"))
     (tree / "ImageSets/Segmentation/val.txt").unlink()
-    assert "val.txt: no such list of names" in refusal(lambda: data.dataset("val"))
+    assert "val.txt is no file" in refusal(lambda: public("voc", tmp_path).dataset("val"))
 
 
-def test_what_is_downloaded_is_unpacked_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def archive(url: str, md5: str) -> dict[str, Any]:
+    return {"download": True, "archives": [{"path": "VOCdevkit/VOC2012", "url": url, "md5": md5}]}
+
+
+def test_what_is_downloaded_is_unpacked_as_a_whole(tmp_path: Path) -> None:
     root = tmp_path / "data"
     root.mkdir()
-    with tarfile.open(root / "voc.tar", "w") as archive:  # with this checksum it need not be fetched
-        archive.add(write_voc(tmp_path / "made") / "VOCdevkit", "VOCdevkit")
+    with tarfile.open(root / "voc.tar", "w") as tar:  # with this checksum it need not be fetched
+        tar.add(write_voc(tmp_path / "made") / "VOCdevkit", "VOCdevkit")
     digest = hashlib.md5((root / "voc.tar").read_bytes()).hexdigest()
-    monkeypatch.setattr(voc, "_VOC", Part("VOCdevkit/VOC2012", "https://seglit.invalid/voc.tar", digest))
-    data = VOCDataModule(str(root), download=True)
+    settings = archive("https://seglit.invalid/voc.tar", digest)
+    data = public("voc", root, **settings)
     data.prepare_data()
     assert read(data, "val") == {"2008_03": [7, 255]}
     assert {entry.name for entry in root.iterdir()} == {"voc.tar", "VOCdevkit"}
     (root / "voc.tar").unlink()
-    VOCDataModule(str(root), download=True).prepare_data()  # what is there is not fetched again
+    public("voc", root, **settings).prepare_data()  # what is there is not fetched again
 
 
 def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,17 +249,16 @@ def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path: Path, mo
         (Path(extract_root) / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(base, "download_and_extract_archive", stop_halfway)
-    data = VOCDataModule(str(tmp_path), download=True)
+    monkeypatch.setattr(archives, "download_and_extract_archive", stop_halfway)
+    data = public("voc", tmp_path, download=True)
     assert "No space left on device" in refusal(data.prepare_data)
     assert not any(tmp_path.iterdir())
-    assert "no folder VOCdevkit/VOC2012 there; `prepare_data`" in refusal(lambda: data.dataset("train"))
+    assert "no folder VOCdevkit/VOC2012 there" in refusal(lambda: data.dataset("train"))
 
 
-def test_without_a_network_a_download_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_a_download_is_refused_in_one_line(tmp_path: Path) -> None:
     address = "http://127.0.0.1:9/voc.tar"  # where nobody listens
-    monkeypatch.setattr(voc, "_VOC", Part("VOCdevkit/VOC2012", address, "0" * 32))
-    data = VOCDataModule(str(tmp_path), download=True)
+    data = public("voc", tmp_path, **archive(address, "0" * 32))
     message = refusal(data.prepare_data)
     assert f"cannot download {address} (" in message
     assert f"unpack it so that {tmp_path / 'VOCdevkit/VOC2012'} is there" in message
@@ -263,7 +266,7 @@ def test_without_a_network_a_download_is_refused_in_one_line(tmp_path: Path, mon
 
 
 def test_batches_of_a_public_set(tmp_path: Path) -> None:
-    data = OxfordPetDataModule(str(write_pet(tmp_path)), batch_size=4, crop_size=(2, 2), num_workers=0)
+    data = public("pet", write_pet(tmp_path), batch_size=4, crop_size=[2, 2])
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape == (4, 3, 2, 2)
     assert batch["mask"].shape == (4, 2, 2)

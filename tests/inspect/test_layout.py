@@ -76,11 +76,12 @@ def test_a_folder_is_read_and_the_settings_read_it_alike(name: str, tmp_path: Pa
     make(tmp_path, TREES[name])
     layout = find_layout(tmp_path)
     found = {
-        (split, i.relative_to(tmp_path).as_posix(), m.relative_to(tmp_path).as_posix()) for i, m, split in layout.pairs
+        (split, i.relative_to(tmp_path).as_posix(), m.relative_to(tmp_path).as_posix())
+        for i, m, _, split in layout.pairs
     }
     assert found == set(TREES[name])
-    assert not layout.images_alone
-    assert not layout.masks_alone
+    assert not layout.found.images_alone
+    assert not layout.found.masks_alone
 
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **layout.settings)
     read = {
@@ -123,7 +124,7 @@ def test_few_masks_show_how_the_names_differ(tmp_path: Path) -> None:
             (tmp_path / f"labels/lbl_{number:03}.png").unlink()
     layout = find_layout(tmp_path)
     assert [pair.image.stem[4:] for pair in layout.pairs] == ["002", "005", "008", "011"]
-    assert len(layout.images_alone) == 8
+    assert len(layout.found.images_alone) == 8
 
 
 def test_linked_folders_are_read_and_hidden_ones_are_not(tmp_path: Path) -> None:
@@ -157,9 +158,9 @@ def test_list_files_may_name_paths_of_both(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("./images/c.jpg\timages/c.png\nimages/a.jpg masks/a.png\nlost.jpg\n")
     layout = find_layout(tmp_path)
     assert [(pair.image.stem, pair.split) for pair in layout.pairs] == [("a", "train"), ("b", "train"), ("c", "val")]
-    assert [path.stem for path in layout.twice] == ["a"]
+    assert [path.stem for path in layout.found.twice] == ["a"]
     assert [path.stem for path in layout.missing] == ["lost"]
-    assert not layout.images_alone
+    assert not layout.found.images_alone
     left_out = ["images/a.jpg", "images/lost.*"]
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, exclude=left_out, **layout.settings)
     assert [[pair.name for pair in data.dataset(split).pairs] for split in ("train", "val")] == [["b"], ["c"]]
@@ -199,8 +200,11 @@ def test_public_trees_are_known(tmp_path: Path) -> None:
     (voc / "ImageSets/Segmentation/train.txt").write_text("2007_1\n")
     save(image(0), city / "leftImg8bit/train/ulm/ulm_0_leftImg8bit.png")
     save(mask(0), city / "gtFine/train/ulm/ulm_0_gtFine_labelIds.png")
-    assert find_layout(voc).class_path == "seglit.data.VOCDataModule"
-    assert find_layout(city).class_path == "seglit.data.CityscapesDataModule"
+    (voc / "ImageSets/Segmentation/val.txt").touch()
+    save(image(0), city / "leftImg8bit/train/ulm/ulm_0_leftImg8bit.png")
+    assert find_layout(voc).description == "the public data set voc"
+    assert find_layout(city).description == "the public data set cityscapes"
+    assert find_layout(city).settings["mask_values"]["road"] == 7
     assert len(find_layout(voc).pairs) == len(find_layout(city).pairs) == 1
     assert find_layout(voc).data_root == find_layout(tmp_path).data_root == tmp_path
 
@@ -210,8 +214,8 @@ def test_partners_that_are_missing_are_listed(tmp_path: Path) -> None:
     (tmp_path / "masks/a.png").unlink()
     (tmp_path / "imgs/b.jpg").unlink()
     layout = find_layout(tmp_path)
-    assert [path.name for path in layout.images_alone] == ["a.jpg"]
-    assert [path.name for path in layout.masks_alone] == ["b.png"]
+    assert [path.name for path in layout.found.images_alone] == ["a.jpg"]
+    assert [path.name for path in layout.found.masks_alone] == ["b.png"]
 
 
 @pytest.mark.parametrize(
@@ -238,4 +242,4 @@ def test_folders_may_be_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="belong together"):
         find_layout(tmp_path, images="one")
     Image.new("L", (4, 4)).save(tmp_path / "two" / "c.png")
-    assert [path.name for path in find_layout(tmp_path, "one", "two").masks_alone] == ["c.png"]
+    assert [path.name for path in find_layout(tmp_path, "one", "two").found.masks_alone] == ["c.png"]

@@ -1,0 +1,107 @@
+"""Configurations found by name: `--data voc` is configs/data/voc.yaml, of the current folder or of seglit."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import get_loader, set_loader
+
+from seglit.errors import InputError, did_you_mean
+
+Group = Literal["augment", "data", "model"]
+DEFAULT_MODEL = "unet"
+
+_load = get_loader("yaml")
+_PACKAGE = Path(__file__).parents[1]
+# An installed package holds them; in a clone they lie beside it.
+_SHIPPED = next(path for path in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if path.is_dir())
+_AT_THE_TOP: tuple[Group, ...] = ("data", "model")
+_NAME = re.compile(r"(?!null$)[a-z][a-z0-9_-]*")  # no path, class or YAML
+_OPTIONS: dict[str, Group] = {
+    "--data": "data",
+    "--model": "model",
+    "--data.augment": "augment",
+    "--data.init_args.augment": "augment",
+}
+
+
+def find_config(group: Group, name: str) -> Path:
+    """The file of a configuration.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    for folder in _folders(group):
+        if (folder / f"{name}.yaml").is_file():
+            return (folder / f"{name}.yaml").absolute()
+    raise InputError(f"no configuration {name!r} in configs/{group}{did_you_mean(name, list_configs(group))}")
+
+
+def list_configs(group: Group) -> list[str]:
+    """The names that there are."""
+    return sorted({file.stem for folder in _folders(group) for file in folder.glob("*.yaml")})
+
+
+def expand_names(args: Sequence[str]) -> list[str]:
+    """Puts files in the place of names on the command line, and adds the default model where no network is named."""
+    expanded: list[str] = []
+    for arg in args:
+        option, given, value = arg.partition("=")
+        if given and option in _OPTIONS:
+            expanded.append(f"{option}={_file(_OPTIONS[option], value)}")
+        elif expanded and expanded[-1] in _OPTIONS:
+            expanded.append(_file(_OPTIONS[expanded[-1]], arg))
+        else:
+            expanded.append(arg)
+    if not _names_network(expanded):
+        expanded.insert(1, f"--model={find_config('model', DEFAULT_MODEL)}")
+    return expanded
+
+
+def read_names_in_files() -> None:
+    """Has the parser take `augment: NAME`, and at the top of a file `data: NAME` and `model: NAME`, for files."""
+    set_loader("yaml", _load_with_names, (yaml.YAMLError,))
+
+
+def _load_with_names(text: str) -> Any:
+    loaded = _load(text)
+    if isinstance(loaded, dict):
+        loaded |= {group: _file(group, loaded[group]) for group in _AT_THE_TOP if group in loaded}
+        _expand_augment(loaded)
+    return loaded
+
+
+def _folders(group: Group) -> list[Path]:
+    return [folder / group for folder in (Path("configs"), _SHIPPED)]
+
+
+def _expand_augment(settings: dict[str, Any]) -> None:
+    for key, value in settings.items():
+        if key == "augment":
+            settings[key] = _file("augment", value)
+        if isinstance(value, dict):
+            _expand_augment(value)
+
+
+def _file(group: Group, value: Any) -> Any:
+    """The file that a name stands for; what is no name as it is."""
+    return str(find_config(group, value)) if isinstance(value, str) and _NAME.fullmatch(value) else value
+
+
+def _names_network(args: Sequence[str]) -> bool:
+    options = {arg.partition("=")[0] for arg in args}
+    if options & {"--model", "--model.network", "--model.network.class_path"}:
+        return True
+    files = [arg.rpartition("=")[2] for arg in args if arg.endswith((".yaml", ".yml")) and not arg.startswith("--data")]
+    return any(_holds_network(Path(file)) for file in files if Path(file).is_file())
+
+
+def _holds_network(file: Path) -> bool:
+    try:
+        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return True  # the parser says what is wrong with it
+    model = loaded.get("model") if isinstance(loaded, dict) else None
+    return isinstance(model, str) or (isinstance(model, dict) and "network" in model)

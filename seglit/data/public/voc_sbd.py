@@ -1,0 +1,93 @@
+"""Pascal VOC 2012 with its training set enlarged by the Semantic Boundaries Dataset, whose masks are MATLAB files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from torchvision.datasets import SBDataset
+
+from seglit.config.names import find_config
+from seglit.data.archives import Archive
+from seglit.data.augment import Pipeline
+from seglit.data.folder import FolderDataModule, FolderDataset
+from seglit.errors import InputError
+from seglit.images.listing import nearest_entry, read_list
+from seglit.images.pairs import Pair, Pairing, Split, missing_file
+from seglit.images.picture import read_image
+
+SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
+
+
+class VOCWithSBDDataset(FolderDataset):
+    """Pairs of VOC and SBD; a mask of SBD is a MATLAB file."""
+
+    def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
+        """Reads a pair; see `SegmentationDataset.read`."""
+        pair = self.pairs[index]
+        if pair.mask.suffix != ".mat":
+            return super().read(index)
+        from scipy.io import loadmat
+
+        stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a struct of 1 x 1
+        image = read_image(pair.image, self.in_channels)
+        if image.shape[:2] != stored.shape:
+            raise InputError(
+                f"{pair.mask}: the mask is {stored.shape[0]} x {stored.shape[1]} pixels (height x width), its image "
+                f"{image.shape[0]} x {image.shape[1]}; they must be of one size"
+            )
+        return image, self.labels.encode(stored, str(pair.mask)), pair.name
+
+
+class VOCWithSBDDataModule(FolderDataModule):
+    """Pascal VOC 2012, trained on "train_aug": VOC's and SBD's training and validation images without those of val.
+
+    These are the usual 10,582. An image that both have keeps VOC's mask, which is finer and has the void borders. val
+    is VOC's own (1,449); there is no test. Classes, colours and void are those of configs/data/voc.yaml.
+
+    Below root lies what the archives unpack to, VOCdevkit/VOC2012 and benchmark_RELEASE/dataset.
+
+    Args:
+        root: The folder that the archives are unpacked in.
+        loader: Downloading, batches and augmentation, see `PairsDataModule`.
+
+    Raises:
+        InputError: A part is missing and not to be downloaded.
+    """
+
+    def __init__(self, root: str, **loader: Any) -> None:
+        voc: dict[str, Any] = yaml.safe_load(find_config("data", "voc").read_text(encoding="utf-8"))["init_args"]
+        super().__init__(
+            root,
+            voc["class_names"],
+            images=voc["images"],
+            masks=voc["masks"],
+            splits=voc["splits"],
+            ignore_values=voc["ignore_values"],
+            palette=voc["palette"],
+            archives=[*(Archive(**archive) for archive in voc["archives"]), SBD],
+            **loader,
+        )
+
+    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> VOCWithSBDDataset:
+        """Makes the data set of a split."""
+        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels, pipeline, self.seed)
+
+    def find(self) -> Pairing:
+        """Adds to VOC's pairs those that SBD alone has."""
+        found = super().find()
+        folder = self.root / SBD.path
+        known = {pair.name for pair in found.pairs}
+        names = {name for file in ("train.txt", "val.txt") for name in _read_names(folder / file)}
+        for name in sorted(names - known):
+            pair = Pair(folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat", name, "train")
+            found.missing += [missing_file(pair.image, path, "SBD:") for path in pair[:2] if not path.is_file()]
+            found.pairs.append(pair)
+        return found
+
+
+def _read_names(file: Path) -> list[str]:
+    if not file.is_file():
+        raise InputError(f"{file}: no such list of names{nearest_entry(file)}")
+    return read_list(file)
