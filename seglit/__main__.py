@@ -56,7 +56,7 @@ def _run(args: list[str], debug: bool) -> int:
     # what Lightning advertises at every start
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
     try:
         if args[0] in FUNCTIONS:
             from seglit.config.functions import call

@@ -16,17 +16,8 @@ from seglit.data.cache import Source
 from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError
 from seglit.images.listing import is_file, nearest_entry
-from seglit.images.pairs import (
-    SPLITS,
-    AnySplit,
-    Pair,
-    Pairing,
-    PairSettings,
-    Split,
-    apply_lists,
-    listed_file,
-    missing_file,
-)
+from seglit.images.matching import apply_lists, listed_file, missing_file
+from seglit.images.pairs import SPLITS, AnySplit, Pair, Pairing, PairSettings, Split
 from seglit.images.picture import read_image
 from seglit.labels import Labels
 

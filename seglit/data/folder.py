@@ -13,7 +13,8 @@ from seglit.data.base import SegmentationDataModule, SegmentationDataset
 from seglit.data.cache import Source
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
-from seglit.images.pairs import Pair, Pairing, PairSettings, Split, divide, find_pairs
+from seglit.images.matching import find_pairs
+from seglit.images.pairs import Pair, Pairing, PairSettings, Split, divide
 from seglit.images.picture import read_pair
 from seglit.labels import Labels
 

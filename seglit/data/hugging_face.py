@@ -163,8 +163,9 @@ class HuggingFaceDataModule(SegmentationDataModule):
 
 def _as_picture(cell: Image.Image, where: str) -> Picture:
     """A cell, which the library has turned upright, as if it had been a file here."""
-    deep = cell.mode.startswith(("I", "F"))
-    return Picture(Path(where), np.asarray(cell) if deep else cell, None, str(cell.format))
+    if cell.mode.startswith(("I", "F")):
+        return Picture(Path(where), np.asarray(cell), "array", str(cell.format))
+    return Picture.of_pillow(cell, Path(where))
 
 
 def _load(path: str, name: str | None) -> Mapping[str, "Dataset"]:

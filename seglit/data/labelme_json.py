@@ -11,7 +11,8 @@ from seglit.data.augment import Pipeline
 from seglit.data.cache import Source
 from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError, did_you_mean
-from seglit.images.pairs import Pair, Pairing, PairSettings, Split, find_pairs
+from seglit.images.matching import find_pairs
+from seglit.images.pairs import Pair, Pairing, PairSettings, Split
 from seglit.images.picture import read_image
 from seglit.labels import IGNORE_INDEX, Labels
 

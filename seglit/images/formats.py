@@ -1,6 +1,7 @@
 """What is more than an 8-bit picture into arrays: TIFFs of any bands and types, 16-bit PNG, .npy; and refusals."""
 
 import logging
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ SIDEWAYS = (5, 6, 7, 8)
 # What a TIFF unpacks to, in bytes, and by how much more than it stores, before it counts as a bomb.
 _MOST_BYTES = 2**32
 _MOST_TIMES = 100
+# The tags that say how a TIFF's pixels lie.
+_LAYOUT = (256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, *range(320, 326), 338, 339)
+_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # by type; 1 of others
 # Where OpenCV puts the bands of a 16-bit PNG, by how they are stored.
 _PNG_BANDS = {"I": [0], "LA": [0, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}
 
@@ -71,6 +75,8 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
     """
     import tifffile
 
+    with decoding(path):
+        check_layout(path)
     with decoding(path), tifffile.TiffFile(path) as file:
         check_pages(path, file)
         series = file.series[0]
@@ -161,6 +167,27 @@ def check_pages(path: Path, file: Any) -> None:
         offset = int.from_bytes(handle.read(form.offsetsize), "little" if form.byteorder == "<" else "big")
     if offset in passed:
         raise unreadable(path, "its pages follow each other in a circle")
+
+
+def check_layout(path: Path) -> None:
+    """Refuses a TIFF of which a tag that says how its pixels lie is cut off: libraries take a default for such a tag.
+
+    Raises:
+        InputError: It is such a TIFF.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+        order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]  # BigTIFF
+        number, counter, length = ("Q", "Q", 20) if big else ("I", "H", 12)
+        file.seek(struct.unpack_from(order + number, head, 8 if big else 4)[0])
+        (count,) = struct.unpack(order + counter, file.read(struct.calcsize(counter)))
+        entries = file.read(length * min(count, 2**16))
+        size = file.seek(0, os.SEEK_END)
+    for entry in struct.iter_unpack(f"{order}HH2{number}", entries[: len(entries) // length * length]):
+        tag, kind, values, offset = entry
+        stored = values * _TAG_BYTES.get(kind, 1)
+        if tag in _LAYOUT and stored > struct.calcsize(number) and offset + stored > size:
+            raise unreadable(path, f"its tag {tag} is cut off")
 
 
 def as_orientation(stated: object) -> int | None:

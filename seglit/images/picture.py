@@ -1,10 +1,9 @@
-"""Reading image and mask files into arrays, as they would be seen: turned by EXIF, every band in its own type."""
+"""Image and mask files read into arrays, as they would be seen: turned by EXIF, every band in its own type."""
 
 import struct
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from seglit.images.formats import (
     as_orientation,
     as_pixels,
     as_stored,
+    check_layout,
     check_size,
     decoding,
     is_tiff,
@@ -30,19 +30,7 @@ from seglit.labels import Labels
 # What pictures are, whatever they are called. Pillow's other formats are nothing that anyone means by .png, and one of
 # them (EPS) is a program, which it would have Ghostscript run.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
-# What Pillow only warns of, and then takes a default for: a tag that says how a TIFF's pixels lie.
-_NO_LAYOUT = r"(?s).*Skipping tag (25[6-9]|262|273|27[7-9]|284|317|32[0-5]|338|339)\b"
-_COLOR_MODES = {1: "L", 3: "RGB"}
-# How each EXIF orientation is turned upright (EXIF 2.32, 4.6.5).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_KEPT = ("1", "L", "LA", "P", "RGB", "RGBA")  # colour models that are kept; Pillow converts the others to RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +39,35 @@ class Picture:
 
     Args:
         path: The file.
-        pixels: Pillow's picture where the file is grey, in colours or of a palette, of 8 bits; else the stored array
-            (H, W) or (H, W, C).
-        orientation: The EXIF orientation that the file states, and that `pixels` are turned by already.
+        pixels: The stored values (H, W) or (H, W, C); of a palette, its indices.
+        mode: The colour model of an 8-bit file, as Pillow names it; "array" of any other.
         file_format: Such as PNG.
+        orientation: The EXIF orientation that the file states, and that `pixels` are turned by already.
+        palette: RGB colours uint8 (N, 3) by index; empty unless the file has some.
     """
 
     path: Path
-    pixels: Image.Image | npt.NDArray[Any]
-    orientation: int | None
+    pixels: npt.NDArray[Any]
+    mode: str
     file_format: str
+    orientation: int | None = None
+    palette: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 3), np.uint8))
 
-    @property
-    def mode(self) -> str:
-        """The colour model, as Pillow names it, or `array`."""
-        return self.pixels.mode if isinstance(self.pixels, Image.Image) else "array"
+    @classmethod
+    def of_pillow(cls, picture: Image.Image, path: Path, orientation: int | None = None) -> Self:
+        """A picture of 8 bits that Pillow has read, turned upright by an orientation."""
+        picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
+        kept = picture if picture.mode in _KEPT else picture.convert("RGB")
+        pixels = np.array(kept, np.uint8 if kept.mode == "1" else None)
+        palette = np.array(kept.getpalette("RGB") if kept.mode == "P" else [], np.uint8).reshape(-1, 3)
+        return cls(path, turn(pixels, orientation), picture.mode, str(picture.format), orientation, palette)
+
+    @classmethod
+    def of_array(cls, array: npt.NDArray[Any], path: Path) -> Self:
+        """An upright array (H, W) or (H, W, C); 8 bits of 1, 3 or 4 bands are grey, RGB or RGB with alpha."""
+        bands = 1 if array.ndim == 2 else array.shape[2]
+        mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(bands, "array") if array.dtype == np.uint8 else "array"
+        return cls(path, array[..., 0] if mode == "L" and array.ndim == 3 else array, mode, "array")
 
     @property
     def has_alpha(self) -> bool:
@@ -75,8 +77,6 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        if isinstance(self.pixels, Image.Image):
-            return self.pixels.height, self.pixels.width
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @property
@@ -85,7 +85,7 @@ class Picture:
         height, width = self.size
         return (width, height) if self.orientation in SIDEWAYS else (height, width)
 
-    def turned_like(self, orientation: int | None, stored_size: tuple[int, int] | None) -> "Picture":
+    def turned_like(self, orientation: int | None, stored_size: tuple[int, int] | None) -> Self:
         """A mask turned as its image was, unless it states an orientation of its own or was drawn upright.
 
         Args:
@@ -94,9 +94,7 @@ class Picture:
         """
         if self.orientation is not None or orientation is None or self.size != stored_size:
             return self
-        if not isinstance(self.pixels, Image.Image):
-            return replace(self, pixels=turn(self.pixels, orientation))
-        return replace(self, pixels=_turn(self.pixels, orientation))
+        return replace(self, pixels=turn(self.pixels, orientation))
 
     def array(self) -> npt.NDArray[Any]:
         """The image (H, W, C) with all its bands: uint8, uint16, int16 or float32. Palettes and CMYK become RGB.
@@ -104,12 +102,12 @@ class Picture:
         Raises:
             InputError: The values fit none of these types, or are NaN or infinite.
         """
-        if not isinstance(self.pixels, Image.Image):
+        if self.mode == "array":
             array = as_pixels(self.pixels, self.path)
-        elif self.pixels.mode in ("L", "LA", "RGB", "RGBA"):
-            array = np.array(self.pixels)
         else:
-            array = np.array(self.pixels.convert("L" if self.pixels.mode == "1" else "RGB"))
+            array = (
+                self._rgb() if self.mode == "P" else self.pixels * np.uint8(255) if self.mode == "1" else self.pixels
+            )
         return array if array.ndim == 3 else array[..., None]
 
     def image(self, in_channels: int) -> npt.NDArray[Any]:
@@ -118,9 +116,10 @@ class Picture:
         Raises:
             InputError: There are more bands, or fewer; and as `array` does.
         """
-        if isinstance(self.pixels, Image.Image) and in_channels in _COLOR_MODES:
-            array = np.array(self.pixels.convert(_COLOR_MODES[in_channels]))  # drops alpha without blending
-            return array if array.ndim == 3 else array[..., None]
+        if self.mode != "array" and in_channels == 3:
+            return np.ascontiguousarray(self._rgb())
+        if self.mode != "array" and in_channels == 1:
+            return self._grey()[..., None]
         array = self.array()
         first, _, bands = array.shape
         if bands == in_channels:
@@ -146,12 +145,10 @@ class Picture:
         Raises:
             InputError: The file holds no integers, no colours of 8 bits, or other bands.
         """
-        if not isinstance(self.pixels, Image.Image):
+        if self.mode == "array":
             stored = as_stored(self.pixels, self.path)
-        elif self.pixels.mode in ("1", "L", "P") and not in_color:
-            stored = np.array(self.pixels, np.uint8)
         else:
-            stored = np.array(self.pixels.convert("RGB"))
+            stored = self.pixels if self.mode in ("1", "L", "P") and not in_color else self._rgb()
         if not in_color and stored.ndim == 3 and (stored == stored[..., :1]).all():
             stored = stored[..., 0]
         if stored.ndim == 2 and not in_color:
@@ -161,12 +158,24 @@ class Picture:
         colors = stored if stored.ndim == 3 else stored[..., None].repeat(3, -1)
         return colors.astype(np.uint8)
 
-    def palette(self) -> dict[int, tuple[int, int, int]]:
-        """The file's own colours by value; none unless it is a palette picture."""
-        if not isinstance(self.pixels, Image.Image) or self.pixels.mode != "P":
-            return {}
-        parts = self.pixels.getpalette("RGB") or []
-        return {place // 3: (parts[place], parts[place + 1], parts[place + 2]) for place in range(0, len(parts), 3)}
+    def _rgb(self) -> npt.NDArray[np.uint8]:
+        """The colours (H, W, 3) of 8 bits, alpha dropped without blending."""
+        if self.mode == "P":
+            table = np.zeros((256, 3), np.uint8)  # an index beyond the palette is black
+            table[: len(self.palette)] = self.palette
+            colors: npt.NDArray[np.uint8] = table[self.pixels]
+            return colors
+        if self.pixels.ndim == 3 and self.pixels.shape[2] >= 3:
+            return self.pixels[..., :3]
+        return self._grey()[..., None].repeat(3, -1)
+
+    def _grey(self) -> npt.NDArray[np.uint8]:
+        """The brightness (H, W) of 8 bits, as ITU-R 601 weighs colours."""
+        if self.mode == "1":
+            return self.pixels * np.uint8(255)
+        if self.mode in ("L", "LA"):
+            return self.pixels if self.mode == "L" else self.pixels[..., 0]
+        return np.array(Image.fromarray(np.ascontiguousarray(self._rgb())).convert("L"))
 
 
 def open_picture(path: Path, bands: int | None = None) -> Picture:
@@ -183,11 +192,9 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
     if not path.is_file():
         raise InputError(f"{path}: {'a link that leads to no file' if path.is_symlink() else 'no such file'}")
     if path.suffix.lower() == ".npy":
-        return Picture(path, read_npy(path), None, "NPY")
+        return Picture(path, read_npy(path), "array", "NPY")
     coding, orientation, file_format = "", None, "TIFF"
-    with decoding(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is odd about a file would be said of every other anew
-        warnings.filterwarnings("error", _NO_LAYOUT)
+    with decoding(path):
         try:
             # A file, not its path, which Pillow would map into memory and then misread a turned grey TIFF.
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
@@ -195,12 +202,13 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = _orientation(picture)  # loading turns a TIFF and drops it
                 file_format = str(picture.format)
+                if file_format == "TIFF":
+                    check_layout(path)
                 if not _is_deep(picture, coding) and not _has_more_bands(picture, bands):
                     picture.load()
                     if picture.mode == "LAB":
                         raise InputError(f"{path}: its colours are coded as CIELAB, which is not read; save it as RGB")
-                    picture.info.pop("transparency", None)  # labels know none, and Pillow warns about it
-                    return Picture(path, _turn(picture, _orientation(picture)), orientation, file_format)
+                    return replace(Picture.of_pillow(picture, path, _orientation(picture)), orientation=orientation)
         except UnidentifiedImageError:
             if not is_tiff(path):
                 raise unreadable(path, "of no known format, or cut off") from None
@@ -210,7 +218,7 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         array = read_png(path, coding.partition(";")[0])
     else:
         raise InputError(f"{path}: {file_format} of more than 8 bits is not read; save it as PNG, TIFF or .npy")
-    return Picture(path, turn(array, orientation), orientation, file_format)
+    return Picture(path, turn(array, orientation), "array", file_format, orientation)
 
 
 def read_image(path: Path, in_channels: int) -> npt.NDArray[Any]:
@@ -286,11 +294,6 @@ def _orientation(picture: Image.Image) -> int | None:
         return None
 
 
-def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
-    """A copy of a stored picture, turned upright."""
-    return picture.copy() if orientation in (None, 1) else picture.transpose(_UPRIGHT[orientation])
-
-
 def _is_deep(picture: Image.Image, coding: str) -> bool:
     """Whether a picture has more than 8 bits a value, or signed ones, which Pillow shows otherwise."""
     signed = isinstance(picture, TiffImagePlugin.TiffImageFile) and 2 in picture.tag_v2.get(339, ())  # SampleFormat
@@ -300,4 +303,4 @@ def _is_deep(picture: Image.Image, coding: str) -> bool:
 
 def _has_more_bands(picture: Image.Image, bands: int | None) -> bool:
     """Whether a TIFF is wanted for more than its colours."""
-    return picture.format == "TIFF" and bands not in (None, *_COLOR_MODES)
+    return picture.format == "TIFF" and bands not in (None, 1, 3)

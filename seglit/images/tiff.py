@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from seglit.images.formats import as_orientation, check_pages, check_unpacked, decoding
 from seglit.images.picture import Picture
@@ -76,10 +76,7 @@ class LargeTiff:
         with decoding(self.path):
             stored = self._read(rows.start, rows.stop)  # (samples, H, W, contiguous samples)
         pixels = np.moveaxis(stored[..., 0], 0, -1) if len(stored) > 1 else stored[0]
-        if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3, 4) and self.in_channels in (1, 3):
-            picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
-            return Picture(self.path, picture, None, "TIFF").image(self.in_channels)
-        return Picture(self.path, pixels, None, "TIFF").image(self.in_channels)
+        return Picture.of_array(pixels, self.path).image(self.in_channels)
 
     def _read(self, top: int, bottom: int) -> Array:
         page = self._page

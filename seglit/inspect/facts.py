@@ -169,7 +169,7 @@ def _mask_facts(mask: Picture) -> MaskFacts:
         dtype=stored.dtype.name,
         values=counted,
         more=len(values) > MOST_VALUES,
-        palette=mask.palette(),
+        palette={index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())},
     )
 
 

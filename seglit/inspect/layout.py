@@ -11,7 +11,8 @@ import yaml
 from seglit.config.names import find_config, list_configs
 from seglit.errors import InputError
 from seglit.images.listing import reading_table
-from seglit.images.pairs import Pair, Pairing, PairSettings, find_pairs
+from seglit.images.matching import find_pairs
+from seglit.images.pairs import Pair, Pairing, PairSettings
 from seglit.inspect.places import SHARES, Described, from_folders, from_names
 
 _ADVISED = {"root", "download", "crop_size", "batch_size", "augment"}

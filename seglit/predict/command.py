@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -177,7 +176,7 @@ class _Work:
 
         try:
             for index, pixels in read_frames(job.path, skips):
-                picture = Picture(job.path, Image.fromarray(pixels), None, "video").image(self.predictor.in_channels)
+                picture = Picture.of_array(pixels, job.path).image(self.predictor.in_channels)
                 yield job.frame(index), self._checked(job, picture)
         except InputError as error:
             self.failed.append(error)

@@ -159,7 +159,7 @@ class Predictor:
 
     def _read(self, image: Array | str | Path) -> Array:
         if isinstance(image, np.ndarray):
-            return Picture(Path("image"), image, None, "array").image(self.in_channels)
+            return Picture(Path("image"), image, "array", "array").image(self.in_channels)
         return read_image(Path(image), self.in_channels)
 
     def _tiles(self, image: Array) -> Iterator[Tile]:

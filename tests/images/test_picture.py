@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from seglit.errors import InputError
-from seglit.images.picture import read_pair, read_stored_mask
+from seglit.images.picture import Picture, read_pair, read_stored_mask
 from seglit.labels import IGNORE_INDEX, Labels
 
 NAMES = ["road", "car"]
@@ -263,3 +263,16 @@ def test_more_than_8_bits_in_another_format_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"P5 4 3 65535\n" + bytes(24))
     message = refusal(tmp_path / "a.png", write_image(tmp_path / "mask.png"), Labels.create(["only"]))
     assert message == f"{tmp_path / 'a.png'}: PPM of more than 8 bits is not read; save it as PNG, TIFF or .npy"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "HSV"])
+def test_every_colour_model_is_grey_and_rgb_as_pillow_has_it(mode: str) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (6, 7, 3)).astype(np.uint8)
+    pillow = (
+        Image.fromarray(rgb).quantize(16).convert(mode) if mode in ("P", "PA") else Image.fromarray(rgb).convert(mode)
+    )
+    picture = Picture.of_pillow(pillow.copy(), Path("x"), 6)
+    turned = pillow.transpose(Image.Transpose.ROTATE_270)
+    assert (picture.image(3) == np.asarray(turned.convert("RGB"))).all()
+    assert (picture.image(1)[..., 0] == np.asarray(turned.convert("L"))).all()
+    assert picture.stored_size == (6, 7)

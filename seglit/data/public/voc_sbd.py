@@ -14,7 +14,8 @@ from seglit.data.augment import Pipeline
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry, read_list
-from seglit.images.pairs import Pair, Pairing, Split, missing_file
+from seglit.images.matching import missing_file
+from seglit.images.pairs import Pair, Pairing, Split
 from seglit.images.picture import read_image
 
 SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
