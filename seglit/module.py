@@ -109,13 +109,13 @@ class SegmentationModule(pl.LightningModule):
         self.log("train/loss", loss, batch_size=len(mask))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W), 0 where an image is padded."""
-        return self._evaluate(batch, self.val_evaluation)
+    def validation_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
+        """Counts batches of one size each; returns what callbacks may draw: their preds uint8 (B, H, W)."""
+        return {"preds": [self._count(batch, self.val_evaluation) for batch in batches]}
 
-    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Counts a batch; returns what callbacks may draw: preds uint8 (B, H, W), 0 where an image is padded."""
-        return self._evaluate(batch, self.test_evaluation)
+    def test_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
+        """Counts batches of one size each; returns what callbacks may draw: their preds uint8 (B, H, W)."""
+        return {"preds": [self._count(batch, self.test_evaluation) for batch in batches]}
 
     def on_validation_epoch_end(self) -> None:
         """Scores the whole split."""
@@ -178,19 +178,12 @@ class SegmentationModule(pl.LightningModule):
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image), self.labels.num_classes)
 
-    def _evaluate(self, batch: Batch, evaluation: Evaluation) -> dict[str, Tensor]:
-        preds = torch.zeros_like(batch["mask"])
-        for height, width in dict.fromkeys(batch["size"]):
-            places = [place for place, size in enumerate(batch["size"]) if size == (height, width)]
-            # images of one size at a time and without padding, which would reach into their logits
-            image = torch.stack([batch["image"][place, :, :height, :width] for place in places])
-            mask = torch.stack([batch["mask"][place, :height, :width] for place in places]).long()
-            logits = self(image)
-            found = evaluation.update(logits, mask, [batch["name"][place] for place in places])  # (b, height, width)
-            evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
-            for place, each in zip(places, found, strict=True):
-                preds[place, :height, :width] = each
-        return {"preds": preds}
+    def _count(self, batch: Batch, evaluation: Evaluation) -> Tensor:
+        mask = batch["mask"].long()
+        logits = self(batch["image"])
+        preds = evaluation.update(logits, mask, batch["name"])
+        evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
+        return preds.byte()
 
     def _score(self, split: str, evaluation: Evaluation) -> None:
         scores, loss = evaluation.compute(), evaluation.mean_loss.compute()

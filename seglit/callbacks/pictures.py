@@ -1,5 +1,6 @@
 """Pictures of predictions, as a PNG file in the run folder and in every logger that shows pictures."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Pictures(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
-        batch: Batch,
+        batch: list[Batch],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -43,7 +44,7 @@ class Pictures(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
-        batch: Batch,
+        batch: list[Batch],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -59,13 +60,15 @@ class Pictures(pl.Callback):
         """Draws them."""
         self._draw(trainer, pl_module, "test")
 
-    def _keep(self, outputs: Any, batch: Batch, batch_index: int, batches: int) -> None:
+    def _keep(self, outputs: Any, batches: list[Batch], batch_index: int, count: int) -> None:
         """Keeps this batch's share of the pictures: neighbours look alike, so all batches share alike."""
-        wanted = (batch_index + 1) * self.count // batches - batch_index * self.count // batches
-        for place, (height, width) in enumerate(batch["size"][:wanted]):
-            arrays = (batch["image"][place], batch["mask"][place], outputs["preds"][place])
-            image, target, pred = (tensor[..., :height, :width].cpu().numpy() for tensor in arrays)
-            self.predictions.append(Prediction(as_rgb(image.transpose(1, 2, 0)), target, pred, batch["name"][place]))
+        wanted = (batch_index + 1) * self.count // count - batch_index * self.count // count
+        found = (
+            Prediction(as_rgb(image.permute(1, 2, 0).cpu().numpy()), target.cpu().numpy(), preds.cpu().numpy(), name)
+            for batch, of_batch in zip(batches, outputs["preds"], strict=True)
+            for image, target, preds, name in zip(batch["image"], batch["mask"], of_batch, batch["name"], strict=True)
+        )
+        self.predictions += islice(found, wanted)
 
     def _draw(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
         if not self.predictions:

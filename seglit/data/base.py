@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
-from seglit.data.batch import Sample, collate
+from seglit.data.batch import Sample, collate, collate_by_size
 from seglit.data.cache import Cache, Source, reading_code
 from seglit.data.class_counts import count_images, images_of_rare_classes
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
@@ -21,6 +22,8 @@ from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.normalization import check_units, stated_normalization
+
+_SHARDING = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
 
 
 class SegmentationDataset(Dataset[Sample], ABC):
@@ -188,11 +191,11 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return self._loader(dataset, shuffle=True, draw=self._class_draw())
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Whole images as stored, in order."""
+        """Whole images as stored, in order; a list of batches at a time, one per size."""
         return self._loader(self._cached("val"), shuffle=False)
 
     def test_dataloader(self) -> DataLoader[Sample]:
-        """Whole images as stored, in order."""
+        """Whole images as stored, in order; a list of batches at a time, one per size."""
         return self._loader(self._cached("test"), shuffle=False)
 
     def _cached(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
@@ -211,15 +214,18 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     ) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         loading = self.loading
+        # Where ranks share the weights they must call the network equally often, whatever sizes their images have.
+        one_by_one = not shuffle and self.trainer is not None and isinstance(self.trainer.strategy, _SHARDING)
+        batch_size = 1 if one_by_one else self.batch_size
         sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         return DataLoader(
             dataset,
-            self.batch_size,
+            batch_size,
             sampler=sampler,
             num_workers=loading.workers,
             prefetch_factor=loading.ahead // loading.workers if loading.workers else None,
-            collate_fn=collate,
-            drop_last=shuffle and len(sampler) >= self.batch_size,
+            collate_fn=collate if shuffle else collate_by_size,
+            drop_last=shuffle and len(sampler) >= batch_size,
             pin_memory=loading.pinned,
             persistent_workers=loading.workers > 0,
         )

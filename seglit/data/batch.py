@@ -22,16 +22,15 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """What a network trains on: image (B, C, H, W), mask uint8 (B, H, W) class indices, void 255, names.
+    """Images of one size: image (B, C, H, W) as stored, mask uint8 (B, H, W) class indices, void 255, and names.
 
     Images stay as stored (uint8, uint16, int16 or float32) until they are on the device; the module normalises them
-    there. `size` is each image's own height and width, beyond which it is padded at bottom and right.
+    there. A training batch pads smaller images; evaluation gets a list of batches, one per size.
     """
 
     image: Tensor
     mask: Tensor
     name: list[str]
-    size: list[tuple[int, int]]
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -40,18 +39,36 @@ def collate(samples: list[Sample]) -> Batch:
     Raises:
         InputError: The images are of several types, and so in several units.
     """
+    _check_types(samples)
+    height, width = (max(sides) for sides in zip(*(sample["mask"].shape for sample in samples), strict=True))
+    return _stack([_pad(sample, height, width) for sample in samples])
+
+
+def collate_by_size(samples: list[Sample]) -> list[Batch]:
+    """Stacks samples of the same size, without padding, which would reach into the logits.
+
+    Raises:
+        InputError: The images are of several types, and so in several units.
+    """
+    _check_types(samples)
+    by_size: dict[torch.Size, list[Sample]] = {}
+    for sample in samples:
+        by_size.setdefault(sample["mask"].shape, []).append(sample)
+    return [_stack(group) for group in by_size.values()]
+
+
+def _stack(samples: list[Sample]) -> Batch:
+    return {
+        "image": torch.stack([sample["image"] for sample in samples]),
+        "mask": torch.stack([sample["mask"] for sample in samples]),
+        "name": [sample["name"] for sample in samples],
+    }
+
+
+def _check_types(samples: list[Sample]) -> None:
     if len(kinds := {sample["image"].dtype: sample["name"] for sample in samples}) > 1:
         listed = ", ".join(f"{name} of {str(kind).removeprefix('torch.')}" for kind, name in kinds.items())
         raise InputError(f"images are of several types ({listed}); convert all to one")
-    sizes = [(sample["mask"].shape[0], sample["mask"].shape[1]) for sample in samples]
-    height, width = (max(sides) for sides in zip(*sizes, strict=True))
-    padded = [_pad(sample, height, width) for sample in samples]
-    return {
-        "image": torch.stack([sample["image"] for sample in padded]),
-        "mask": torch.stack([sample["mask"] for sample in padded]),
-        "name": [sample["name"] for sample in samples],
-        "size": sizes,
-    }
 
 
 def _pad(sample: Sample, height: int, width: int) -> Sample:

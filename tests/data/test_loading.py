@@ -5,22 +5,24 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import albumentations as A
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.strategies import SingleDeviceStrategy
+from PIL import Image
+from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy, SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
 import seglit.data
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
 from seglit.data.augment import Pipeline
 from seglit.data.base import SegmentationDataset
-from seglit.data.batch import collate
+from seglit.data.batch import collate, collate_by_size
 from seglit.data.sampling import SampleKey
-from seglit.data.synthetic import LABELS, write_folder
+from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX
@@ -47,6 +49,11 @@ def epoch_of(loader: DataLoader[Sample], epoch: int) -> list[Batch]:
     """One epoch, which the sampler is told as Lightning tells it."""
     cast(Any, loader.sampler).set_epoch(epoch)
     return cast(list[Batch], list(loader))
+
+
+def flat(loader: DataLoader[Sample]) -> list[Batch]:
+    """The batches of an evaluation, of which the loader gives a list at a time."""
+    return [batch for batches in cast(list[list[Batch]], list(loader)) for batch in batches]
 
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
@@ -165,7 +172,7 @@ def test_evaluation_sees_whole_images_in_order() -> None:
     data = shapes()
     for split, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         dataset = data.dataset(cast(Split, split))
-        batches = epoch_of(loader, 1)
+        batches = flat(loader)
         assert [name for batch in batches for name in batch["name"]] == [f"{i:05d}" for i in range(len(dataset))]
         for index, mask in enumerate(mask for batch in batches for mask in batch["mask"]):
             np.testing.assert_array_equal(mask.numpy(), dataset.read(index)[1])
@@ -179,11 +186,31 @@ def test_over_ranks_every_pixel_is_scored_once(ranks: int) -> None:
         cast(Any, data).trainer = SimpleNamespace(
             world_size=ranks, global_rank=rank, num_devices=ranks, strategy=SingleDeviceStrategy("cpu")
         )
-        for batch in epoch_of(data.val_dataloader(), 0):
+        for batch in flat(data.val_dataloader()):
             valid = (batch["mask"] != IGNORE_INDEX).flatten(1)
             assert torch.equal(valid.any(1), valid.all(1))
             scored += [name for name, counts in zip(batch["name"], valid.any(1), strict=True) if counts]
     assert sorted(scored) == [f"{index:05d}" for index in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "calls_of_ranks"), [(FSDPStrategy, [3, 3]), (ModelParallelStrategy, [3, 3]), (DDPStrategy, [2, 3])]
+)
+def test_where_weights_are_shared_out_every_rank_calls_the_network_equally_often(
+    tmp_path: Path, strategy: type, calls_of_ranks: list[int]
+) -> None:
+    for index, shape in enumerate([(8, 8), (8, 8), (8, 8), (9, 8), (8, 8)]):
+        image, mask, _ = SyntheticDataset(5, size=shape).read(index)
+        for kind, array in (("images", image), ("masks", mask)):
+            (tmp_path / kind / "val").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(tmp_path / kind / "val" / f"{index}.png")
+    calls = []
+    for rank in range(2):
+        data = FolderDataModule(str(tmp_path), list(LABELS.class_names), batch_size=2, num_workers=0)
+        trainer = SimpleNamespace(world_size=2, global_rank=rank, num_devices=2, strategy=Mock(spec=strategy))
+        cast(Any, data).trainer = trainer
+        calls.append(len(flat(data.val_dataloader())))
+    assert calls == calls_of_ranks
 
 
 def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
@@ -225,6 +252,8 @@ def test_images_of_several_types_are_refused() -> None:
         InputError, match=r"^images are of several types \(a0 of uint8, a1 of uint16\); convert all to one"
     ):
         collate(samples)
+    with pytest.raises(InputError, match="images are of several types"):
+        collate_by_size(samples)
 
 
 class Gauss(SegmentationDataset):

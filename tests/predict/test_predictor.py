@@ -62,15 +62,16 @@ def test_masks_are_those_of_validation(
 ) -> None:
     """Odd sizes, mixed in one batch, in the precision that both choose."""
     seen: dict[str, npt.NDArray[np.uint8]] = {}
-    evaluate = SegmentationModule._evaluate
+    evaluate = SegmentationModule.validation_step
 
-    def recording(module: SegmentationModule, batch: Batch, evaluation: Any) -> Any:
-        output = evaluate(module, batch, evaluation)
-        for name, (height, width), preds in zip(batch["name"], batch["size"], output["preds"], strict=True):
-            seen[name] = preds[:height, :width].clone().numpy()
+    def recording(module: SegmentationModule, batches: list[Batch], batch_index: int) -> Any:
+        output = evaluate(module, batches, batch_index)
+        assert [len(batch["name"]) for batch in batches] == [2, 1]
+        for batch, preds in zip(batches, output["preds"], strict=True):
+            seen.update(zip(batch["name"], preds.clone().numpy(), strict=True))
         return output
 
-    monkeypatch.setattr(SegmentationModule, "_evaluate", recording)
+    monkeypatch.setattr(SegmentationModule, "validation_step", recording)
     root = folder / "odd"
     for split, count in (("train", 1), ("val", 3)):
         for index in range(count):
