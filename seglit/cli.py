@@ -16,7 +16,16 @@ from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from seglit.callbacks import BestCheckpoint, ClassTable, LastCheckpoint, Pictures, ProgressBar, RunRecord, ScoreFile
+from seglit.callbacks import (
+    BestCheckpoint,
+    ClassTable,
+    ClassWeighting,
+    LastCheckpoint,
+    Pictures,
+    ProgressBar,
+    RunRecord,
+    ScoreFile,
+)
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.names import expand_names, read_names_in_files
 from seglit.data.base import SegmentationDataModule
@@ -142,7 +151,7 @@ class SegmentationCLI(LightningCLI):
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
         record = RunRecord(self.record, self._network_config(), self.datamodule)
-        callbacks = [*_as_list(config.callbacks), table, record, ScoreFile()]
+        callbacks = [*_as_list(config.callbacks), ClassWeighting(self.datamodule), table, record, ScoreFile()]
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())

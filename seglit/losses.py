@@ -97,7 +97,7 @@ class PixelCriterion(Criterion):
             if self.formula is not None:
                 raise InputError(
                     f"{type(self).__name__}: class_weights are to be made by {self.formula!r}, but nobody has counted "
-                    "the classes: call `weigh`, as SegmentationModule does"
+                    "the classes: call `weigh`, as seglit.callbacks.ClassWeighting does"
                 )
             return labelled.float()
         with torch.inference_mode(False):  # where validation comes first, training could not use what is made in it

@@ -1,7 +1,6 @@
 """The LightningModule: training and evaluation steps, and how scores and optimizer are wired to them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -11,20 +10,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from seglit.class_weights import ClassCounts
 from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, FullEvaluation
 from seglit.labels import IGNORE_INDEX, Labels
-from seglit.losses import PixelCriterion
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 from seglit.runs.checkpoint import CHECKPOINT_KEY
 
-CLASS_COUNTS_KEY = "class_counts"
-"""Where in a checkpoint the counts of the training masks' classes lie, if they were wanted."""
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
 """ImageNet's mean and standard deviation over all three channels: serves any number of channels of 8 bits."""
@@ -70,7 +65,6 @@ class SegmentationModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.labels = labels
-        self.class_counts: ClassCounts | None = None
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
@@ -91,13 +85,6 @@ class SegmentationModule(pl.LightningModule):
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, num_classes, H, W) of images (B, C, H, W) as stored, see `Normalize`."""
         return self._outputs(image)[0]
-
-    def setup(self, stage: str) -> None:
-        """Has the data count its classes before training, where a criterion's class weights are made of that."""
-        if stage == "fit" and self._needs_counts():
-            # asked for here: a reference to the data would be copied by whatever copies the module
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            self._weigh(data.count_classes())
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The loss of a batch, auxiliary outputs included."""
@@ -125,13 +112,8 @@ class SegmentationModule(pl.LightningModule):
         """Scores the whole split."""
         self._score("test", self.test_evaluation)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds how often each class occurs, if that was counted: so that scoring has the loss without training data."""
-        if self.class_counts is not None:
-            checkpoint[CLASS_COUNTS_KEY] = asdict(self.class_counts)
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the normalisation, and class counts, that the weights were trained with.
+        """Takes the normalisation that the weights were trained with.
 
         Raises:
             InputError: The checkpoint is of another network or other classes.
@@ -149,13 +131,6 @@ class SegmentationModule(pl.LightningModule):
             )
         if saved:
             self.normalize.set(Normalization.from_dict(saved["normalization"]))
-        if self._needs_counts() and self.class_counts is None:
-            if CLASS_COUNTS_KEY not in checkpoint:
-                raise InputError(
-                    "class_weights are to be made by a formula, but the checkpoint was trained without and holds no "
-                    "counts of the classes; the run's own config.yaml fits it"
-                )
-            self._weigh(ClassCounts(**checkpoint[CLASS_COUNTS_KEY]))
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Parameter groups, optimizer and schedule; see `seglit.optim`."""
@@ -163,17 +138,6 @@ class SegmentationModule(pl.LightningModule):
         return configure_optimization(
             self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
         )
-
-    def _weighted(self) -> list[PixelCriterion]:
-        return [part for part in self.criterion.modules() if isinstance(part, PixelCriterion)]
-
-    def _needs_counts(self) -> bool:
-        return any(part.formula for part in self._weighted())
-
-    def _weigh(self, counts: ClassCounts) -> None:
-        self.class_counts = counts
-        for part in self._weighted():
-            part.weigh(counts)
 
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image), self.labels.num_classes)

@@ -45,14 +45,11 @@ ROOMS = {
     "inspect": ("numpy PIL rich yaml", "class_weights config.names drawing errors images labels"),
     "module": (
         f"torch {LIGHTNING}",
-        (
-            "class_weights data.batch errors evaluation labels losses metrics networks.contract "
-            "normalization optim runs.checkpoint"
-        ),
+        ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ data drawing errors evaluation labels metrics optim runs",
+        "__version__ class_weights data drawing errors evaluation labels losses metrics optim runs",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors labels predict runs"),
     "compare": (

@@ -1,5 +1,6 @@
 """Callbacks: what is watched and recorded, and how training is held back; never what is learned."""
 
+from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.freeze import FreezeEncoder
 from seglit.callbacks.pictures import Pictures
 from seglit.callbacks.progress import ProgressBar
@@ -11,6 +12,7 @@ from seglit.callbacks.score_table import ClassTable
 __all__ = [
     "BestCheckpoint",
     "ClassTable",
+    "ClassWeighting",
     "FreezeEncoder",
     "LastCheckpoint",
     "Pictures",
