@@ -18,7 +18,7 @@ from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
-from seglit.runs.checkpoint import CHECKPOINT_KEY
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
@@ -118,9 +118,9 @@ class SegmentationModule(pl.LightningModule):
         Raises:
             InputError: The checkpoint is of another network or other classes.
         """
-        saved = checkpoint.get(CHECKPOINT_KEY, {})
-        if saved and tuple(saved["labels"]["class_names"]) != self.labels.class_names:
-            names = ", ".join(saved["labels"]["class_names"])
+        saved = ModelRecord.from_dict(checkpoint[RECORD_KEY]) if RECORD_KEY in checkpoint else None
+        if saved and saved.labels.class_names != self.labels.class_names:
+            names = ", ".join(saved.labels.class_names)
             raise InputError(f"the checkpoint's classes are {names}; the data's {', '.join(self.labels.class_names)}")
         ours = {name: value.shape for name, value in self.state_dict().items()}
         theirs = {name: value.shape for name, value in checkpoint["state_dict"].items()}
@@ -130,7 +130,7 @@ class SegmentationModule(pl.LightningModule):
                 f"{theirs.get(other[0])}, here {ours.get(other[0])}; the run's own config.yaml fits it"
             )
         if saved:
-            self.normalize.set(Normalization.from_dict(saved["normalization"]))
+            self.normalize.set(saved.normalization)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Parameter groups, optimizer and schedule; see `seglit.optim`."""

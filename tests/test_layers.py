@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
-    "runs": (f"numpy torch yaml {LIGHTNING}", "config data.base errors evaluation images metrics"),
+    "runs": (f"msgspec numpy torch yaml {LIGHTNING}", "config data.base errors images labels normalization"),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "config drawing errors hardware images labels networks.contract normalization runs",

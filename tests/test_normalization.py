@@ -18,6 +18,7 @@ from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import Normalization
+from seglit.runs.checkpoint import ModelRecord
 from tests.conftest import QUIET, Run
 from tests.test_cli import logged
 
@@ -76,7 +77,7 @@ def test_other_integers_without_mean_and_std_are_refused(dtype: str) -> None:
 @pytest.mark.parametrize("saved", [DATA, Normalization((0.3,), (0.1,))])
 def test_a_checkpoint_brings_its_own_back(saved: Normalization) -> None:
     other = module(Normalization((1.0,), (1.0,), 1.0))
-    record = {"labels": LABELS.to_dict(), "normalization": saved.to_dict()}
+    record = ModelRecord("0.1.0", {"class_path": "x"}, LABELS, saved).to_dict()
     other.on_load_checkpoint({"seglit": record, "state_dict": other.state_dict()})
     assert other.normalization == saved
     assert other.normalize.mean.flatten().tolist() == pytest.approx(saved.mean)
@@ -84,7 +85,8 @@ def test_a_checkpoint_brings_its_own_back(saved: Normalization) -> None:
 
 def test_a_checkpoint_of_before_there_were_units_is_for_8_bits() -> None:
     other = module(DATA)
-    record = {"labels": LABELS.to_dict(), "normalization": {"mean": [0.3, 0.4], "std": [0.1, 0.2]}}
+    record = ModelRecord("0.1.0", {"class_path": "x"}, LABELS, DATA).to_dict()
+    record["normalization"] = {"mean": [0.3, 0.4], "std": [0.1, 0.2]}
     other.on_load_checkpoint({"seglit": record, "state_dict": other.state_dict()})
     assert other.normalization == Normalization((0.3, 0.4), (0.1, 0.2), 255.0)
 
@@ -172,7 +174,7 @@ def test_a_batch_holds_what_the_files_hold(bands: Path) -> None:
     data = FolderDataModule(
         str(bands), ["a", "b"], mask_values={"a": 0, "b": 1000}, in_channels=BANDS, batch_size=2, num_workers=0
     )
-    (batch,) = list(data.val_dataloader())
+    ((batch,),) = list(data.val_dataloader())
     assert batch["image"].dtype == torch.uint16
     assert batch["mask"].dtype == torch.uint8
     expected = tifffile.imread(bands / "images" / "val" / "0.tif")

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
+from seglit.runs.scores import Cost
 
-class Cost:
+
+class Benchmark:
     """Measures from here on what a module's forward pass takes, and all the rest with it.
 
     Args:
@@ -27,24 +28,23 @@ class Cost:
             torch.cuda.reset_peak_memory_stats(self._device)
         self._start = time.monotonic()
 
-    def stop(self) -> dict[str, Any]:
-        """Ends it and gives what was measured, on this rank, as plain data."""
+    def stop(self) -> Cost:
+        """Ends it and gives what was measured, on this rank."""
         test_seconds = time.monotonic() - self._start
         for handle in self._handles:
             handle.remove()
         counted = self._calls[1:] or self._calls  # the first one warms up
         seconds = sum(each for each, _ in counted)
-        return {
-            "device": torch.cuda.get_device_name(self._device)
-            if self._device.type == "cuda"
-            else self._device.type.upper(),
-            "parameters": self._parameters,
-            "test_seconds": test_seconds,
-            "test_images_per_second": sum(count for _, count in self._calls) / test_seconds,
-            "network_images_per_second": sum(count for _, count in counted) / seconds if seconds else None,
-            "batch_size": max((count for _, count in self._calls), default=0),
-            "peak_memory": self._peak_memory(),
-        }
+        on_gpu = self._device.type == "cuda"
+        return Cost(
+            device=torch.cuda.get_device_name(self._device) if on_gpu else self._device.type.upper(),
+            parameters=self._parameters,
+            test_seconds=test_seconds,
+            test_images_per_second=sum(count for _, count in self._calls) / test_seconds,
+            network_images_per_second=sum(count for _, count in counted) / seconds if seconds else None,
+            batch_size=max((count for _, count in self._calls), default=0),
+            peak_memory=self._peak_memory(),
+        )
 
     def _before(self, *_: object) -> None:
         self._wait()

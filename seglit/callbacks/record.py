@@ -11,14 +11,13 @@ import torch
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
 from seglit.data.base import SegmentationDataModule
-from seglit.runs.checkpoint import CHECKPOINT_KEY
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 
 class RunRecord(pl.Callback):
     """Writes `config.yaml` into the run folder, and into every checkpoint what prediction needs.
 
-    The checkpoint's key `seglit` is plain data: the version, the network's `class_path` and `init_args`, the labels
-    and the normalisation. It loads with `weights_only=True`.
+    What that is, `seglit.runs.checkpoint.ModelRecord` says.
 
     Args:
         config: The complete configuration as YAML.
@@ -48,9 +47,5 @@ class RunRecord(pl.Callback):
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds what prediction needs."""
-        checkpoint[CHECKPOINT_KEY] = {
-            "version": __version__,
-            "network": self.network,
-            "labels": pl_module.labels.to_dict(),
-            "normalization": pl_module.normalization.to_dict(),
-        }
+        record = ModelRecord(__version__, self.network, pl_module.labels, pl_module.normalization)
+        checkpoint[RECORD_KEY] = record.to_dict()

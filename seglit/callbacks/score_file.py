@@ -1,45 +1,34 @@
 """The scores of a test in a file, image by image, for whatever reads them next."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
-from seglit.callbacks.benchmark import Cost
+from seglit.callbacks.benchmark import Benchmark
 from seglit.callbacks.saving import BestCheckpoint
+from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import FullScores
-from seglit.runs.scores import SCORE_FILE, scores_as_json
+from seglit.evaluation.mistakes import Region
+from seglit.metrics import divide, mean_defined
+from seglit.runs import scores as saved
 
 
 class ScoreFile(pl.Callback):
-    """Writes `scores_test.json` into the run folder.
-
-    It holds the `checkpoint` that was scored, `cost` (time and memory), `scores` (what metrics.csv has), `classes`
-    (every score of each), `confusion` (rows the target, columns the prediction), `calibration` (its bins), `sizes` and
-    `distances` (scores level by level, see `seglit.evaluation.breakdown`), `confusions` and `label_errors` (regions
-    worth a look, see `seglit.evaluation.mistakes`) and `images`: each with its name, its mIoU over the classes in
-    target or prediction, its pixel accuracy, and how many pixels of each of these classes are right, in the target and
-    predicted. What is n/a is null; an image without a labelled pixel is not listed. `seglit.runs.tested` reads it.
-    """
+    """Writes `scores_test.json` into the run folder; see `seglit.runs.scores`."""
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
-        self.cost = Cost(pl_module)
+        self.benchmark = Benchmark(pl_module)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the file."""
-        scores: FullScores = pl_module.scores["test"]
-        cost = self.cost.stop()
+        cost = self.benchmark.stop()
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            content = {
-                "checkpoint": _scored_checkpoint(trainer, folder),
-                "cost": cost,
-                **scores_as_json(scores, pl_module.labels.class_names),
-            }
-            (folder / SCORE_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            checkpoint = _scored_checkpoint(trainer, folder)
+            as_saved(pl_module.scores["test"], pl_module.labels.class_names, checkpoint, cost).write(folder)
 
 
 def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
@@ -50,3 +39,97 @@ def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
         return None
     file = Path(path).absolute()
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+
+
+def as_saved(
+    scores: FullScores, class_names: tuple[str, ...], checkpoint: str | None, cost: saved.Cost
+) -> saved.SavedScores:
+    """The scores as they are saved, class indices as names."""
+    low, high = scores.intervals.iou
+    per_class = {
+        "iou": scores.iou,
+        "iou_low": low,
+        "iou_high": high,
+        "dice": scores.dice,
+        "precision": scores.precision,
+        "recall": scores.recall,
+        "boundary_iou": scores.boundary.iou,
+        "boundary_f1": scores.boundary.f1,
+        "pixel_share": scores.pixel_share,
+    }
+    bins = scores.calibration
+    return saved.SavedScores(
+        checkpoint,
+        cost,
+        {name: value for name, value in scores.as_dict(class_names).items() if "/" not in name},
+        {},
+        {
+            name: saved.ClassScores(**{key: float(values[index]) for key, values in per_class.items()})
+            for index, name in enumerate(class_names)
+        },
+        scores.confusion.tolist(),
+        saved.CalibrationBins(bins.pixels.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()),
+        _levels(scores.sizes, (0.0, *SIZES), (*SIZES, None), class_names),
+        _levels(scores.distances, (1, *(last + 1 for last in DISTANCES)), (*DISTANCES, None), class_names),
+        [
+            saved.ConfusedPair(
+                class_names[each.target],
+                class_names[each.prediction],
+                each.pixels,
+                each.share,
+                each.cost,
+                [_region(region, class_names) for region in each.regions],
+            )
+            for each in scores.confusions
+        ],
+        [_region(region, class_names) for region in scores.label_errors],
+        _images(scores, class_names),
+    )
+
+
+def _levels(
+    breakdown: Breakdown, first: Sequence[float], last: Sequence[float | None], class_names: tuple[str, ...]
+) -> list[saved.Level]:
+    return [
+        saved.Level(
+            first=first[level],
+            last=last[level],
+            miou=float(breakdown.miou[level]),
+            pixel_accuracy=float(breakdown.pixel_accuracy[level]),
+            pixels=int(breakdown.counts[level, 1].sum()),
+            classes={
+                name: saved.LevelOfClass(
+                    float(breakdown.iou[level, index]),
+                    float(breakdown.recall[level, index]),
+                    int(breakdown.objects[level, index]),
+                )
+                for index, name in enumerate(class_names)
+                if breakdown.counts[level, 1, index]
+            },
+        )
+        for level in range(len(first))
+    ]
+
+
+def _region(region: Region, class_names: tuple[str, ...]) -> saved.ErrorRegion:
+    target, prediction = class_names[region.target], class_names[region.prediction]
+    return saved.ErrorRegion(region.image, target, prediction, region.box, region.pixels, region.confidence)
+
+
+def _images(scores: FullScores, class_names: tuple[str, ...]) -> list[saved.ImageScores]:
+    correct, target, predicted = scores.images.swapaxes(0, 1)
+    iou = divide(correct, target + predicted - correct)  # (N, C)
+    accuracy = divide(correct.sum(axis=1), target.sum(axis=1))
+    return [
+        saved.ImageScores(
+            name,
+            mean_defined(iou[row]),
+            float(accuracy[row]),
+            {
+                each: tuple(scores.images[row, :, index].tolist())
+                for index, each in enumerate(class_names)
+                if scores.images[row, :, index].any()
+            },
+        )
+        for row, name in enumerate(scores.names)
+    ]

@@ -1,7 +1,7 @@
 """The page of a tested run: the score file's numbers, charts and pictures put together."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
@@ -10,13 +10,10 @@ from seglit.drawing.page import render
 from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.report.pictures import Drawn, draw, key
-from seglit.runs.scores import SCORE_FILE
+from seglit.runs.scores import ErrorRegion, ImageScores, Level
 from seglit.runs.tested import TestedRun, read_curves
 
 _SHOWN = 4  # images each of the worst, the middle and the best
-
-Level = dict[str, Any]
-"""As the score file has it, see `seglit.evaluation.breakdown`."""
 
 
 class Cell(NamedTuple):
@@ -38,36 +35,32 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
 
     Returns:
         What is not on the page, and why, line by line.
-
-    Raises:
-        InputError: The score file was written before there was all that the page shows.
     """
-    content = run.content
-    if "cost" not in content:
-        raise InputError(f"{run.folder}: its {SCORE_FILE} is of an earlier seglit; `seglit test` writes it anew")
-    chosen = _choose(content["images"])
-    regions = [region for each in content["confusions"] for region in each["regions"]] + content["label_errors"]
-    names = [image["name"] for images in chosen.values() for image in images]
-    sizes = [_size(level) for level in content["sizes"]]
-    distances = [_distance(level) for level in content["distances"]]
+    saved = run.saved
+    bins = saved.calibration
+    chosen = _choose(saved.images)
+    regions = [region for pair in saved.confusions for region in pair.regions] + saved.label_errors
+    names = [image.name for images in chosen.values() for image in images]
+    sizes = [_size(level) for level in saved.sizes]
+    distances = [_distance(level) for level in saved.distances]
     drawn = _draw(run, names, regions)
     page = render(
         "report/page.html",
         run=run,
-        content=content,
-        scores=content["scores"],
+        saved=saved,
+        scores=saved.scores,
         colors=dict(zip(run.class_names, drawn.labels.palette, strict=True)),
         chosen=chosen,
         drawn=drawn,
         key=key,
         curves=_curves(run),
-        reliability=draw_reliability(*content["calibration"].values()),
-        sizes=_by_size(content["sizes"], sizes),
+        reliability=draw_reliability(bins.pixels, bins.accuracy, bins.confidence),
+        sizes=_by_size(saved.sizes, sizes),
         size_names=sizes,
-        distances=_by_distance(content["distances"], distances),
+        distances=_by_distance(saved.distances, distances),
         distance_names=distances,
         matrix=_matrix(run),
-        cost=content["cost"],
+        cost=saved.cost,
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,9 +68,9 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
     return drawn.missing
 
 
-def _choose(images: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:
     """The images with the lowest, the middle and the highest mIoU, none of them twice."""
-    ranked = sorted(images, key=lambda image: (image["miou"], image["name"]))
+    ranked = sorted(images, key=lambda image: (image.miou, image.name))
     count = min(_SHOWN, -(-len(ranked) // 3))
     worst, best = ranked[:count], ranked[count:][-count:][::-1]
     rest = ranked[count : len(ranked) - count]
@@ -85,7 +78,7 @@ def _choose(images: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {"Worst": worst, "Median": rest[start : start + count], "Best": best}
 
 
-def _draw(run: TestedRun, names: list[str], regions: list[dict[str, Any]]) -> Drawn:
+def _draw(run: TestedRun, names: list[str], regions: list[ErrorRegion]) -> Drawn:
     """The pictures; none, and the reason, where they cannot be had."""
     try:
         return draw(run, names, regions)
@@ -126,24 +119,24 @@ def _matrix(run: TestedRun) -> list[tuple[str, list[Cell]]]:
 
 
 def _by_size(levels: list[Level], names: list[str]) -> str:
-    counts = [sum(each["objects"] for each in level["classes"].values()) for level in levels]
-    bars = {name: level["miou"] for name, level in zip(names, levels, strict=True)}
+    counts = [sum(each.objects for each in level.classes.values()) for level in levels]
+    bars = {name: level.miou for name, level in zip(names, levels, strict=True)}
     notes = [f"{count:,} objects" for count in counts]
     return draw_bars("mIoU by object size", bars, notes, "object's share of the image")
 
 
 def _by_distance(levels: list[Level], names: list[str]) -> str:
-    total = sum(level["pixels"] for level in levels) or 1
-    bars = {name: level["miou"] for name, level in zip(names, levels, strict=True)}
-    notes = [f"{level['pixels'] / total:.0%}" for level in levels]
+    total = sum(level.pixels for level in levels) or 1
+    bars = {name: level.miou for name, level in zip(names, levels, strict=True)}
+    notes = [f"{level.pixels / total:.0%}" for level in levels]
     label = "pixels from the target's outline; below, the share of pixels"
     return draw_bars("mIoU by distance to the boundary", bars, notes, label)
 
 
 def _size(level: Level) -> str:
-    low, high = 100 * level["from"], level["to"] and 100 * level["to"]
+    low, high = 100 * level.first, level.last and 100 * level.last
     return f"> {low:g} %" if high is None else f"{low:g}–{high:g} %" if low else f"< {high:g} %"
 
 
 def _distance(level: Level) -> str:
-    return f"> {level['from'] - 1}" if level["to"] is None else f"{level['from']}–{level['to']}"
+    return f"> {level.first - 1:g}" if level.last is None else f"{level.first:g}–{level.last:g}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from seglit.drawing.predictions import Prediction, as_rgb, lay_over, panels
 from seglit.labels import Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
+from seglit.runs.scores import ErrorRegion
 from seglit.runs.tested import TestedRun
 
 _WIDTH = 300  # pixels of a picture on the page
@@ -20,9 +20,6 @@ _CROP = 200
 _SMALLEST = 48  # pixels of the image that a crop shows at least, each way
 _AROUND = 0.6  # what a crop shows around a region, as a share of the region's longer side
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
-
-Region = dict[str, Any]
-"""As the score file has it, see `seglit.evaluation.mistakes.Region`."""
 
 
 @dataclass
@@ -42,7 +39,7 @@ class Drawn:
     missing: list[str] = field(default_factory=list)
 
 
-def draw(run: TestedRun, images: Sequence[str], regions: Sequence[Region]) -> Drawn:
+def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) -> Drawn:
     """Reads and predicts what is shown anew, as the score file holds no picture, and draws it.
 
     Args:
@@ -54,9 +51,9 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[Region]) -> Dr
         InputError: The run's data or the checkpoint that was scored is gone, or no longer what it was.
     """
     predictor = make_predictor(run)
-    cut: dict[str, list[Region]] = {name: [] for name in images}
+    cut: dict[str, list[ErrorRegion]] = {name: [] for name in images}
     for region in regions:
-        cut.setdefault(region["image"], []).append(region)
+        cut.setdefault(region.image, []).append(region)
     read = read_named(make_data(run), cut)
     drawn = Drawn(
         predictor.labels, missing=[f"the data no longer has the image {name}" for name in cut if name not in read]
@@ -72,14 +69,14 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[Region]) -> Dr
     return drawn
 
 
-def key(region: Region) -> str:
+def key(region: ErrorRegion) -> str:
     """What a region's crop is found by."""
-    return str((region["image"], region["target"], region["prediction"], *region["box"]))
+    return str((region.image, region.target, region.prediction, *region.box))
 
 
-def _crop(prediction: Prediction, region: Region, labels: Labels) -> list[str]:
+def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[str]:
     """What is around a region, with a frame about it: image, target laid over it, prediction laid over it."""
-    left, top, width, height = region["box"]
+    left, top, width, height = region.box
     side = round(max(_SMALLEST, (1 + 2 * _AROUND) * max(width, height)))
     first_row, first_column = (
         max(0, min(start + length // 2 - side // 2, whole - side))

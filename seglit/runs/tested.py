@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from seglit.errors import InputError
-from seglit.runs.scores import SCORE_FILE
+from seglit.runs.scores import SCORE_FILE, SavedScores
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TestedRun:
         folder: The run folder.
         config: Its complete configuration.
         environment: The versions and the hardware that it ran on, in one line.
-        content: What the score file holds.
+        saved: What the score file holds.
     """
 
     __test__ = False  # pytest takes names that begin so for tests
@@ -33,7 +33,7 @@ class TestedRun:
     folder: Path
     config: dict[str, Any]
     environment: str
-    content: dict[str, Any]
+    saved: SavedScores
 
     @property
     def name(self) -> str:
@@ -43,25 +43,25 @@ class TestedRun:
     @property
     def class_names(self) -> list[str]:
         """The classes."""
-        return list(self.content["classes"])
+        return list(self.saved.classes)
 
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Pixel counts (C, C) of the whole split, rows the target, columns the prediction."""
-        return np.array(self.content["confusion"], np.int64)
+        return np.array(self.saved.confusion, np.int64)
 
     @property
     def names(self) -> list[str]:
         """The images that have labelled pixels, sorted."""
-        return [image["name"] for image in self.content["images"]]
+        return [image.name for image in self.saved.images]
 
     @cached_property
     def images(self) -> NDArray[np.int64]:
         """Their pixels per class (N, 3, C): right, in the target, predicted."""
         counts = np.zeros((len(self.names), 3, len(self.class_names)), np.int64)
         places = {name: place for place, name in enumerate(self.class_names)}
-        for place, image in enumerate(self.content["images"]):
-            for name, pixels in image["pixels"].items():
+        for place, image in enumerate(self.saved.images):
+            for name, pixels in image.pixels.items():
                 counts[place, :, places[name]] = pixels
         return counts
 
@@ -83,7 +83,7 @@ class TestedRun:
     @property
     def checkpoint(self) -> Path | None:
         """The checkpoint that was scored; None where it was not kept."""
-        path = self.content["checkpoint"]
+        path = self.saved.checkpoint
         return None if path is None else self.folder / path
 
 
@@ -103,14 +103,12 @@ def read_run(folder: Path) -> TestedRun:
     if not config.is_file():
         raise InputError(f"{folder}: holds no config.yaml beside {SCORE_FILE}; a run folder has both")
     text = config.read_text(encoding="utf-8")
+    saved = SavedScores.read(folder)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        environment = text.partition("\n")[0].removeprefix("# ")
-        return TestedRun(folder.absolute(), yaml.safe_load(text), environment, content)
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{folder}: {SCORE_FILE} or config.yaml is damaged ({' '.join(str(error).split())})"
-        ) from error
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{config}: is damaged ({' '.join(str(error).split())})") from error
+    return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved)
 
 
 def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -143,8 +143,9 @@ def test_batches_from_reading_processes(tmp_path: Path, cache: Cache) -> None:
     plain = shapes(write(tmp_path / "data", 6), **settings)
     for num_workers in (0, 1):
         data = shapes(tmp_path / "data", cache, **{**settings, "num_workers": num_workers})
-        for loader in ("train_dataloader", "val_dataloader"):
-            for one, other in zip(getattr(data, loader)(), getattr(plain, loader)(), strict=True):
+        whole = [[batch for batches in each.val_dataloader() for batch in batches] for each in (data, plain)]
+        for loaded in ((data.train_dataloader(), plain.train_dataloader()), whole):
+            for one, other in zip(*loaded, strict=True):
                 assert one["name"] == other["name"]
                 assert one["image"].equal(other["image"])
                 assert one["mask"].equal(other["mask"])

@@ -143,6 +143,7 @@ def test_pretrained_weights_are_not_fetched_again(tmp_path: Path) -> None:
 
     network = Unet("resnet18", encoder_weights=None, classes=2)
     record = {
+        "version": "0.1.0",
         "network": {
             "class_path": "segmentation_models_pytorch.Unet",
             "init_args": {"encoder_name": "resnet18", "encoder_weights": "imagenet", "classes": 2},

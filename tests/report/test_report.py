@@ -178,7 +178,7 @@ def test_a_score_file_of_before_is_one_line(copied: Path, run: Run) -> None:
     (copied / "scores_test.json").write_text(json.dumps(content))
     outcome = run("report", copied)
     assert (outcome.code, outcome.out) == (2, "")
-    assert (
-        outcome.err
-        == f"seglit: error: {copied}: its scores_test.json is of an earlier seglit; `seglit test` writes it anew\n"
+    assert outcome.err == (
+        f"seglit: error: {copied}: scores_test.json is damaged or of another seglit (Object missing required field "
+        "`cost`); `seglit test` writes it anew\n"
     )
