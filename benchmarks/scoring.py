@@ -16,7 +16,7 @@ from seglit.evaluation.boundary import BoundaryCounts
 from seglit.evaluation.breakdown import DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration
 from seglit.evaluation.evaluation import count_images
-from seglit.evaluation.mistakes import WrongRegions
+from seglit.evaluation.mistakes import ErrorRegions
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix
@@ -72,7 +72,7 @@ def measure_scoring(
         "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
         "test only: SizeCounts": partial(SizeCounts(num_classes).to(device).update, preds, target),
         "test only: DistanceCounts": partial(DistanceCounts(num_classes).to(device).update, preds, target),
-        "test only: WrongRegions": partial(WrongRegions().update, preds, target, confidence, [""] * batch_size),
+        "test only: ErrorRegions": partial(ErrorRegions().update, preds, target, confidence, [""] * batch_size),
         "test only: count_images": partial(count_images, preds, target, num_classes),
     }
     for name, call in of_a_test.items():

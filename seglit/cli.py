@@ -18,13 +18,13 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from seglit.callbacks import (
     BestCheckpoint,
-    ClassTable,
     ClassWeighting,
     LastCheckpoint,
     Pictures,
     ProgressBar,
     RunRecord,
     ScoreFile,
+    ScoreTable,
 )
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.names import expand_names, read_names_in_files
@@ -147,7 +147,7 @@ class SegmentationCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds what every run has: the CSV log, the table, the record, the scores and the progress bar."""
         config = self.config_init[self.subcommand].trainer
-        table = ClassTable(self.config[self.subcommand].protocol)
+        table = ScoreTable(self.config[self.subcommand].protocol)
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
         record = RunRecord(self.record, self._network_config(), self.datamodule)

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seglit.data.batch import Batch
 from seglit.errors import InputError
-from seglit.evaluation.evaluation import Evaluation, FullEvaluation
+from seglit.evaluation.evaluation import Evaluation, TestEvaluation
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
@@ -71,7 +71,7 @@ class SegmentationModule(pl.LightningModule):
         chosen = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
         self.normalize = Normalize(chosen, self.memory_format)
         self.val_evaluation = Evaluation(labels.num_classes)
-        self.test_evaluation = FullEvaluation(labels.num_classes)
+        self.test_evaluation = TestEvaluation(labels.num_classes)
         self.scores: dict[str, Scores] = {}
         self.network.to(memory_format=self.memory_format)
         if compile:

@@ -7,11 +7,10 @@ from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.record import RunRecord
 from seglit.callbacks.saving import BestCheckpoint, LastCheckpoint
 from seglit.callbacks.score_file import ScoreFile
-from seglit.callbacks.score_table import ClassTable
+from seglit.callbacks.score_table import ScoreTable
 
 __all__ = [
     "BestCheckpoint",
-    "ClassTable",
     "ClassWeighting",
     "FreezeEncoder",
     "LastCheckpoint",
@@ -19,4 +18,5 @@ __all__ = [
     "ProgressBar",
     "RunRecord",
     "ScoreFile",
+    "ScoreTable",
 ]

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from seglit.callbacks.benchmark import Benchmark
 from seglit.callbacks.saving import BestCheckpoint
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
-from seglit.evaluation.evaluation import FullScores
+from seglit.evaluation.evaluation import TestScores
 from seglit.evaluation.mistakes import Region
 from seglit.metrics import divide, mean_defined
 from seglit.runs import scores as saved
@@ -42,7 +42,7 @@ def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
 
 
 def as_saved(
-    scores: FullScores, class_names: tuple[str, ...], checkpoint: str | None, cost: saved.Cost
+    scores: TestScores, class_names: tuple[str, ...], checkpoint: str | None, cost: saved.Cost
 ) -> saved.SavedScores:
     """The scores as they are saved, class indices as names."""
     low, high = scores.intervals.iou
@@ -116,7 +116,7 @@ def _region(region: Region, class_names: tuple[str, ...]) -> saved.ErrorRegion:
     return saved.ErrorRegion(region.image, target, prediction, region.box, region.pixels, region.confidence)
 
 
-def _images(scores: FullScores, class_names: tuple[str, ...]) -> list[saved.ImageScores]:
+def _images(scores: TestScores, class_names: tuple[str, ...]) -> list[saved.ImageScores]:
     correct, target, predicted = scores.images.swapaxes(0, 1)
     iou = divide(correct, target + predicted - correct)  # (N, C)
     accuracy = divide(correct.sum(axis=1), target.sum(axis=1))

@@ -13,13 +13,13 @@ from seglit.errors import InputError, did_you_mean
 from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.calibration import BINS
-from seglit.evaluation.evaluation import FullScores
+from seglit.evaluation.evaluation import TestScores
 from seglit.evaluation.protocols import miou_protocols
 from seglit.labels import Labels
 from seglit.metrics import Scores
 
 
-class ClassTable(pl.Callback):
+class ScoreTable(pl.Callback):
     """Prints each class's scores and its share of pixels after `test` and `validate`, the means at the foot.
 
     After `test` the table has the 95 % intervals, and the scores that no class has alone stand below.
@@ -57,8 +57,8 @@ class ClassTable(pl.Callback):
         count = int(scores.confusion.sum())
         summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
         console = Console()
-        console.print(summary, class_table(scores, labels), sep="\n", highlight=False)
-        lines = further_scores(scores) if isinstance(scores, FullScores) else []
+        console.print(summary, score_table(scores, labels), sep="\n", highlight=False)
+        lines = further_scores(scores) if isinstance(scores, TestScores) else []
         if self.protocol:
             lines += protocol_lines(scores, labels, self._set_aside(labels))
         for line in lines:
@@ -73,12 +73,12 @@ class ClassTable(pl.Callback):
         return [labels.class_names.index(name) for name in names]
 
 
-def class_table(scores: Scores, labels: Labels) -> Table:
+def score_table(scores: Scores, labels: Labels) -> Table:
     """A table of per-class scores; `n/a` where a score is 0/0, such as the IoU of a class that occurs nowhere."""
     table = Table(show_footer=True)
     table.add_column("class", "mean")
     table.add_column("IoU", _number(scores.miou), justify="right")
-    if isinstance(scores, FullScores):
+    if isinstance(scores, TestScores):
         table.add_column(f"{100 * LEVEL:g} %", _interval(*scores.intervals.miou), justify="right")
     table.add_column("Dice", _number(scores.mdice), justify="right")
     table.add_column("precision", _number(scores.mean_precision), justify="right")
@@ -86,14 +86,14 @@ def class_table(scores: Scores, labels: Labels) -> Table:
     table.add_column("pixels", justify="right")
     for place, name in enumerate(labels.class_names):
         numbers = [_number(each[place]) for each in (scores.iou, scores.dice, scores.precision, scores.recall)]
-        if isinstance(scores, FullScores):
+        if isinstance(scores, TestScores):
             numbers.insert(1, _interval(*scores.intervals.iou[:, place]))
         share = scores.pixel_share[place]
         table.add_row(escape(name), *numbers, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 
-def further_scores(scores: FullScores) -> list[str]:
+def further_scores(scores: TestScores) -> list[str]:
     """A line for each score that is no class's."""
     boundary = scores.boundary
     rows = [

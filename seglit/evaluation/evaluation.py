@@ -12,7 +12,7 @@ from seglit.evaluation.bootstrap import Intervals, bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
-from seglit.evaluation.mistakes import Confusion, Region, WrongRegions, likeliest_label_errors, most_confused
+from seglit.evaluation.mistakes import Confusion, ErrorRegions, Region, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix, Counts, Scores
 
@@ -53,7 +53,7 @@ class Evaluation(nn.Module):
         self.mean_loss.reset()
 
 
-class FullScores(Scores):
+class TestScores(Scores):
     """All scores of a split.
 
     Attributes:
@@ -67,6 +67,8 @@ class FullScores(Scores):
         images: Their pixels per class, int64 (N, 3, C): right, in the target, predicted; read-only.
         intervals: 95 % bootstrap intervals over these images.
     """
+
+    __test__ = False  # pytest takes names that begin so for tests
 
     def __init__(
         self,
@@ -106,12 +108,14 @@ class FullScores(Scores):
         }
 
 
-class FullEvaluation(Evaluation):
+class TestEvaluation(Evaluation):
     """What a test counts: also along outlines, by size, how sure the network is, and each image by itself.
 
     Args:
         num_classes: The number of classes, C.
     """
+
+    __test__ = False  # pytest takes names that begin so for tests
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
@@ -119,7 +123,7 @@ class FullEvaluation(Evaluation):
         self.calibration = Calibration()
         self.sizes = SizeCounts(num_classes)
         self.distances = DistanceCounts(num_classes)
-        self.regions = WrongRegions()
+        self.regions = ErrorRegions()
         self._names: list[str] = []
         self._images: list[Tensor] = []  # (B, 3, C) each
 
@@ -135,12 +139,12 @@ class FullEvaluation(Evaluation):
         self._images.append(count_images(preds, mask, self.confusion.num_classes))
         return preds
 
-    def compute(self) -> FullScores:
+    def compute(self) -> TestScores:
         """The scores of all that was counted since the last reset, on all ranks together."""
         names, images = self._gather_images()
         confused, doubtful = (_gather(each) for each in self.regions.found())
         confusion = super().compute().confusion
-        return FullScores(
+        return TestScores(
             confusion,
             self.boundary.compute(),
             self.calibration.compute(),

@@ -63,7 +63,7 @@ class Confusion(NamedTuple):
     regions: list[Region]
 
 
-class WrongRegions:
+class ErrorRegions:
     """Keeps the regions of a split that are worth a look; nothing of it is summed, so it is no torchmetrics metric.
 
     A label error is likely where the network is sure (`SURE`) of another class than the target says, farther from the

@@ -15,7 +15,7 @@ from seglit.callbacks import ScoreFile
 from seglit.data import FolderDataModule
 from seglit.data.synthetic import write_folder
 from seglit.evaluation.bootstrap import bootstrap_iou
-from seglit.evaluation.evaluation import FullEvaluation, FullScores, count_images
+from seglit.evaluation.evaluation import TestEvaluation, TestScores, count_images
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
@@ -36,8 +36,8 @@ def batch(seed: int, count: int = 3) -> tuple[Tensor, Tensor, list[str]]:
     return logits, mask, [f"{seed}-{place}" for place in range(count)]
 
 
-def scores_of(*batches: tuple[Tensor, Tensor, list[str]]) -> FullScores:
-    evaluation = FullEvaluation(NUM_CLASSES)
+def scores_of(*batches: tuple[Tensor, Tensor, list[str]]) -> TestScores:
+    evaluation = TestEvaluation(NUM_CLASSES)
     for logits, mask, names in batches:
         evaluation.update(logits, mask, names)
     return evaluation.compute()
@@ -72,7 +72,7 @@ def test_the_order_of_images_changes_nothing() -> None:
 
 
 def test_after_a_reset_nothing_is_left() -> None:
-    evaluation = FullEvaluation(NUM_CLASSES)
+    evaluation = TestEvaluation(NUM_CLASSES)
     evaluation.update(*batch(0))
     evaluation.reset()
     evaluation.update(*batch(1))

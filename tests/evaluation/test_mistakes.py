@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seglit.evaluation.mistakes import Region, WrongRegions, likeliest_label_errors, most_confused
+from seglit.evaluation.mistakes import ErrorRegions, Region, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
 
 Image = tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 
 
-def look_at(*images: Image) -> WrongRegions:
-    regions = WrongRegions()
+def look_at(*images: Image) -> ErrorRegions:
+    regions = ErrorRegions()
     for name, preds, target, sure in images:
         found, true, confidence = (torch.from_numpy(each)[None] for each in (preds, target, sure))
         regions.update(found, true, confidence, [name])
