@@ -9,10 +9,12 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
 
 from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation
+from seglit.evaluation.own_metrics import MetricValue, by_name
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
@@ -36,6 +38,7 @@ class SegmentationModule(pl.LightningModule):
         network: The network.
         criterion: Called with float32 logits (B, num_classes, H, W) and the int64 mask (B, H, W), void 255.
         optimizer: Makes the optimizer from parameter groups.
+        metrics: Metrics of one's own, each given int64 (B, H, W) `preds` and `target` (void 255) at the stored size.
         scheduler: Makes the schedule from the optimizer and the total number of optimizer steps; None keeps the rate.
         labels: The data's labels; the command line links them.
         normalization: The data's own mean and standard deviation; the command line links them.
@@ -53,6 +56,7 @@ class SegmentationModule(pl.LightningModule):
         optimizer: Callable[[Iterable[Any]], Optimizer],
         labels: Labels,
         normalization: Normalization | None = None,
+        metrics: list[Metric] | None = None,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         encoder_lr_factor: float = 1.0,
         auxiliary_weight: float = 0.4,
@@ -70,9 +74,10 @@ class SegmentationModule(pl.LightningModule):
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
         chosen = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
         self.normalize = Normalize(chosen, self.memory_format)
-        self.val_evaluation = Evaluation(labels.num_classes)
-        self.test_evaluation = TestEvaluation(labels.num_classes)
+        self.val_evaluation = Evaluation(labels.num_classes, metrics or ())
+        self.test_evaluation = TestEvaluation(labels.num_classes, metrics or ())
         self.scores: dict[str, Scores] = {}
+        self.own_metrics: dict[str, dict[str, MetricValue]] = {}
         self.network.to(memory_format=self.memory_format)
         if compile:
             self.network.compile()  # in place: wrapping it would rename the weights
@@ -150,8 +155,12 @@ class SegmentationModule(pl.LightningModule):
         return preds.byte()
 
     def _score(self, split: str, evaluation: Evaluation) -> None:
-        scores, loss = evaluation.compute(), evaluation.mean_loss.compute()
+        class_names = self.labels.class_names
+        scores, loss, own = evaluation.compute(), evaluation.mean_loss.compute(), evaluation.own_metrics.compute()
         evaluation.reset()
-        self.scores[split] = scores
-        named = {f"{split}/{name}": value for name, value in scores.as_dict(self.labels.class_names).items()}
-        self.log_dict({f"{split}/loss": loss, **named})
+        self.scores[split], self.own_metrics[split] = scores, own
+        named = {**scores.as_dict(class_names), "loss": float(loss)}
+        if taken := named.keys() & by_name(own, class_names).keys():
+            raise InputError(f"model.metrics: {min(taken)!r} is a score of seglit; call the class otherwise")
+        named |= by_name(own, class_names)
+        self.log_dict({f"{split}/{name}": value for name, value in named.items()})

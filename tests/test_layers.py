@@ -28,7 +28,7 @@ ROOMS = {
     "optim": (f"torch {LIGHTNING}", "errors"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
-    "evaluation": ("cv2 numpy torch torchmetrics", "labels metrics"),
+    "evaluation": ("cv2 numpy torch torchmetrics", "errors labels metrics"),
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
     "annotations": ("numpy PIL pycocotools", "errors images labels"),
     "data": (
@@ -44,7 +44,7 @@ ROOMS = {
     ),
     "inspect": ("numpy PIL rich yaml", "class_weights config.names drawing errors images labels"),
     "module": (
-        f"torch {LIGHTNING}",
+        f"torch torchmetrics {LIGHTNING}",
         ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),
     ),
     "callbacks": (

@@ -1,6 +1,6 @@
 """The scores of a test in a file, image by image, for whatever reads them next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from seglit.callbacks.saving import BestCheckpoint
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import TestScores
 from seglit.evaluation.mistakes import Region
+from seglit.evaluation.own_metrics import MetricValue
 from seglit.metrics import divide, mean_defined
 from seglit.runs import scores as saved
 
@@ -28,7 +29,8 @@ class ScoreFile(pl.Callback):
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
             checkpoint = _scored_checkpoint(trainer, folder)
-            as_saved(pl_module.scores["test"], pl_module.labels.class_names, checkpoint, cost).write(folder)
+            scores, own = pl_module.scores["test"], pl_module.own_metrics["test"]
+            as_saved(scores, own, pl_module.labels.class_names, checkpoint, cost).write(folder)
 
 
 def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
@@ -42,7 +44,11 @@ def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
 
 
 def as_saved(
-    scores: TestScores, class_names: tuple[str, ...], checkpoint: str | None, cost: saved.Cost
+    scores: TestScores,
+    own: Mapping[str, MetricValue],
+    class_names: tuple[str, ...],
+    checkpoint: str | None,
+    cost: saved.Cost,
 ) -> saved.SavedScores:
     """The scores as they are saved, class indices as names."""
     low, high = scores.intervals.iou
@@ -62,7 +68,10 @@ def as_saved(
         checkpoint,
         cost,
         {name: value for name, value in scores.as_dict(class_names).items() if "/" not in name},
-        {},
+        {
+            name: dict(zip(class_names, value, strict=True)) if isinstance(value, list) else value
+            for name, value in own.items()
+        },
         {
             name: saved.ClassScores(**{key: float(values[index]) for key, values in per_class.items()})
             for index, name in enumerate(class_names)

@@ -1,6 +1,6 @@
 """The table of scores a run ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.calibration import BINS
 from seglit.evaluation.evaluation import TestScores
+from seglit.evaluation.own_metrics import MetricValue
 from seglit.evaluation.protocols import miou_protocols
 from seglit.labels import Labels
-from seglit.metrics import Scores
+from seglit.metrics import Scores, mean_defined
 
 
 class ScoreTable(pl.Callback):
@@ -57,8 +58,10 @@ class ScoreTable(pl.Callback):
         count = int(scores.confusion.sum())
         summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
         console = Console()
-        console.print(summary, score_table(scores, labels), sep="\n", highlight=False)
+        own: dict[str, MetricValue] = pl_module.own_metrics[split]
+        console.print(summary, score_table(scores, labels, own), sep="\n", highlight=False)
         lines = further_scores(scores) if isinstance(scores, TestScores) else []
+        lines += [f"{name:<22}  {_number(value)}" for name, value in own.items() if isinstance(value, float)]
         if self.protocol:
             lines += protocol_lines(scores, labels, self._set_aside(labels))
         for line in lines:
@@ -73,8 +76,15 @@ class ScoreTable(pl.Callback):
         return [labels.class_names.index(name) for name in names]
 
 
-def score_table(scores: Scores, labels: Labels) -> Table:
-    """A table of per-class scores; `n/a` where a score is 0/0, such as the IoU of a class that occurs nowhere."""
+def score_table(scores: Scores, labels: Labels, own: Mapping[str, MetricValue]) -> Table:
+    """A table of per-class scores; `n/a` where a score is 0/0, such as the IoU of a class that occurs nowhere.
+
+    Args:
+        scores: seglit's scores.
+        labels: The names of the classes.
+        own: The user's own metrics; those that have a value for each class are columns.
+    """
+    columns = {name: np.array(values) for name, values in own.items() if isinstance(values, list)}
     table = Table(show_footer=True)
     table.add_column("class", "mean")
     table.add_column("IoU", _number(scores.miou), justify="right")
@@ -83,9 +93,12 @@ def score_table(scores: Scores, labels: Labels) -> Table:
     table.add_column("Dice", _number(scores.mdice), justify="right")
     table.add_column("precision", _number(scores.mean_precision), justify="right")
     table.add_column("recall", _number(scores.mean_accuracy), justify="right")
+    for name, values in columns.items():
+        table.add_column(name, _number(mean_defined(values)), justify="right", overflow="fold")
     table.add_column("pixels", justify="right")
     for place, name in enumerate(labels.class_names):
-        numbers = [_number(each[place]) for each in (scores.iou, scores.dice, scores.precision, scores.recall)]
+        shown = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
+        numbers = [_number(each[place]) for each in shown]
         if isinstance(scores, TestScores):
             numbers.insert(1, _interval(*scores.intervals.iou[:, place]))
         share = scores.pixel_share[place]

@@ -1,6 +1,7 @@
 """What runs that were tested differ in: scores, classes, images, masks, settings."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_uppercase
@@ -13,6 +14,7 @@ from seglit.compare.settings import differing_settings
 from seglit.errors import InputError
 from seglit.evaluation.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts, PerClass, divide, mean_defined
+from seglit.runs.scores import SavedScores, Score
 from seglit.runs.tested import TestedRun
 
 FEW = 30
@@ -115,6 +117,14 @@ class Comparison:
         """Whether there are two runs alone."""
         return len(self.sides) == 2
 
+    @property
+    def own_metrics(self) -> dict[str, list[float | None]]:
+        """The metrics of one's own, of each run's whole test split: name, or name/class, to a value a run."""
+        every = [dict(_flatten(side.run.saved)) for side in self.sides]
+        return {
+            name: [each.get(name) for each in every] for name in dict.fromkeys(name for each in every for name in each)
+        }
+
     @cached_property
     def image_changes(self) -> PerClass:
         """How much each image's mIoU changed, (N,): from the first to the second run; of more, the range (>= 0)."""
@@ -205,6 +215,14 @@ def _iou(counts: Counts) -> PerClass:
 def _change(values: list[PerClass]) -> PerClass:
     """Second less first of two, the range of more; nan where one is."""
     return values[1] - values[0] if len(values) == 2 else np.ptp(np.stack(values), axis=0)
+
+
+def _flatten(saved: SavedScores) -> Iterator[tuple[str, Score]]:
+    for name, value in saved.metrics.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}/{each}", part) for each, part in value.items())
+        else:
+            yield name, value
 
 
 def _sign(low: float, high: float) -> int:

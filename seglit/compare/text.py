@@ -14,6 +14,7 @@ from seglit.compare.words import (
     INTERVAL,
     MARKS,
     MARKS_MEAN,
+    OWN_METRICS,
     change,
     change_ends,
     ends,
@@ -39,6 +40,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     _print(console, _class_table(comparison))
     if (more := len(comparison.class_names) - _MOST_ROWS) > 0:
         console.print(f"... and {more} classes that changed less (--json lists all)", highlight=False)
+    if comparison.own_metrics:
+        _print(console, _own_table(comparison))
     _print(console, _image_table(comparison))
     console.print(images_text(comparison), highlight=False)
     if comparison.settings:
@@ -74,6 +77,7 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
             }
             for place in np.argsort(-np.abs(comparison.image_changes), kind="stable")
         ],
+        "metrics": comparison.own_metrics,
         "settings": comparison.settings,
         "left_out": {
             **{side.letter: side.left_out for side in comparison.sides},
@@ -164,6 +168,15 @@ def _image_table(comparison: Comparison) -> Table:
             scores = [score(side.image_miou[place]) for side in comparison.sides]
             table.add_row(escape(comparison.names[place]), *scores, shown(comparison.image_changes[place]))
         table.add_section()
+    return table
+
+
+def _own_table(comparison: Comparison) -> Table:
+    letters = [side.letter for side in comparison.sides]
+    table = Table("own metric", *letters, caption=OWN_METRICS, caption_justify="left")
+    _to_the_right(table, 1, len(letters) + 1)
+    for name, values in comparison.own_metrics.items():
+        table.add_row(escape(name), *(score(math.nan if value is None else value) for value in values))
     return table
 
 

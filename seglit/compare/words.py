@@ -12,6 +12,7 @@ from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 INTERVAL = f"{100 * LEVEL:g} %"
 MARKS = {1: " ▲", -1: " ▼", 0: "  "}
 MARKS_MEAN = "▲ ▼: higher, lower than in A"
+OWN_METRICS = "over each run's whole test split, whatever images the other runs have"
 _VERDICTS = {1: "higher", -1: "lower", 0: "no difference shown"}
 
 

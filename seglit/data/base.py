@@ -63,6 +63,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if key.void:
             mask = np.full_like(mask, IGNORE_INDEX)
         pixels = torch.from_numpy(np.ascontiguousarray(image.reshape(*mask.shape, -1).transpose(2, 0, 1)))
+        name = "" if key.void else name
         return {"image": pixels, "mask": torch.from_numpy(np.ascontiguousarray(mask)), "name": name}
 
 

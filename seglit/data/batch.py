@@ -13,6 +13,8 @@ from seglit.labels import IGNORE_INDEX
 class Sample(TypedDict):
     """One image and its mask: image (C, H, W) as stored, mask uint8 (H, W) class indices with void 255, and a name.
 
+    One that only evens out the ranks has no name ("") and a mask of void.
+
     An image is uint8, uint16, int16 or float32, as its file.
     """
 

@@ -6,13 +6,14 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 
 from seglit.evaluation.bootstrap import Intervals, bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.evaluation.mistakes import Confusion, ErrorRegions, Region, likeliest_label_errors, most_confused
+from seglit.evaluation.own_metrics import OwnMetrics
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import ConfusionMatrix, Counts, Scores
 
@@ -24,11 +25,13 @@ class Evaluation(nn.Module):
 
     Args:
         num_classes: The number of classes, C.
+        metrics: The user's own metrics.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, metrics: Sequence[Metric] = ()) -> None:
         super().__init__()
         self.confusion = ConfusionMatrix(num_classes)
+        self.own_metrics = OwnMetrics(metrics, num_classes)
         self.mean_loss = MeanMetric()
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
@@ -37,10 +40,11 @@ class Evaluation(nn.Module):
         Args:
             logits: Logits (B, C, H, W).
             mask: Class indices int64 (B, H, W), void 255.
-            names: The images' names.
+            names: The images' names; "" of one that only evens out the ranks.
         """
         preds = logits.argmax(1)
         self.confusion.update(preds, mask)
+        self.own_metrics.update(preds, mask, names)
         return preds
 
     def compute(self) -> Scores:
@@ -51,6 +55,7 @@ class Evaluation(nn.Module):
         """Forgets what was counted."""
         self.confusion.reset()
         self.mean_loss.reset()
+        self.own_metrics.reset()
 
 
 class TestScores(Scores):
@@ -113,12 +118,13 @@ class TestEvaluation(Evaluation):
 
     Args:
         num_classes: The number of classes, C.
+        metrics: The user's own metrics.
     """
 
     __test__ = False  # pytest takes names that begin so for tests
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes)
+    def __init__(self, num_classes: int, metrics: Sequence[Metric] = ()) -> None:
+        super().__init__(num_classes, metrics)
         self.boundary = BoundaryCounts(num_classes)
         self.calibration = Calibration()
         self.sizes = SizeCounts(num_classes)

@@ -10,10 +10,27 @@ from seglit.drawing.page import render
 from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.report.pictures import Drawn, draw, key
-from seglit.runs.scores import ErrorRegion, ImageScores, Level
+from seglit.runs.scores import ErrorRegion, ImageScores, Level, SavedScores, Score
 from seglit.runs.tested import TestedRun, read_curves
 
+_CARDS = {
+    "pixel_accuracy": ("Pixel accuracy", "share of pixels that are right"),
+    "dice": ("Dice", "mean over classes"),
+    "mean_accuracy": ("Mean accuracy", "mean recall over classes"),
+    "fwiou": ("Frequency-weighted IoU", "classes by their pixels"),
+    "boundary_iou": ("Boundary IoU", "within 2 % of the diagonal"),
+    "boundary_f1": ("Boundary F1", "met within 0.75 % of the diagonal"),
+    "ece": ("Calibration error", "ECE; 0 is best"),
+}
 _SHOWN = 4  # images each of the worst, the middle and the best
+
+
+class Card(NamedTuple):
+    """A score of the whole split: its title, its value, and what it is in a few words."""
+
+    title: str
+    value: Score
+    meaning: str
 
 
 class Cell(NamedTuple):
@@ -49,6 +66,8 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
         run=run,
         saved=saved,
         scores=saved.scores,
+        cards=_cards(saved),
+        own_of_classes={name: value for name, value in saved.metrics.items() if isinstance(value, dict)},
         colors=dict(zip(run.class_names, drawn.labels.palette, strict=True)),
         chosen=chosen,
         drawn=drawn,
@@ -66,6 +85,12 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return drawn.missing
+
+
+def _cards(saved: SavedScores) -> list[Card]:
+    """The scores that no class has alone, then the metrics of one's own."""
+    own = [Card(name, value, "own metric") for name, value in saved.metrics.items() if not isinstance(value, dict)]
+    return [*(Card(title, saved.scores[name], meaning) for name, (title, meaning) in _CARDS.items()), *own]
 
 
 def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:

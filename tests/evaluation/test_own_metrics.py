@@ -1,0 +1,179 @@
+"""Metrics of one's own: from a file beside the YAML to the log, the table, the score file, the page and compare."""
+
+import csv
+import json
+import multiprocessing
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchmetrics import Metric
+
+from seglit.data import FolderDataModule
+from seglit.data.synthetic import write_folder
+from seglit.errors import InputError
+from seglit.evaluation.own_metrics import OwnMetrics, by_name
+from tests.conftest import CLASS_NAMES, QUIET, Run
+
+MINE = '''
+import torch
+from torchmetrics import Metric
+
+
+class Hits(Metric):
+    """Right pixels among the labelled ones, a weight apart; and whether it is given what is promised."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("labelled", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, preds, target):
+        assert preds.dtype == target.dtype == torch.int64
+        assert preds.shape == target.shape and preds.ndim == 3
+        assert preds.max() < 6
+        self.right += ((preds == target) & (target != 255)).sum()
+        self.labelled += (target != 255).sum()
+
+    def compute(self):
+        return self.weight * self.right / self.labelled
+
+
+class Predicted(Metric):
+    """How many images show each class in their prediction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("images", torch.zeros(6), dist_reduce_fx="sum")
+
+    def update(self, preds, target):
+        self.images += torch.stack([(preds == index).any(2).any(1).sum() for index in range(6)])
+
+    def compute(self):
+        return self.images
+'''
+
+
+def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "run.yaml").write_text(
+        "data:\n"
+        "  class_path: seglit.data.FolderDataModule\n"
+        f"  init_args: {{root: shapes, class_names: [{', '.join(CLASS_NAMES)}], batch_size: 3, num_workers: 0}}\n"
+        "model:\n"
+        "  network: {class_path: seglit.networks.UNet, init_args: {channels: [4, 8]}}\n"
+        "  metrics:\n"
+        "    - mine.Hits\n"
+        "    - mine.Predicted\n"
+        "    - {class_path: mine.Hits, init_args: {weight: 2.0}}\n"
+        "trainer: {max_epochs: 2}\n"
+        "checkpoint: {monitor: val/Hits_2}\n"
+    )
+    write_folder(tmp_path / "shapes", 6, 3, 4, (32, 32))
+    for path in (tmp_path / "shapes/masks/test").iterdir():  # void, and an image of another size
+        mask = np.array(Image.open(path))
+        mask[:4] = 255
+        Image.fromarray(mask).save(path)
+    settings = ["-c", "run.yaml", "--data.ignore_values=[255]", *QUIET]
+    outcome = run("fit", *settings)
+    assert outcome.code == 0, outcome.err
+
+    content = json.loads((outcome.folder / "scores_test.json").read_text())
+    accuracy = content["scores"]["pixel_accuracy"]
+    assert content["metrics"]["Hits"] == pytest.approx(accuracy, abs=1e-6)
+    assert content["metrics"]["Hits_2"] == pytest.approx(2 * accuracy, abs=1e-6)
+    assert content["metrics"]["Predicted"].keys() == set(CLASS_NAMES)
+    assert 4 <= sum(content["metrics"]["Predicted"].values()) <= 24
+
+    with (outcome.folder / "metrics.csv").open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["val/Hits"]]
+    assert [float(row["val/Hits"]) for row in rows] == pytest.approx([float(row["val/pixel_accuracy"]) for row in rows])
+    assert all(row["val/Predicted/star"] for row in rows)
+    best = torch.load(outcome.folder / "checkpoints/best.ckpt", weights_only=True)
+    (state,) = (state for name, state in best["callbacks"].items() if name.startswith("BestCheckpoint"))
+    assert state["monitor"] == "val/Hits_2"
+
+    assert "Predict" in outcome.out  # a column, wrapped where the terminal is narrow
+    assert f"Hits_2                  {2 * accuracy:.3f}" in outcome.out
+    assert run("report", outcome.folder).code == 0
+    page = (outcome.folder / "report.html").read_text()
+    assert f"<b>Hits_2</b><big>{2 * accuracy:.3f}</big>" in page
+    assert ">Predicted</button>" in page
+
+    again = run("fit", *settings, "--trainer.max_epochs=1")
+    told = json.loads(run("compare", outcome.folder, again.folder, "--json").out)
+    assert told["metrics"]["Hits"][0] == pytest.approx(accuracy, abs=1e-6)
+    assert len(told["metrics"]) == 2 + len(CLASS_NAMES)
+    compared = run("compare", outcome.folder, again.folder, "--output=page.html")
+    assert "Predicted/star" in compared.out
+    assert "<td>Predicted/star</td>" in (tmp_path / "page.html").read_text()
+
+
+class Images(Metric):
+    """How many images there are: wrong by those that only even out the ranks, if it were given them."""
+
+    count: Tensor
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.shape = shape
+        self.add_state("count", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        self.count += len(preds)
+
+    def compute(self) -> Tensor:
+        return self.count.expand(self.shape) if self.shape else self.count
+
+
+def count_on_a_rank(rank: int, root: str, results: "SimpleQueue[dict[str, object]]") -> None:
+    from types import SimpleNamespace
+    from typing import Any, cast
+
+    from pytorch_lightning.strategies import SingleDeviceStrategy
+
+    torch.distributed.init_process_group("gloo", init_method=f"file://{root}/group", rank=rank, world_size=2)
+    data = FolderDataModule(f"{root}/shapes", CLASS_NAMES, batch_size=2, num_workers=0)
+    cast(Any, data).trainer = SimpleNamespace(
+        world_size=2, global_rank=rank, num_devices=1, strategy=SingleDeviceStrategy("cpu")
+    )
+    metrics = OwnMetrics([Images()], len(CLASS_NAMES))
+    for batches in data.val_dataloader():
+        for batch in cast(Any, batches):
+            mask = batch["mask"].long()
+            metrics.update(mask % 6, mask, batch["name"])
+    results.put(dict(metrics.compute()))
+
+
+def test_two_ranks_count_as_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "shapes", 1, 5, 1, (16, 16))  # 5 images on 2 ranks: one is there twice, as void
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    ranks = [context.Process(target=count_on_a_rank, args=(rank, str(tmp_path), results)) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    assert [results.get(), results.get()] == [{"Images": 5.0}, {"Images": 5.0}]
+
+
+def test_what_is_no_score_is_refused() -> None:
+    metrics = OwnMetrics([Images((2, 3))], 6)
+    metrics.update(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), ["a"])
+    with pytest.raises(InputError, match=r"model.metrics: Images.compute gives a tensor of shape \(2, 3\); it is one"):
+        metrics.compute()
+
+
+def test_names_are_told_apart() -> None:
+    metrics = OwnMetrics([Images(), Images((6,)), Images()], 6)
+    metrics.update(torch.zeros(2, 4, 4), torch.zeros(2, 4, 4), ["a", "b"])
+    values = metrics.compute()
+    assert values == {"Images": 2.0, "Images_2": [2.0] * 6, "Images_3": 2.0}
+    assert by_name(values, "abcdef")["Images_2/c"] == 2.0
+    metrics.reset()
+    metrics.update(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), ["a"])
+    assert metrics.compute()["Images"] == 1.0
