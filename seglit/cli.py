@@ -132,7 +132,7 @@ class SegmentationCLI(LightningCLI):
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
         for logger in _configured_loggers(config):
-            if "save_dir" in logger.init_args:
+            if "save_dir" in logger.get("init_args", {}):
                 logger.init_args.save_dir = str(self.run_folder / (logger.init_args.save_dir or "."))
 
     def instantiate_classes(self) -> None:

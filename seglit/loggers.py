@@ -1,5 +1,6 @@
 """Lightning's dashboards, made to start anywhere: with no account, no network and nobody to answer a question."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,26 @@ class TensorBoardLogger(loggers.TensorBoardLogger):
     def __init__(self, save_dir: str = ".", **kwargs: Any) -> None:
         _require("tensorboard")
         super().__init__(save_dir=save_dir, **kwargs)
+
+
+class MLFlowLogger(loggers.MLFlowLogger):
+    """MLflow; without a tracking server the run is kept in a folder, which `mlflow ui` shows.
+
+    Args:
+        save_dir: That folder.
+        tracking_uri: Address of a tracking server; None takes `MLFLOW_TRACKING_URI`, else the folder.
+        kwargs: Lightning's arguments (experiment_name, run_name, tags, ...).
+
+    Raises:
+        InputError: mlflow is not installed.
+    """
+
+    def __init__(self, save_dir: str = "mlruns", tracking_uri: str | None = None, **kwargs: Any) -> None:
+        _require("mlflow")
+        tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if tracking_uri is None:
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 would rather have a database
+        super().__init__(save_dir=save_dir, tracking_uri=tracking_uri, **kwargs)
 
 
 def _require(package: str) -> None:

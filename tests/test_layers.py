@@ -123,4 +123,4 @@ def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
     for loaded in (losses, metrics, networks, predict):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING.split()}
     assert not losses & {"torchvision", "segmentation_models_pytorch"}
-    assert not callbacks & {"wandb", "tensorboard", "datasets", "pycocotools"}
+    assert not callbacks & {"wandb", "tensorboard", "mlflow", "datasets", "pycocotools"}

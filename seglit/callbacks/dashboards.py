@@ -2,17 +2,25 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import yaml
 from PIL import Image
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from seglit.drawing.predictions import Prediction, as_rgb, shrink
 from seglit.labels import IGNORE_INDEX, Labels
 
 _MAX_WIDTH = 512  # pixels: W&B writes every mask as a PNG, which takes seconds at full size
+
+
+@runtime_checkable
+class ImageLogger(Protocol):
+    """A logger that shows pictures by W&B's method, as one of your own may."""
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None) -> None:
+        """Shows pictures under a name, at an optimizer step."""
 
 
 def log_config(logger: Logger, config: str) -> None:
@@ -21,26 +29,30 @@ def log_config(logger: Logger, config: str) -> None:
         logger.log_hyperparams(yaml.safe_load(config))
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text("config", textwrap.indent(config, "    "))  # indented: code in Markdown
+    elif isinstance(logger, MLFlowLogger):
+        logger.experiment.log_text(logger.run_id, config, "config.yaml")
+
+
+def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
+    """Shows a picture in W&B, TensorBoard, MLflow or any `ImageLogger`; other loggers are left alone."""
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image(name, np.asarray(picture), step, dataformats="HWC")
+    elif isinstance(logger, MLFlowLogger):
+        logger.experiment.log_image(logger.run_id, picture, key=name, step=step)
+    elif isinstance(logger, ImageLogger):
+        logger.log_image(name, [picture], step)
 
 
 def log_predictions(
     logger: Logger, split: str, predictions: Sequence[Prediction], grid: Image.Image, labels: Labels, step: int
 ) -> None:
-    """Shows predictions in a dashboard: W&B gets masks to switch on and off, TensorBoard the grid."""
+    """Shows predictions: W&B gets masks to switch on and off, every other logger the grid."""
     if isinstance(logger, WandbLogger):
         images, masks = zip(*(_overlay(prediction, labels) for prediction in predictions), strict=True)
         captions = [prediction.name for prediction in predictions]
         logger.log_image(f"{split}/predictions", list(images), step, caption=captions, masks=list(masks))
     else:
         log_picture(logger, f"{split}/predictions", grid, step)
-
-
-def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
-    """Shows a picture in a dashboard; other loggers are left alone."""
-    if isinstance(logger, WandbLogger):
-        logger.log_image(name, [picture], step)
-    elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, np.asarray(picture), step, dataformats="HWC")
 
 
 def _overlay(prediction: Prediction, labels: Labels) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:

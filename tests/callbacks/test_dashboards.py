@@ -14,9 +14,8 @@ import yaml
 from PIL import Image
 
 from seglit.__main__ import main
-from seglit.drawing.confusion import draw_confusion
 from seglit.errors import InputError
-from seglit.loggers import TensorBoardLogger, WandbLogger
+from seglit.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
 torch.set_num_threads(2)
 
@@ -128,6 +127,51 @@ def test_fit_with_wandb_runs_offline_and_logs_all_there_is(
     }
 
 
+OWN_LOGGERS = """
+from pytorch_lightning.loggers.logger import DummyLogger
+
+SEEN = []
+
+
+class Shows(DummyLogger):
+    def log_image(self, key, images, step=None):
+        SEEN.append((key, [image.size for image in images], step))
+
+
+class Silent(DummyLogger):
+    def __getattr__(self, name):
+        raise AttributeError(name)  # nothing but what a logger must have
+"""
+
+
+def test_mlflow_and_a_logger_of_ones_own_get_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGLIT_RUN_FOLDER", "")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_loggers.py").write_text(OWN_LOGGERS)
+    own = ["--trainer.logger+=own_loggers.Shows", "--trainer.logger+=own_loggers.Silent"]
+    assert main(["fit", *TINY, f"--config={CONFIGS / 'logger/mlflow.yaml'}", *own]) == 0
+
+    seen = sys.modules["own_loggers"].SEEN
+    assert [key for key, _, _ in seen] == ["val/predictions", "val/confusion", "test/predictions", "test/confusion"]
+    assert all(len(sizes) == 1 and step == 1 for _, sizes, step in seen)
+
+    (folder,) = (tmp_path / "runs").glob("*/*")
+    (run,) = (path.parent for path in folder.glob("mlruns/*/*/artifacts"))
+    assert {path.name.partition("+")[0] for path in (run / "artifacts/images").glob("*.png")} == {
+        "val~predictions",
+        "val~confusion",
+        "test~predictions",
+        "test~confusion",
+    }
+    config = yaml.safe_load((run / "artifacts/config.yaml").read_text())
+    assert config["model"]["network"]["init_args"]["channels"] == [4, 8]
+    assert (run / "metrics/val/iou/star").is_file()
+    assert 0 <= float((run / "metrics/test/miou").read_text().split()[1]) <= 1
+
+
 def offline_reason(capsys: pytest.CaptureFixture[str]) -> str:
     """What a new logger says; the empty string if it says nothing."""
     import wandb
@@ -163,9 +207,11 @@ def test_a_key_in_netrc_is_an_account(
     assert offline_reason(capsys) == ""
 
 
-@pytest.mark.parametrize(("logger", "package"), [(WandbLogger, "wandb"), (TensorBoardLogger, "tensorboard")])
+@pytest.mark.parametrize(
+    ("logger", "package"), [(WandbLogger, "wandb"), (TensorBoardLogger, "tensorboard"), (MLFlowLogger, "mlflow")]
+)
 def test_a_missing_package_is_one_line(
-    logger: type[WandbLogger | TensorBoardLogger], package: str, monkeypatch: pytest.MonkeyPatch
+    logger: type[WandbLogger | TensorBoardLogger | MLFlowLogger], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf'^{package} is not installed: pip install "seglit\[{package}\]"$'):
@@ -197,14 +243,3 @@ def test_sweep_names_options_that_the_command_line_has(
         assert entry == value, name
     assert config["test_after_fit"] is False
     assert [logger["class_path"] for logger in config["trainer"]["logger"]] == ["seglit.loggers.WandbLogger"]
-
-
-@pytest.mark.parametrize("count", [1, 2, 30])
-def test_confusion_picture_shows_right_and_wrong(count: int) -> None:
-    confusion = np.diag(np.full(count, 10))
-    names = [f"class {index}" for index in range(count)]
-    right, wrong = (np.asarray(draw_confusion(m, names), int) for m in (confusion, np.roll(confusion, 1, axis=1)))
-    blue, red = ((picture[..., 2] - picture[..., 0]) > 60 for picture in (right, right[..., ::-1]))
-    assert blue.any()
-    assert not red.any()
-    assert (wrong[..., 0] - wrong[..., 2] > 60).any() == (count > 1)
