@@ -35,7 +35,7 @@ ROOMS = {
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.names errors images labels normalization",
     ),
-    "drawing": ("jinja2 matplotlib numpy PIL", "labels metrics"),
+    "drawing": ("jinja2 matplotlib numpy PIL rich", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
     "runs": (f"msgspec numpy torch yaml {LIGHTNING}", "config data.base errors images labels normalization"),
     "predict": (
@@ -53,7 +53,7 @@ ROOMS = {
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors labels predict runs"),
     "compare": (
-        "numpy PIL rich",
+        "msgspec numpy PIL rich",
         "data.base drawing errors evaluation labels metrics predict runs",
     ),
     "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim runs"),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seglit.drawing import numbers
 from seglit.errors import InputError, did_you_mean
 from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
@@ -56,12 +57,12 @@ class ScoreTable(pl.Callback):
         scores: Scores = pl_module.scores[split]
         labels: Labels = pl_module.labels
         count = int(scores.confusion.sum())
-        summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {_number(scores.pixel_accuracy)}"
+        summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {numbers.score(scores.pixel_accuracy)}"
         console = Console()
         own: dict[str, MetricValue] = pl_module.own_metrics[split]
         console.print(summary, score_table(scores, labels, own), sep="\n", highlight=False)
         lines = further_scores(scores) if isinstance(scores, TestScores) else []
-        lines += [f"{name:<22}  {_number(value)}" for name, value in own.items() if isinstance(value, float)]
+        lines += [f"{name:<22}  {numbers.score(value)}" for name, value in own.items() if isinstance(value, float)]
         if self.protocol:
             lines += protocol_lines(scores, labels, self._set_aside(labels))
         for line in lines:
@@ -87,22 +88,22 @@ def score_table(scores: Scores, labels: Labels, own: Mapping[str, MetricValue]) 
     columns = {name: np.array(values) for name, values in own.items() if isinstance(values, list)}
     table = Table(show_footer=True)
     table.add_column("class", "mean")
-    table.add_column("IoU", _number(scores.miou), justify="right")
+    table.add_column("IoU", numbers.score(scores.miou), justify="right")
     if isinstance(scores, TestScores):
-        table.add_column(f"{100 * LEVEL:g} %", _interval(*scores.intervals.miou), justify="right")
-    table.add_column("Dice", _number(scores.mdice), justify="right")
-    table.add_column("precision", _number(scores.mean_precision), justify="right")
-    table.add_column("recall", _number(scores.mean_accuracy), justify="right")
+        table.add_column(f"{100 * LEVEL:g} %", numbers.interval(*scores.intervals.miou), justify="right")
+    table.add_column("Dice", numbers.score(scores.mdice), justify="right")
+    table.add_column("precision", numbers.score(scores.mean_precision), justify="right")
+    table.add_column("recall", numbers.score(scores.mean_accuracy), justify="right")
     for name, values in columns.items():
-        table.add_column(name, _number(mean_defined(values)), justify="right", overflow="fold")
+        table.add_column(name, numbers.score(mean_defined(values)), justify="right", overflow="fold")
     table.add_column("pixels", justify="right")
     for place, name in enumerate(labels.class_names):
         shown = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
-        numbers = [_number(each[place]) for each in shown]
+        cells = [numbers.score(each[place]) for each in shown]
         if isinstance(scores, TestScores):
-            numbers.insert(1, _interval(*scores.intervals.iou[:, place]))
+            cells.insert(1, numbers.interval(*scores.intervals.iou[:, place]))
         share = scores.pixel_share[place]
-        table.add_row(escape(name), *numbers, "n/a" if np.isnan(share) else f"{share:.1%}")
+        table.add_row(escape(name), *cells, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 
@@ -120,7 +121,7 @@ def further_scores(scores: TestScores) -> list[str]:
         ("calibration error", scores.calibration.error, f"ECE, {BINS} bins"),
     ]
     images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} resamples of the {len(scores.names):,} images"
-    return [images, *(f"{name:<22}  {_number(value)}  {meaning}" for name, value, meaning in rows)]
+    return [images, *(f"{name:<22}  {numbers.score(value)}  {meaning}" for name, value, meaning in rows)]
 
 
 def protocol_lines(scores: Scores, labels: Labels, set_aside: Sequence[int]) -> list[str]:
@@ -128,12 +129,4 @@ def protocol_lines(scores: Scores, labels: Labels, set_aside: Sequence[int]) -> 
     names = ", ".join(labels.class_names[place] for place in set_aside)
     head = f"mIoU as others define it{f', {names} set aside' if names else ''}; void counts in none"
     protocols = miou_protocols(scores.confusion, set_aside)
-    return [head, *(f"{each.name:<14}  {_number(each.miou)}  {each.meaning}" for each in protocols)]
-
-
-def _number(score: float) -> str:
-    return "n/a" if np.isnan(score) else f"{score:.3f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return "n/a" if np.isnan(low) else f"{low:.3f}–{high:.3f}"
+    return [head, *(f"{each.name:<14}  {numbers.score(each.miou)}  {each.meaning}" for each in protocols)]

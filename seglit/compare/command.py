@@ -1,8 +1,8 @@
 """`seglit compare`: what changed between runs, and whether it is more than chance."""
 
-from json import dumps
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from seglit.compare.runs import compare_runs
@@ -30,7 +30,7 @@ def compare(runs: list[str], output: str | None = None, json: bool = False) -> i
     comparison = compare_runs([read_run(Path(run).expanduser()) for run in runs])
     console = Console(stderr=json)
     if json:
-        print(dumps(as_plain(comparison), indent=1))
+        print(msgspec.json.format(msgspec.json.encode(as_plain(comparison)), indent=1).decode())  # nan is null
     else:
         print_comparison(console, comparison)
     if output is not None:

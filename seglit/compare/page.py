@@ -7,6 +7,7 @@ import numpy as np
 from seglit.compare import words
 from seglit.compare.pictures import GAINED, LOST, Changes, draw_changes
 from seglit.compare.runs import Comparison
+from seglit.drawing import numbers
 from seglit.drawing.page import render
 from seglit.errors import InputError
 
@@ -24,6 +25,7 @@ def write_page(path: Path, comparison: Comparison) -> str | None:
         "compare/page.html",
         comparison=comparison,
         words=words,
+        numbers=numbers,
         changes=changes,
         missing=missing,
         gained=GAINED,

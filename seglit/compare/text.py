@@ -15,15 +15,12 @@ from seglit.compare.words import (
     MARKS,
     MARKS_MEAN,
     OWN_METRICS,
-    change,
-    change_ends,
-    ends,
     images_text,
     notes,
-    score,
     setting,
     verdict,
 )
+from seglit.drawing.numbers import change, change_interval, interval, score
 
 _MOST_ROWS = 40
 _MOST_IMAGES = 5
@@ -51,7 +48,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 
 def as_plain(comparison: Comparison) -> dict[str, Any]:
-    """Everything as plain data, for --json; n/a is None."""
+    """Everything as plain data, for --json."""
     return {
         "images_compared": len(comparison.names),
         "notes": notes(comparison),
@@ -60,8 +57,8 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
                 "letter": side.letter,
                 "folder": str(side.run.folder),
                 "environment": side.run.environment,
-                "miou": _plain(side.miou),
-                "miou_interval": [*map(_plain, side.intervals.miou)],
+                "miou": side.miou,
+                "miou_interval": list(map(float, side.intervals.miou)),
                 "difference": _plain_difference(difference.miou, difference.intervals.miou, difference.sign)
                 if difference
                 else None,
@@ -88,7 +85,7 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
 
 def _plain_class(comparison: Comparison, place: int) -> dict[str, Any]:
     return {
-        "iou": [_plain(side.iou[place]) for side in comparison.sides],
+        "iou": [float(side.iou[place]) for side in comparison.sides],
         "differences": [
             _plain_difference(each.iou[place], each.intervals.iou[:, place], each.signs[place])
             for each in comparison.differences
@@ -97,11 +94,7 @@ def _plain_class(comparison: Comparison, place: int) -> dict[str, Any]:
 
 
 def _plain_difference(value: float, interval: Sequence[float] | Any, sign: int) -> dict[str, Any]:
-    return {"value": _plain(value), "interval": [*map(_plain, interval)], "verdict": verdict(sign)}
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+    return {"value": float(value), "interval": list(map(float, interval)), "verdict": verdict(sign)}
 
 
 def _print(console: Console, table: Table) -> None:
@@ -113,7 +106,7 @@ def _runs_table(comparison: Comparison) -> Table:
     table = Table("run", "mIoU", INTERVAL, "difference to A", INTERVAL, "")
     _to_the_right(table, 1, 5)
     for side, difference in zip(comparison.sides, [None, *comparison.differences], strict=True):
-        row = [side.letter, score(side.miou), ends(*side.intervals.miou)]
+        row = [side.letter, score(side.miou), interval(*side.intervals.miou)]
         table.add_row(*row, *(_change_cells(difference, None) if difference else ()))
     return table
 
@@ -138,12 +131,12 @@ def _class_table(comparison: Comparison) -> Table:
 def _change_cells(difference: Difference, place: int | None) -> list[str]:
     """Difference, interval and verdict, of mIoU or of a class, in colour where it is one."""
     if place is None:
-        value, interval, sign = difference.miou, difference.intervals.miou, difference.sign
+        value, ends, sign = difference.miou, difference.intervals.miou, difference.sign
     else:
         low, high = difference.intervals.iou[:, place]
-        value, interval, sign = difference.iou[place], (low, high), difference.signs[place]
+        value, ends, sign = difference.iou[place], (low, high), difference.signs[place]
     says = verdict(sign) if sign or place is None else ""
-    cells = [change(value), change_ends(*interval), says]
+    cells = [change(value), change_interval(*ends), says]
     return [f"[{_STYLES[sign]}]{cell}[/]" if sign else cell for cell in cells]
 
 

@@ -1,6 +1,5 @@
 """What the numbers of a comparison are of, and how they are written."""
 
-import math
 from json import dumps
 from typing import Any
 
@@ -51,26 +50,6 @@ def images_text(comparison: Comparison) -> str:
     if not comparison.is_pair:
         return f"{len(changes) - equal:,} of {len(changes):,} images differ between the runs"
     return f"{np.sum(changes > 0):,} images higher in B, {np.sum(changes < 0):,} lower, {equal:,} the same"
-
-
-def score(value: float) -> str:
-    """A score, as it is shown."""
-    return "n/a" if math.isnan(value) else f"{value:.3f}"
-
-
-def change(value: float) -> str:
-    """A difference, as it is shown."""
-    return "n/a" if math.isnan(value) else f"{value:+.3f}"
-
-
-def ends(low: float, high: float) -> str:
-    """An interval of a score, as it is shown."""
-    return "n/a" if math.isnan(low) else f"{low:.3f}–{high:.3f}"
-
-
-def change_ends(low: float, high: float) -> str:
-    """An interval of a difference, as it is shown."""
-    return "n/a" if math.isnan(low) else f"{low:+.3f} to {high:+.3f}"
 
 
 def verdict(sign: int) -> str:

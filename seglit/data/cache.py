@@ -24,6 +24,7 @@ from torch.utils.data import get_worker_info
 from seglit import labels
 from seglit.errors import InputError
 from seglit.images import formats, picture
+from seglit.images.replacing import replacing
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
@@ -127,7 +128,6 @@ class Cache:
         """Writes an entry if there is room; else says so and writes no more."""
         parts = _pack(key, image, mask)
         size = sum(part.nbytes for part in parts)
-        unfinished = Path(self.folder, "seglit.unfinished")
         try:
             with self._lock():  # one process writes at a time, so that the bound holds
                 if self._load(key) is not None:  # another process was faster
@@ -139,13 +139,11 @@ class Cache:
                     )
                     return
                 self._write_total(total + size)
-                with unfinished.open("wb") as file:
-                    file.writelines(parts)
-                _mark_as_used(unfinished)
-                unfinished.replace(self._entry(key))
-        except (OSError, NotImplementedError) as error:
-            with suppress(OSError):
-                unfinished.unlink()
+                with replacing(self._entry(key)) as unfinished:
+                    with unfinished.open("wb") as file:
+                        file.writelines(parts)
+                    _mark_as_used(unfinished)
+        except (InputError, OSError, NotImplementedError) as error:
             self._close(f"cannot be written ({_reason(error)})")
 
     def _close(self, reason: str) -> None:
@@ -166,7 +164,9 @@ class Cache:
         """Removes what was used longest ago if `size` bytes do not fit; returns how many bytes there are then."""
         found = []
         for path in Path(self.folder).iterdir():
-            if _ENTRY.fullmatch(path.name):
+            if path.suffix == ".part":  # nobody else writes: it is of a process that was killed
+                path.unlink(missing_ok=True)
+            elif _ENTRY.fullmatch(path.name):
                 status = path.stat()
                 found.append((status.st_mtime, status.st_size, path))
         total = sum(each[1] for each in found)
@@ -256,4 +256,5 @@ def _mark_as_used(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+    cause = error.__cause__ if isinstance(error, InputError) else error
+    return (cause.strerror if isinstance(cause, OSError) else None) or " ".join(str(cause).split())

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from seglit.class_weights import count_classes
 from seglit.data.cache import Source, content_key, reading_code
 from seglit.errors import InputError, did_you_mean
+from seglit.images.replacing import replacing
 
 _CHUNK = 16  # images that a worker counts at a time
 
@@ -80,13 +81,10 @@ def _place(pairs: _Pairs, num_classes: int) -> Path | None:
 
 def _keep(path: Path, table: Table) -> None:
     """Puts the whole file in place, or says why not: counting anew is all that it costs."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.save(file, table)
-        part.replace(path)
-    except OSError as error:
+    except InputError as error:
         rank_zero_info(f"the counts of the classes are not kept: {error}")
 
 

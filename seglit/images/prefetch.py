@@ -1,35 +1,35 @@
-"""Work done ahead in threads, so that reading, computing and writing overlap."""
+"""Work done ahead of its use, so that reading, computing and writing overlap."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
 
 T = TypeVar("T")
 S = TypeVar("S")
 
 
-def map_ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iterator[T]:
-    """The function's values in order, of which up to `workers` are made while one is used."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
+def prefetch(function: Callable[[S], T], items: Iterable[S], pool: Executor, ahead: int) -> Iterator[T]:
+    """The function's values in the order of the items, of which up to `ahead` are computed while one is used."""
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:  # where the user stops early or an item fails, the others are not begun
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # where the user stops early or an item fails, the others are not begun
+        for future in waiting:
+            future.cancel()
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
     """The same items; the next one is made in another thread while one is used."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
-        waiting: Future[T | object] = pool.submit(next, items, end)
-        while (item := waiting.result()) is not end:
-            waiting = pool.submit(next, items, end)
+        for item in prefetch(lambda _: next(items, end), count(), pool, 1):
+            if item is end:
+                return
             yield item  # type: ignore[misc]  # it is no end

@@ -16,8 +16,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: The place cannot be written to.
     """
-    # not the name itself, which may be as long as names can be
-    part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.part")
+    # not the name itself, which may be as long as names can be; and a file for each process that writes the same
+    part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

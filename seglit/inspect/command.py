@@ -4,8 +4,8 @@ from json import dumps
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from seglit.drawing.progress_bar import progress_bar
 from seglit.errors import InputError
 from seglit.inspect.advice import advise
 from seglit.inspect.coding import find_coding
@@ -54,7 +54,7 @@ def inspect(
         raise InputError(f"{root}: no image has a mask ({layout.description})")
     console = Console(stderr=json, soft_wrap=True)
     survey = Survey(layout.pairs)
-    with _progress() as progress:
+    with progress_bar("pairs") as progress:
         task = progress.add_task("reading", total=len(layout.pairs))
         for index, facts in enumerate(read_all(layout.pairs, workers)):
             survey.add(index, facts)
@@ -85,20 +85,6 @@ def inspect(
         page = write_page(Path(report), folder, layout, survey, coding, advice, findings)
         console.print(f"report: {page}", highlight=False, markup=False)
     return int(any(finding.spoils for finding in findings))
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,  # it would leave an empty line
-    )
 
 
 def _first_reason(survey: Survey) -> str:

@@ -2,9 +2,9 @@
 
 import os
 from array import array
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
+from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import ImageFacts, MaskFacts, PairFacts, read_facts
 from seglit.labels import Color, Stored
 
@@ -204,14 +205,9 @@ def read_all(pairs: list[Pair], workers: int | None = None) -> Iterator[PairFact
     workers = workers or os.cpu_count() or 1
     chunks = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
     with ProcessPoolExecutor(workers) as pool:
-        under_way: deque[Future[list[PairFacts]]] = deque()
         try:
-            for chunk in chunks:
-                under_way.append(pool.submit(_read_chunk, chunk))
-                if len(under_way) > 4 * workers:
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
+            for facts in prefetch(_read_chunk, chunks, pool, 4 * workers):
+                yield from facts
         except BrokenProcessPool as error:
             raise InputError("a reading process died, probably for lack of memory; try --workers 1") from error
 

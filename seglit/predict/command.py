@@ -13,13 +13,11 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
+from seglit.drawing.progress_bar import progress_bar
 from seglit.errors import InputError, one_line, printable
 from seglit.images.picture import Picture, read_image
-from seglit.images.prefetch import ahead, map_ahead
+from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import count_frames, read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
@@ -78,9 +76,8 @@ def predict(
     changed = checkpoint.stat().st_mtime
     claim(Path(output), {"checkpoint": str(checkpoint), "changed": changed, "masks": masks, **asdict(settings)})
     waiting = [job for job in jobs if not job.is_done]
-    console = Console(stderr=True, soft_wrap=True)
     start = time.monotonic()
-    with _progress(console) as progress:
+    with progress_bar("images") as progress:
         task = progress.add_task("predicting", total=len(waiting))
         work.do(waiting, partial(progress.advance, task))
     seconds = time.monotonic() - start
@@ -135,21 +132,22 @@ class _Work:
 
     def _images(self, jobs: list[Job], advance: Callable[[float], None]) -> Iterator[Array]:
         """Every image that fits in memory, and frame; the others are left in `large`."""
-        for job, read in zip(jobs, map_ahead(self._read, jobs, self.threads), strict=True):
-            if isinstance(read, InputError):
-                self.failed.append(read)
-                advance(1)
-            elif read == "by windows":
-                self.large.append(job)
-            elif read == "video":
-                share = 1 / count_frames(job.path)
-                for frame, image in ahead(self._frames(job)):
-                    self.under_way.append((frame, image, [], share))
+        with ThreadPoolExecutor(self.threads) as pool:
+            for job, read in zip(jobs, prefetch(self._read, jobs, pool, self.threads), strict=True):
+                if isinstance(read, InputError):
+                    self.failed.append(read)
+                    advance(1)
+                elif read == "by windows":
+                    self.large.append(job)
+                elif read == "video":
+                    share = 1 / count_frames(job.path)
+                    for frame, image in one_ahead(self._frames(job)):
+                        self.under_way.append((frame, image, [], share))
+                        yield image
+                else:
+                    image, tags = read
+                    self.under_way.append((job, image, tags, 1))
                     yield image
-            else:
-                image, tags = read
-                self.under_way.append((job, image, tags, 1))
-                yield image
 
     def _read(self, job: Job) -> Read:
         if job.is_video:
@@ -200,29 +198,16 @@ class _Work:
         try:
             with LargeTiff(job.path, self.predictor.in_channels) as file:
                 grid = self.predictor.grid(*file.size)
-                bands = ahead(self._checked(job, file.read_rows(row.seen)) for row in grid.rows)
+                bands = one_ahead(self._checked(job, file.read_rows(row.seen)) for row in grid.rows)
                 tiles = (
                     Tile(grid, row, column, band[:, column.seen])
                     for row, band in zip(grid.rows, bands, strict=True)
                     for column in grid.columns
                 )
-                blocks = ahead(told(self.predictor.blocks(tiles, job.probabilities is not None), 1 / len(grid)))
+                blocks = one_ahead(told(self.predictor.blocks(tiles, job.probabilities is not None), 1 / len(grid)))
                 write_blocks(job, file.size, blocks, self.encode, self.predictor.labels.num_classes, file.tags)
             self.predicted += 1
         except InputError as error:
             self.failed.append(error)
         if job.overlay is not None:
             self.without_overlay.append(job)
-
-
-class _Speed(ProgressColumn):
-    """Images a second."""
-
-    def render(self, task: Task) -> Text:
-        """The mean of the last seconds."""
-        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

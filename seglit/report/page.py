@@ -6,6 +6,7 @@ from typing import NamedTuple
 import yaml
 
 from seglit.drawing.charts import Curve, draw_bars, draw_curves, draw_reliability
+from seglit.drawing.confusion import confusion_cells
 from seglit.drawing.page import render
 from seglit.errors import InputError
 from seglit.labels import Labels
@@ -31,16 +32,6 @@ class Card(NamedTuple):
     title: str
     value: Score
     meaning: str
-
-
-class Cell(NamedTuple):
-    """A cell of the confusion matrix: pixels, their share of the row, and how dark it is, 0..1."""
-
-    prediction: str
-    pixels: int
-    share: float
-    strength: float
-    is_right: bool
 
 
 def write_page(run: TestedRun, path: Path) -> list[str]:
@@ -78,7 +69,7 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
         size_names=sizes,
         distances=_by_distance(saved.distances, distances),
         distance_names=distances,
-        matrix=_matrix(run),
+        matrix=zip(run.class_names, confusion_cells(run.confusion, run.class_names), strict=True),
         cost=saved.cost,
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )
@@ -128,19 +119,6 @@ def _curves(run: TestedRun) -> list[str]:
         best = max(found["mIoU"], key=lambda point: point[1])
         charts.append(draw_curves("Validation", found, best))
     return charts
-
-
-def _matrix(run: TestedRun) -> list[tuple[str, list[Cell]]]:
-    """The confusion matrix, a row for each class of the target."""
-    names, rows = run.class_names, []
-    for index, (name, counts) in enumerate(zip(names, run.confusion.tolist(), strict=True)):
-        total = sum(counts) or 1
-        cells = [
-            Cell(names[place], pixels, pixels / total, (pixels / total) ** 0.5, place == index)
-            for place, pixels in enumerate(counts)
-        ]
-        rows.append((name, cells))
-    return rows
 
 
 def _by_size(levels: list[Level], names: list[str]) -> str:

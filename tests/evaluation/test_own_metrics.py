@@ -61,7 +61,7 @@ class Predicted(Metric):
 
 def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "hits.py").write_text(MINE)
     (tmp_path / "run.yaml").write_text(
         "data:\n"
         "  class_path: seglit.data.FolderDataModule\n"
@@ -69,9 +69,9 @@ def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkey
         "model:\n"
         "  network: {class_path: seglit.networks.UNet, init_args: {channels: [4, 8]}}\n"
         "  metrics:\n"
-        "    - mine.Hits\n"
-        "    - mine.Predicted\n"
-        "    - {class_path: mine.Hits, init_args: {weight: 2.0}}\n"
+        "    - hits.Hits\n"
+        "    - hits.Predicted\n"
+        "    - {class_path: hits.Hits, init_args: {weight: 2.0}}\n"
         "trainer: {max_epochs: 2}\n"
         "checkpoint: {monitor: val/Hits_2}\n"
     )
