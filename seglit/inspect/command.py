@@ -5,15 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seglit.drawing.progress_bar import progress_bar
-from seglit.errors import InputError
-from seglit.inspect.advice import advise
-from seglit.inspect.coding import find_coding
 from seglit.inspect.configuration import write_configuration
-from seglit.inspect.duplicates import find_duplicates
-from seglit.inspect.findings import find_all
-from seglit.inspect.layout import find_layout
-from seglit.inspect.survey import Survey, read_all
+from seglit.inspect.inspection import inspect_folder
 from seglit.inspect.text import as_plain, print_summary
 
 
@@ -48,50 +41,20 @@ def inspect(
     Raises:
         InputError: It could not be read at all.
     """
-    folder = Path(root).expanduser().absolute()
-    layout = find_layout(folder, images, masks, pairs)
-    if not layout.pairs:
-        raise InputError(f"{root}: no image has a mask ({layout.description})")
+    names = [name.strip() for name in class_names.split(",")] if class_names else None
+    found = inspect_folder(Path(root).expanduser().absolute(), images, masks, pairs, names, workers)
     console = Console(stderr=json, soft_wrap=True)
-    survey = Survey(layout.pairs)
-    with progress_bar("pairs") as progress:
-        task = progress.add_task("reading", total=len(layout.pairs))
-        for index, facts in enumerate(read_all(layout.pairs, workers)):
-            survey.add(index, facts)
-            progress.advance(task)
-    if not survey.values:
-        raise InputError(f"{root}: no pair of the {len(layout.pairs)} could be read: {_first_reason(survey)}")
-    coding = find_coding(survey, [name.strip() for name in class_names.split(",")] if class_names else None)
-    if layout.public:
-        coding.questions = []  # its data module knows
-    advice = advise(survey, coding)
-    findings = find_all(folder, layout, survey, coding, find_duplicates(survey))
     if json:
-        print(dumps(as_plain(folder, layout, survey, coding, advice, findings), indent=1))
+        print(dumps(as_plain(found), indent=1))
     else:
-        print_summary(console, folder, layout, survey, coding, advice, findings)
+        print_summary(console, found)
     if write:
         path = Path(write)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write_configuration(folder, layout, survey, coding, advice), encoding="utf-8")
-        console.print(
-            f"written: {write}; train with `seglit fit --data {write} --model configs/model/unet.yaml`",
-            highlight=False,
-            markup=False,
-        )
+        path.write_text(write_configuration(found), encoding="utf-8")
+        console.print(f"written: {write}; train with `seglit fit --data {write}`", highlight=False, markup=False)
     if report:
         from seglit.inspect.page import write_page
 
-        page = write_page(Path(report), folder, layout, survey, coding, advice, findings)
-        console.print(f"report: {page}", highlight=False, markup=False)
-    return int(any(finding.spoils for finding in findings))
-
-
-def _first_reason(survey: Survey) -> str:
-    if survey.unreadable_images:
-        path, why = survey.unreadable_images[0]
-    elif survey.unreadable_masks:
-        path, why = survey.unreadable_masks[0][0].mask, survey.unreadable_masks[0][1]
-    else:
-        path, why = survey.mismatched[0][0].mask, survey.mismatched[0][1]
-    return f"{path.name}: {why}"
+        console.print(f"report: {write_page(Path(report), found)}", highlight=False, markup=False)
+    return int(not found.is_clean)

@@ -7,18 +7,18 @@ from typing import Any
 
 from seglit.class_weights import AUTO
 from seglit.errors import InputError, printable
-from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
-from seglit.inspect.layout import Layout
+from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 
 
-def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Coding, advice: Advice) -> str:
+def write_configuration(inspection: Inspection) -> str:
     """The text of a commented YAML file that `seglit fit --data` takes as it is.
 
     Raises:
         InputError: It would have to name a file whose name is no Unicode.
     """
+    layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     found = printable(layout.description)
     lines = [
         f"# {len(survey.pairs)} pairs of images and masks, as `seglit inspect` found them: {found}.",
@@ -31,7 +31,7 @@ def write_configuration(root: Path, layout: Layout, survey: Survey, coding: Codi
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
         lines += _entry(key, value, "shares, drawn from the names alone" if drawn else "")
     if not layout.public:
-        lines += [*_labels(coding), *_exclude(root, layout, survey), *_channels(survey)]
+        lines += [*_labels(coding), *_exclude(inspection), *_channels(survey)]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)
     lines += _entry("batch_size", advice.batch_size)
     if survey.channels == 3 and all(dtype == "uint8" for *_, dtype in survey.image_kinds):
@@ -87,8 +87,9 @@ def _stored(coding: Coding, name: str) -> str:
     return f"stored as {_flow(value)}"
 
 
-def _exclude(root: Path, layout: Layout, survey: Survey) -> list[str]:
+def _exclude(inspection: Inspection) -> list[str]:
     """What cannot be trained on, with the reason."""
+    layout, survey = inspection.layout, inspection.survey
     reasons = dict(survey.unreadable_images)
     reasons.update({pair.image: f"mask: {why}" for pair, why in survey.unreadable_masks})
     reasons.update({pair.image: why for pair, why in survey.mismatched})
@@ -97,7 +98,7 @@ def _exclude(root: Path, layout: Layout, survey: Survey) -> list[str]:
     reasons.update(dict.fromkeys(layout.found.twice, "in more than one split"))
     if not reasons:
         return []
-    named = ((path.relative_to(root).as_posix(), why) for path, why in sorted(reasons.items()))
+    named = ((path.relative_to(inspection.root).as_posix(), why) for path, why in sorted(reasons.items()))
     return ["  exclude:", *(f"    - {_flow(name)} # {printable(why)}" for name, why in named)]
 
 

@@ -16,7 +16,7 @@ _CROWD = 200  # a bucket that is larger is compared with its neighbours only
 
 
 @dataclass(frozen=True)
-class Twins:
+class Duplicate:
     """Two pairs of the same image."""
 
     one: Pair
@@ -29,30 +29,30 @@ class Twins:
         return self.one.split != self.other.split
 
 
-def find_duplicates(survey: Survey) -> list[Twins]:
+def find_duplicates(survey: Survey) -> list[Duplicate]:
     """Finds images that occur twice, each with the first that it repeats; exact ones first.
 
     Two hashes that differ in at most 4 of 128 bits have at least 4 of their 8 words of 16 bits in common, so only
     pictures that share a word are compared.
     """
-    twins: list[Twins] = []
+    duplicates: list[Duplicate] = []
     first: dict[int, int] = {}
     repeated: set[int] = set()
     for place, digest in enumerate(survey.digests):
         if digest in first:
-            twins.append(_twins(survey, first[digest], place, exact=True))
+            duplicates.append(_duplicate(survey, first[digest], place, exact=True))
             repeated.add(place)
         else:
             first[digest] = place
     for one, other in _near(survey, repeated):
         if other not in repeated:
-            twins.append(_twins(survey, one, other, exact=False))
+            duplicates.append(_duplicate(survey, one, other, exact=False))
             repeated.add(other)
-    return twins
+    return duplicates
 
 
-def _twins(survey: Survey, one: int, other: int, *, exact: bool) -> Twins:
-    return Twins(survey.pairs[survey.hashed[one]], survey.pairs[survey.hashed[other]], exact)
+def _duplicate(survey: Survey, one: int, other: int, *, exact: bool) -> Duplicate:
+    return Duplicate(survey.pairs[survey.hashed[one]], survey.pairs[survey.hashed[other]], exact)
 
 
 def _near(survey: Survey, known: set[int]) -> Iterator[tuple[int, int]]:

@@ -11,10 +11,8 @@ from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.picture import read_pair
-from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
-from seglit.inspect.findings import Finding
-from seglit.inspect.layout import Layout
+from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 from seglit.inspect.text import sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
@@ -46,7 +44,7 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class Dot:
+class Point:
     """One size in the plot: its place in per cent, its radius in pixels, and its label."""
 
     x: float
@@ -55,35 +53,25 @@ class Dot:
     label: str
 
 
-def write_page(
-    folder: Path,
-    root: Path,
-    layout: Layout,
-    survey: Survey,
-    coding: Coding,
-    advice: Advice,
-    findings: list[Finding],
-) -> Path:
+def write_page(folder: Path, inspection: Inspection) -> Path:
     """Writes `index.html` into a folder: one file that needs no other and no network.
 
     Returns:
         The page's path.
     """
+    survey, coding = inspection.survey, inspection.coding
     labels = Labels.create(**_labels_arguments(coding))
     page = render(
         "inspect/page.html",
-        root=root,
-        layout=layout,
+        inspection=inspection,
         survey=survey,
         coding=coding,
-        advice=advice,
-        findings=findings,
+        advice=inspection.advice,
         sizes=sizes_text(survey),
-        dots=_dots(survey),
+        points=_points(survey),
         colors=dict(zip(labels.class_names, labels.palette, strict=True)),
         most=max(value.share for value in coding.values),
-        overlays=_overlays(root, survey, findings, labels),
-        below=lambda path: _below(path, root),
+        overlays=_overlays(inspection, labels),
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
@@ -97,48 +85,45 @@ def _labels_arguments(coding: Coding) -> dict[str, Any]:
     return settings
 
 
-def _dots(survey: Survey) -> list[Dot]:
-    """Sizes as dots, wide ones to the right, high ones up, larger where there are more."""
+def _points(survey: Survey) -> list[Point]:
+    """Sizes as points, wide ones to the right, high ones up, larger where there are more."""
     height, width = (max(sides) for sides in zip(*survey.sizes, strict=True))
     most = survey.sizes.most_common(1)[0][1]
     return [
-        Dot(100 * columns / width, 100 * rows / height, 3 + 9 * (count / most) ** 0.5, f"{rows} x {columns}: {count}")
+        Point(100 * columns / width, 100 * rows / height, 3 + 9 * (count / most) ** 0.5, f"{rows} x {columns}: {count}")
         for (rows, columns), count in survey.sizes.most_common(500)
     ]
 
 
-def _overlays(root: Path, survey: Survey, findings: list[Finding], labels: Labels) -> list[Overlay]:
+def _overlays(inspection: Inspection, labels: Labels) -> list[Overlay]:
+    survey = inspection.survey
     by_file = {path: pair for pair in survey.pairs for path in pair[:2]}
     chosen: dict[Pair, str] = {}
-    for finding in findings:
+    for finding in inspection.findings:
         for path, detail in finding.files[:_PER_FINDING]:
             if path in by_file:
                 chosen.setdefault(by_file[path], f"{finding.message}{f' ({detail})' if detail else ''}")
     step = max(1, len(survey.pairs) // _PICTURES)
     for pair in survey.pairs[::step]:
         chosen.setdefault(pair, "")
-    overlays = (_overlay(pair, remark, root, survey, labels) for pair, remark in list(chosen.items())[:_PICTURES])
+    overlays = (_overlay(pair, remark, inspection, labels) for pair, remark in list(chosen.items())[:_PICTURES])
     return [overlay for overlay in overlays if overlay is not None]
 
 
-def _overlay(pair: Pair, remark: str, root: Path, survey: Survey, labels: Labels) -> Overlay | None:
+def _overlay(pair: Pair, remark: str, inspection: Inspection, labels: Labels) -> Overlay | None:
     """The picture of a pair; None where its files cannot be shown together."""
     try:
-        image, mask = read_pair(pair.image, pair.mask, labels, survey.channels)
+        image, mask = read_pair(pair.image, pair.mask, labels, inspection.survey.channels)
     except InputError:  # among the findings already
         return None
     seen = as_rgb(image)
     blended = lay_over(seen, mask, labels)
     present = [labels.class_names[index] for index in np.unique(mask) if index != IGNORE_INDEX]
     return Overlay(
-        _below(pair.image, root),
+        inspection.below(pair.image),
         pair.split,
         remark,
         data_address(seen, _WIDTH),
         data_address(blended, _WIDTH),
         ", ".join(present),
     )
-
-
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,6 +1,5 @@
 """What was found, for the terminal and for machines."""
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,23 +10,15 @@ from seglit.class_weights import AUTO
 from seglit.errors import printable
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
-from seglit.inspect.findings import Finding
-from seglit.inspect.layout import Layout
+from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 
 _MOST_ROWS = 40
 
 
-def print_summary(
-    console: Console,
-    root: Path,
-    layout: Layout,
-    survey: Survey,
-    coding: Coding,
-    advice: Advice,
-    findings: list[Finding],
-) -> None:
+def print_summary(console: Console, inspection: Inspection) -> None:
     """Prints everything in the order one wants to know it."""
+    layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     counts = ", ".join(f"{split} {count}" for split, count in survey.counts.items())
     line = console.print
     line(f"[bold]layout[/]   {_shown(layout.description)}", highlight=False)
@@ -49,25 +40,26 @@ def print_summary(
     crop = " x ".join(map(str, advice.crop_size))
     line(f"[bold]crop[/]     {crop}, {advice.batch_size} a batch: {advice.crop_reason}", highlight=False)
     line()
-    for finding in findings:
-        style, word = ("bold red", "problem") if finding.spoils else ("bold yellow", "note")
-        line(f"[{style}]{word}[/]  {_shown(finding.message)}: {_shown(finding.advice)}", highlight=False)
+    for finding in inspection.findings:
+        style = "bold red" if finding.severity == "error" else "bold yellow"
+        line(f"[{style}]{finding.severity}[/]  {_shown(finding.message)}: {_shown(finding.advice)}", highlight=False)
         for path, detail in finding.files[:3]:
-            line(f"         {_shown(_below(path, root))}{f'  ({_shown(detail)})' if detail else ''}", highlight=False)
+            line(
+                f"         {_shown(inspection.below(path))}{f'  ({_shown(detail)})' if detail else ''}", highlight=False
+            )
         if finding.count > 3 and len(finding.files) > 3:
             line(f"         ... {finding.count} in all", highlight=False)
     for question in coding.questions:
         line(f"[bold cyan]question[/] {question}", highlight=False)
-    if not any(finding.spoils for finding in findings):
+    if inspection.is_clean:
         line("[bold green]nothing found that would spoil a training[/]")
 
 
-def as_plain(
-    root: Path, layout: Layout, survey: Survey, coding: Coding, advice: Advice, findings: list[Finding]
-) -> dict[str, Any]:
+def as_plain(inspection: Inspection) -> dict[str, Any]:
     """Everything as plain data, for --json."""
+    layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     return {
-        "root": root.as_posix(),
+        "root": inspection.root.as_posix(),
         "layout": layout.description,
         "class_path": layout.class_path,
         "settings": {**coding.settings, **layout.settings},
@@ -97,13 +89,13 @@ def as_plain(
         "findings": [
             {
                 "code": finding.code,
-                "spoils": finding.spoils,
+                "severity": finding.severity,
                 "message": finding.message,
                 "advice": finding.advice,
                 "count": finding.count,
-                "files": [[_below(path, root), detail] for path, detail in finding.files],
+                "files": [[inspection.below(path), detail] for path, detail in finding.files],
             }
-            for finding in findings
+            for finding in inspection.findings
         ],
         "questions": coding.questions,
     }
@@ -151,7 +143,3 @@ def _numbers(values: list[float]) -> str:
 def _shown(text: str) -> str:
     """A text with names in it as one line, in which brackets are brackets."""
     return escape(printable(text))
-
-
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -170,7 +170,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
     "broken": (broken, {"unreadable_image", "unreadable_mask", "image_without_mask", "size_mismatch"}, 1, 3),
     "leaking": (leaking, {"exact_leak", "near_leak"}, 1, 3),
     "void border": (void_border, set(), 0, 3),
-    "one split": (one_split, {"value_missing_in_split"}, 1, 4),
+    "one split": (one_split, {"value_never_trained"}, 1, 4),
     "more than 8 bits": (deep, {"more_than_8_bits"}, 0, 3),
     "empty": (empty, {"all_void_masks", "single_class_masks"}, 0, 3),
     "turned": (turned, {"exif_turned"}, 0, 3),
@@ -256,7 +256,7 @@ def test_copies_leak_where_splits_are_drawn(tmp_path: Path, run: Run) -> None:
         save(mask(number % 5), tmp_path / f"masks/{number}.png")
     told = inspected(run, tmp_path)
     assert codes(told) == {"exact_duplicate"}
-    assert told["findings"][0]["spoils"]
+    assert told["findings"][0]["severity"] == "error"
 
 
 def test_what_has_no_name_is_void(tmp_path: Path, run: Run) -> None:
@@ -313,7 +313,7 @@ def test_repeats_within_a_split_are_a_note(tmp_path: Path, run: Run) -> None:
     save(image(1), tmp_path / "images/train/000.png")
     told = inspected(run, tmp_path)
     assert codes(told) == {"exact_duplicate"}
-    assert not told["findings"][0]["spoils"]
+    assert told["findings"][0]["severity"] == "note"
 
 
 def test_the_page_stands_alone(tmp_path: Path, run: Run) -> None:
@@ -324,7 +324,7 @@ def test_the_page_stands_alone(tmp_path: Path, run: Run) -> None:
     assert "http" not in page
     assert page.count("<figure") == 10  # every pair that can be read
     assert "masks/train/002.png" in page
-    assert "problem" in outcome.out
+    assert "error" in outcome.out
     assert str(tmp_path / "page" / "index.html") in outcome.out.replace("\n", "")
 
 
