@@ -14,6 +14,7 @@ from seglit.metrics import Counts, PerClass, divide
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+"""The share of resamples within an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Intervals:
     iou: NDArray[np.float64]
 
 
-def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> Intervals:
+def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
     """Percentile intervals (Efron 1979) of IoU over images that are drawn with replacement.
 
     Each resample is scored as a split is: counts are summed, then divided, and classes that do not occur in it are left
@@ -38,16 +39,13 @@ def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, level: float = LEV
     Args:
         images: Each image's pixels per class, int64 (N, 3, C): right, in the target, predicted.
         resamples: How many resamples of N images each.
-        level: The share of resamples within an interval.
         seed: Seed of the draw; the same images in the same order give the same intervals.
     """
     iou = _resample(images, resamples, seed)
-    return _intervals(_means(iou), iou, level)
+    return _intervals(_means(iou), iou)
 
 
-def bootstrap_difference(
-    first: Counts, second: Counts, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
-) -> Intervals:
+def bootstrap_difference(first: Counts, second: Counts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
     """Percentile intervals of how much higher a second network's IoU is than a first one's on the same images.
 
     Paired: every resample scores both networks on the same draw of images, so that how hard these are cancels out, as
@@ -57,11 +55,10 @@ def bootstrap_difference(
         first: The first network's pixels per class in each image, int64 (N, 3, C), as for `bootstrap_iou`.
         second: The second one's, of the same images in the same order.
         resamples: How many resamples of N images each.
-        level: The share of resamples within an interval.
         seed: Seed of the draw.
     """
     iou_first, iou_second = np.split(_resample(np.concatenate([first, second], axis=2), resamples, seed), 2, axis=1)
-    return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first, level)
+    return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first)
 
 
 def _resample(images: Counts, resamples: int, seed: int) -> NDArray[np.float64]:
@@ -90,12 +87,12 @@ def _means(iou: NDArray[np.float64]) -> PerClass:
     return divide(np.where(occurs, iou, 0).sum(axis=1), occurs.sum(axis=1))
 
 
-def _intervals(miou: PerClass, iou: NDArray[np.float64], level: float) -> Intervals:
-    low, high = _percentiles(miou, level)
-    return Intervals((float(low), float(high)), np.stack([_percentiles(each, level) for each in iou.T], axis=1))
+def _intervals(miou: PerClass, iou: NDArray[np.float64]) -> Intervals:
+    low, high = _percentiles(miou)
+    return Intervals((float(low), float(high)), np.stack([_percentiles(each) for each in iou.T], axis=1))
 
 
-def _percentiles(values: PerClass, level: float) -> PerClass:
-    """The ends (2,) that leave (1 - level) / 2 of the values beyond each; nan if there are none."""
+def _percentiles(values: PerClass) -> PerClass:
+    """The ends (2,) that leave (1 - `LEVEL`) / 2 of the values beyond each; nan if there are none."""
     defined = values[~np.isnan(values)]
-    return np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if len(defined) else np.full(2, np.nan)
+    return np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(defined) else np.full(2, np.nan)

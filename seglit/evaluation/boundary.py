@@ -60,19 +60,15 @@ class BoundaryCounts(Metric):
 
     Args:
         num_classes: The number of classes, C.
-        iou_width: Width of the bands as a share of the image's diagonal; it is one pixel at least.
-        f1_width: How far off an outline may be, likewise.
     """
 
     full_state_update = False
     bands: Tensor
     outlines: Tensor
 
-    def __init__(self, num_classes: int, iou_width: float = IOU_WIDTH, f1_width: float = F1_WIDTH) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.iou_width = iou_width
-        self.f1_width = f1_width
         # pixels of the bands in both, target, prediction
         self.add_state("bands", torch.zeros(3, num_classes, dtype=torch.long), dist_reduce_fx="sum")
         # pixels of the outlines: target's, those of them that are met, prediction's, those of them that are met
@@ -105,7 +101,7 @@ class BoundaryCounts(Metric):
         return BoundaryScores(divide(both, target + predicted - both), f1)
 
     def _count_bands(self, found: Classes, true: Classes, counts: NDArray[np.int64]) -> None:
-        width = in_pixels(self.iou_width, true)
+        width = in_pixels(IOU_WIDTH, true)
         near_found, near_true = near_outline(found, width), near_outline(true, width)
         for band in (near_found, near_true):
             band[:width] = band[-width:] = True
@@ -116,7 +112,7 @@ class BoundaryCounts(Metric):
             counts[row] += self._per_class(classes[places])
 
     def _count_outlines(self, found: Classes, true: Classes, counts: NDArray[np.int64]) -> None:
-        window = _window(in_pixels(self.f1_width, true))
+        window = _window(in_pixels(F1_WIDTH, true))
         # void stands for "no outline here"
         found, true = (np.where(near_outline(each, 1), each, np.uint8(IGNORE_INDEX)) for each in (found, true))
         lengths = self._per_class(true), self._per_class(found)

@@ -38,19 +38,16 @@ class Calibration(Metric):
     The error is torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which serves no split of images: it keeps
     every pixel's confidence (8 bytes each) until the end, and then counts them in float32, which stands still at 2^24.
     Pixels of probability exactly 1 it puts into a bin of their own.
-
-    Args:
-        bins: The number of bins of equal width over 0..1; each begins with its lower end, and the last ends with 1.
+    The bins are of equal width over 0..1; each begins with its lower end, and the last ends with 1.
     """
 
     full_state_update = False
     counts: Tensor
 
-    def __init__(self, bins: int = BINS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.bins = bins
         # pixels, right pixels, and the sum of their confidences in units of 2^-24, of each bin
-        self.add_state("counts", torch.zeros(3, bins, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(3, BINS, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, confidence: Tensor, preds: Tensor, target: Tensor) -> None:
         """Counts a batch, on its own device and without waiting for it.
@@ -60,14 +57,12 @@ class Calibration(Metric):
             preds: Predicted class indices, any integer type, of the same shape.
             target: Class indices of the same shape, any integer type, void = 255.
         """
-        edges = torch.linspace(0, 1, self.bins + 1, device=confidence.device)[1:-1]
+        edges = torch.linspace(0, 1, BINS + 1, device=confidence.device)[1:-1]
         bins = torch.bucketize(confidence, edges, right=True)
-        bins = torch.where(
-            target == IGNORE_INDEX, self.bins, bins
-        ).flatten()  # void has a bin of its own, cut off below
+        bins = torch.where(target == IGNORE_INDEX, BINS, bins).flatten()  # void has a bin of its own, cut off below
         units = (confidence * _UNIT).round().long().flatten()
         sums = [torch.ones_like(units), (preds == target).long().flatten(), units]
-        empty = torch.zeros(self.bins + 1, dtype=torch.long, device=confidence.device)
+        empty = torch.zeros(BINS + 1, dtype=torch.long, device=confidence.device)
         self.counts += torch.stack([empty.index_add(0, bins, each)[:-1] for each in sums])
 
     def compute(self) -> Reliability:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from seglit.evaluation import boundary
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.labels import IGNORE_INDEX
 
@@ -32,8 +33,8 @@ def pair(seed: int, height: int = 30, width: int = 41, *, void: bool = True) -> 
     return preds, target
 
 
-def scores(pairs: list[tuple[Mask, Mask]], **widths: float) -> BoundaryScores:
-    counts = BoundaryCounts(NUM_CLASSES, **widths)
+def scores(pairs: list[tuple[Mask, Mask]]) -> BoundaryScores:
+    counts = BoundaryCounts(NUM_CLASSES)
     for preds, target in pairs:
         counts.update(torch.from_numpy(preds)[None].long(), torch.from_numpy(target)[None])
     return counts.compute()
@@ -102,18 +103,20 @@ def reference_f1(pairs: list[tuple[Mask, Mask]], share: float) -> list[float]:
 
 
 @pytest.mark.parametrize("share", [0.001, 0.04, 0.1])
-def test_boundary_iou_is_that_of_eroding_each_class(share: float) -> None:
+def test_boundary_iou_is_that_of_eroding_each_class(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "IOU_WIDTH", share)
     pairs = [pair(0), pair(1, 23, 55), pair(2, void=False)]
-    found = scores(pairs, iou_width=share).iou
+    found = scores(pairs).iou
     np.testing.assert_allclose(found, reference_iou(pairs, share), rtol=1e-12)
     assert np.isnan(found[3])
     assert (found[:3] < 1).all()
 
 
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.05])
-def test_boundary_f1_is_that_of_measuring_every_distance(share: float) -> None:
+def test_boundary_f1_is_that_of_measuring_every_distance(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "F1_WIDTH", share)
     pairs = [pair(0), pair(1, 23, 55), pair(2, void=False)]
-    found = scores(pairs, f1_width=share)
+    found = scores(pairs)
     np.testing.assert_allclose(found.f1, reference_f1(pairs, share), rtol=1e-12)
     assert found.mean_f1 == pytest.approx(np.nanmean(reference_f1(pairs, share)))
 
