@@ -15,7 +15,7 @@ from rich.table import Table
 from torch.utils.benchmark import Timer
 
 from seglit.data import Augment, Cache, FolderDataModule, SyntheticDataset
-from seglit.data.base import CachedDataset
+from seglit.data.base import Samples
 from seglit.data.batch import collate
 from seglit.data.synthetic import LABELS
 
@@ -80,10 +80,11 @@ def write_pictures(root: Path, count: int, size: tuple[int, int]) -> None:
 def time_pieces(data: FolderDataModule, cache: Cache) -> dict[str, float]:
     """Images per second of each thing that a worker does, in a single thread as in a worker."""
     pipeline = (data.augment or Augment()).pipeline(data.crop_size)
-    dataset = data.dataset("train", pipeline)
-    cached = CachedDataset(dataset, cache)
+    dataset = data.dataset("train")
+    cached = Samples(dataset, cache=cache)
     pairs = [dataset.read(index)[:2] for index in range(data.batch_size)]
-    samples = [dataset[index] for index in range(data.batch_size)]
+    augmented = Samples(dataset, pipeline)
+    samples = [augmented[index] for index in range(data.batch_size)]
     pieces: dict[str, Callable[[], object]] = {
         "decode": lambda: [dataset.read(index) for index in range(data.batch_size)],
         "read from the cache": lambda: [cached.read(index) for index in range(data.batch_size)],

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
+from seglit.data import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.metrics import ConfusionMatrix
 from seglit.networks import FCN, UNet
@@ -202,7 +203,7 @@ class Shown(NamedTuple):
 
 def load(split: str, count: int) -> Shown:
     """Draws shapes of 64 x 64 pixels."""
-    dataset = SyntheticDataset(count, "train" if split == "train" else "val", (64, 64))
+    dataset = Samples(SyntheticDataset(count, "train" if split == "train" else "val", (64, 64)))
     samples = [dataset[index] for index in range(count)]
     images = torch.stack([sample["image"] for sample in samples]).float() / 255 - 0.5
     return Shown(images, torch.stack([sample["mask"] for sample in samples]).long())

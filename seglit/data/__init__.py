@@ -2,10 +2,11 @@
 
 from seglit.data.archives import Archive
 from seglit.data.augment import Augment
-from seglit.data.base import SegmentationDataModule, SegmentationDataset
+from seglit.data.base import Samples, SegmentationDataModule
 from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.coco_json import CocoDataModule
+from seglit.data.dataset import SegmentationDataset
 from seglit.data.folder import FolderDataModule, FolderDataset, PairsDataModule
 from seglit.data.hugging_face import HuggingFaceDataModule
 from seglit.data.labelme_json import LabelmeDataModule
@@ -23,6 +24,7 @@ __all__ = [
     "LabelmeDataModule",
     "PairsDataModule",
     "Sample",
+    "Samples",
     "SegmentationDataModule",
     "SegmentationDataset",
     "SyntheticDataModule",

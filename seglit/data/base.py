@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from seglit.class_weights import ClassCounts
 from seglit.data.augment import Augment, Pipeline
 from seglit.data.batch import Sample, collate, collate_by_size
-from seglit.data.cache import Cache, Source, reading_code
+from seglit.data.cache import Cache
 from seglit.data.class_counts import count_images, images_of_rare_classes
+from seglit.data.dataset import SegmentationDataset
 from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
@@ -26,33 +27,35 @@ from seglit.normalization import check_units, stated_normalization
 _SHARDING = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
 
 
-class SegmentationDataset(Dataset[Sample], ABC):
-    """Images and masks by index; a subclass says how one pair is read.
+class Samples(Dataset[Sample]):
+    """What a loader takes from a data set: pairs as tensors, augmented.
 
     Args:
-        pipeline: What is drawn anew for each sample; None reads it as stored.
-        seed: With the epoch and the index, all that a draw depends on.
+        dataset: The pairs.
+        pipeline: Augmentation; None returns pairs as stored.
+        seed: A sample's augmentation depends on seed, epoch and index alone.
+        cache: Where decoded pairs are kept; None decodes them each time.
     """
 
-    def __init__(self, pipeline: Pipeline | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        pipeline: Pipeline | None = None,
+        seed: int = 0,
+        cache: Cache | None = None,
+    ) -> None:
+        self.dataset = dataset
         self.pipeline = pipeline
         self.seed = seed
+        self.cache = cache
 
-    @abstractmethod
     def __len__(self) -> int:
         """Number of pairs."""
+        return len(self.dataset)
 
-    @abstractmethod
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
-
-    def source(self, index: int) -> Source:
-        """What `read(index)` reads from: all that a cache has to know of a pair.
-
-        Raises:
-            InputError: The data set does not say, and so cannot be cached.
-        """
-        raise InputError(f"cache is set, but {type(self).__name__} has no `source` that says what a pair is read from")
+        """Reads a pair as stored, from the cache if there is one."""
+        return self.dataset.read(index) if self.cache is None else self.cache.read(self.dataset, index)
 
     def __getitem__(self, key: SampleKey | int) -> Sample:
         """Reads and augments the sample that a `KeySampler` (or a plain index: epoch 0) asks for."""
@@ -61,36 +64,9 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if self.pipeline is not None:
             image, mask = self.pipeline(image, mask, int(key.entropy(self.seed).generate_state(1)[0]), key.wanted)
         if key.void:
-            mask = np.full_like(mask, IGNORE_INDEX)
+            mask, name = np.full_like(mask, IGNORE_INDEX), ""
         pixels = torch.from_numpy(np.ascontiguousarray(image.reshape(*mask.shape, -1).transpose(2, 0, 1)))
-        name = "" if key.void else name
         return {"image": pixels, "mask": torch.from_numpy(np.ascontiguousarray(mask)), "name": name}
-
-
-class CachedDataset(SegmentationDataset):
-    """A data set whose pairs are decoded once.
-
-    Args:
-        dataset: What is read, and how it is augmented.
-        cache: Where its decoded pairs lie.
-    """
-
-    def __init__(self, dataset: SegmentationDataset, cache: Cache) -> None:
-        super().__init__(dataset.pipeline, dataset.seed)
-        self.dataset = dataset
-        self.cache = cache
-        above = SegmentationDataset.__mro__  # they read nothing
-        self.code = reading_code(kind for kind in type(dataset).__mro__ if kind not in above)
-
-    def __len__(self) -> int:
-        """Number of pairs."""
-        return len(self.dataset)
-
-    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads a pair from the cache, or where there is none yet from its source; see `SegmentationDataset.read`."""
-        source = self.dataset.source(index)
-        image, mask = self.cache.read(source, self.code, lambda: self.dataset.read(index)[:2])
-        return image, mask, source.name
 
 
 class SegmentationDataModule(pl.LightningDataModule, ABC):
@@ -166,8 +142,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         return count_images(self.dataset("train"), self.num_classes, self.loading.workers)
 
     @abstractmethod
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
-        """Makes the data set of a split, augmented by `pipeline`.
+    def dataset(self, split: Split) -> SegmentationDataset:
+        """Makes the data set of a split.
 
         Raises:
             InputError: There is no such split, or its files are not as configured.
@@ -184,24 +160,20 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             InputError: A transform cannot take such images as the first one, or their units are not known.
         """
         pipeline = (self.augment or Augment()).pipeline(self.crop_size)
-        dataset = self._cached("train", pipeline)
-        image, _, name = dataset.read(0)
+        samples = Samples(self.dataset("train"), pipeline, self.seed, self.cache)
+        image, _, name = samples.read(0)
         if self.normalization is None:
             check_units(image, name)
         pipeline.try_on(image)
-        return self._loader(dataset, shuffle=True, draw=self._class_draw())
+        return self._loader(samples, shuffle=True, draw=self._class_draw())
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order; a list of batches at a time, one per size."""
-        return self._loader(self._cached("val"), shuffle=False)
+        return self._loader(Samples(self.dataset("val"), cache=self.cache), shuffle=False)
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order; a list of batches at a time, one per size."""
-        return self._loader(self._cached("test"), shuffle=False)
-
-    def _cached(self, split: Split, pipeline: Pipeline | None = None) -> SegmentationDataset:
-        dataset = self.dataset(split, pipeline)
-        return dataset if self.cache is None else CachedDataset(dataset, self.cache)
+        return self._loader(Samples(self.dataset("test"), cache=self.cache), shuffle=False)
 
     def _class_draw(self) -> ClassDraw | None:
         """What takes the images and crops that show rare classes; None where the augmentation asks for none."""
@@ -210,17 +182,15 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         images = images_of_rare_classes(self._class_table, self.labels.class_names, self.augment.rare_classes)
         return ClassDraw(self.augment.rare_rate, images, self.seed)
 
-    def _loader(
-        self, dataset: SegmentationDataset, *, shuffle: bool, draw: ClassDraw | None = None
-    ) -> DataLoader[Sample]:
+    def _loader(self, samples: Samples, *, shuffle: bool, draw: ClassDraw | None = None) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         loading = self.loading
         # Where ranks share the weights they must call the network equally often, whatever sizes their images have.
         one_by_one = not shuffle and self.trainer is not None and isinstance(self.trainer.strategy, _SHARDING)
         batch_size = 1 if one_by_one else self.batch_size
-        sampler = KeySampler(len(dataset), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
+        sampler = KeySampler(len(samples), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         return DataLoader(
-            dataset,
+            samples,
             batch_size,
             sampler=sampler,
             num_workers=loading.workers,

@@ -1,6 +1,5 @@
 """Decoded pairs kept as files: what was decoded once is mapped into memory, by every reading process and later run."""
 
-import hashlib
 import mmap
 import os
 import re
@@ -9,45 +8,28 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 from torch.utils.data import get_worker_info
 
-from seglit import labels
+from seglit.data.cache_key import content_key, reading_code
+from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError
-from seglit.images import formats, picture
 from seglit.images.replacing import replacing
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
-_LIBRARIES = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs", "scipy", "pycocotools")
 _HEADER = struct.Struct("<8s I 20s 3I 8s 12x")  # magic, CRC-32 of what follows it, key, height, width, channels, dtype
 _CHECKED = 12  # from here on
 _MAGIC = b"seglit\0\1"
 _ENTRY = re.compile(r"[0-9a-f]{40}\.pair")
 _SPARED = 1e10  # bytes
-
-
-class Source(NamedTuple):
-    """What a pair is read from. All that decides its arrays has to be in it, for by that the cache knows the pair.
-
-    Args:
-        name: The sample's name; not kept with the arrays.
-        files: The files that are decoded.
-        options: What else decides how they are read, as plain data: its `repr` has to tell one from another.
-    """
-
-    name: str
-    files: tuple[Path, ...]
-    options: tuple[object, ...]
 
 
 @dataclass
@@ -87,28 +69,27 @@ class Cache:
                 f"cache: folder {self.folder}: cannot be written ({_reason(error)}); name another, or leave cache out"
             ) from error
 
-    def read(self, source: Source, code: bytes, decode: Callable[[], Arrays]) -> Arrays:
-        """Reads a pair from its entry, which is made where there is none yet.
-
-        Args:
-            source: What the pair is read from.
-            code: What `reading_code` says of its data set.
-            decode: Reads the pair from there.
+    def read(self, dataset: SegmentationDataset, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads a pair from its entry, which is written first if there is none yet.
 
         Returns:
-            Image and mask as `decode` gives them. They may be written to: the entry does not change by it.
+            Image, mask and name as `dataset.read(index)` returns them. Writing to the arrays leaves the entry as it is.
+
+        Raises:
+            InputError: A file cannot be read, or the data set does not say what it reads from.
         """
+        source, code = dataset.source(index), reading_code(type(dataset))
         try:
             key = content_key(source, code)
         except OSError:
-            return decode()  # which says what is wrong with the file
+            return dataset.read(index)  # raises an error that names the file
         kept = self._load(key)
         if kept is not None:
-            return kept
-        pair = decode()
+            return *kept, source.name
+        image, mask, name = dataset.read(index)
         if not self.closed and content_key(source, code) == key:  # else a file was changed while it was decoded
-            self._store(key, *pair)
-        return pair
+            self._store(key, image, mask)
+        return image, mask, name
 
     def _load(self, key: bytes) -> Arrays | None:
         """Maps an entry; None where there is none, or a damaged one."""
@@ -196,34 +177,6 @@ class Cache:
 
     def _entry(self, key: bytes) -> Path:
         return Path(self.folder, f"{key.hex()}.pair")
-
-
-def reading_code(readers: Iterable[type]) -> bytes:
-    """Hashes the code that pairs are read by: changed code, and other releases of libraries, may read otherwise.
-
-    Args:
-        readers: The classes that read, whose files are part of it.
-    """
-    modules = [formats, picture, labels, *(sys.modules[reader.__module__] for reader in readers)]
-    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}  # a notebook has none
-    digest = hashlib.blake2b(digest_size=20)
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            digest.update(f"{name} {version(name)}".encode())
-    return digest.digest()
-
-
-def content_key(source: Source, code: bytes) -> bytes:
-    """Hashes all that a pair is made from: its files' bytes, how they are read, and by which code."""
-    contents = [file.read_bytes() for file in source.files]
-    kinds = [(file.suffix.lower(), len(content)) for file, content in zip(source.files, contents, strict=True)]
-    digest = hashlib.blake2b(code, digest_size=20)
-    digest.update(repr((source.options, kinds)).encode())
-    for content in contents:
-        digest.update(content)
-    return digest.digest()
 
 
 def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> list[memoryview]:

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seglit.class_weights import count_classes
-from seglit.data.cache import Source, content_key, reading_code
+from seglit.data.cache_key import content_key, reading_code
+from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
 
@@ -23,31 +23,21 @@ _CHUNK = 16  # images that a worker counts at a time
 Table = npt.NDArray[np.int64]
 
 
-class _Pairs(Protocol):
-    """What is needed of a data set here."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]: ...
-
-    def source(self, index: int) -> Source: ...
-
-
 class _Counts(Dataset[Tensor]):
     """The class counts of each mask, int64 (C + 1,)."""
 
-    def __init__(self, pairs: _Pairs, num_classes: int) -> None:
-        self.pairs = pairs
+    def __init__(self, dataset: SegmentationDataset, num_classes: int) -> None:
+        self.dataset = dataset
         self.num_classes = num_classes
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Tensor:
-        return torch.from_numpy(count_classes(self.pairs.read(index)[1], self.num_classes))
+        return torch.from_numpy(count_classes(self.dataset.read(index)[1], self.num_classes))
 
 
-def count_images(pairs: _Pairs, num_classes: int, num_workers: int) -> Table:
+def count_images(dataset: SegmentationDataset, num_classes: int, num_workers: int) -> Table:
     """Counts the pixels of each class in every mask of a data set, (N, C + 1), void last; in the reading processes.
 
     It reads every pair, once: the counts are kept in the user's cache folder, by a hash of what they were made from.
@@ -55,24 +45,24 @@ def count_images(pairs: _Pairs, num_classes: int, num_workers: int) -> Table:
     Raises:
         InputError: A mask cannot be read.
     """
-    kept = _place(pairs, num_classes)
+    kept = _place(dataset, num_classes)
     if kept is not None and kept.is_file():
         table: Table = np.load(kept)
         return table
-    rank_zero_info(f"counting the classes of {len(pairs):,} training masks")
-    table = torch.cat(list(DataLoader(_Counts(pairs, num_classes), _CHUNK, num_workers=num_workers))).numpy()
+    rank_zero_info(f"counting the classes of {len(dataset):,} training masks")
+    table = torch.cat(list(DataLoader(_Counts(dataset, num_classes), _CHUNK, num_workers=num_workers))).numpy()
     if kept is not None:
         _keep(kept, table)
     return table
 
 
-def _place(pairs: _Pairs, num_classes: int) -> Path | None:
+def _place(dataset: SegmentationDataset, num_classes: int) -> Path | None:
     """The file that the counts are kept in; None of a data set that does not say what it reads."""
     digest = hashlib.blake2b(digest_size=20)
-    digest.update(reading_code(type(pairs).__mro__))
+    digest.update(reading_code(type(dataset)))
     try:
-        for index in range(len(pairs)):
-            digest.update(content_key(pairs.source(index), b""))
+        for index in range(len(dataset)):
+            digest.update(content_key(dataset.source(index), b""))
     except (InputError, OSError):  # the latter is for `read` to say
         return None
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # where torch keeps its own, on any system

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from seglit.annotations.coco import FORMAT, Annotated, category_names, find_regions, read_coco
 from seglit.annotations.coco_regions import draw_regions
 from seglit.annotations.json_files import uncovered, understanding
-from seglit.data.augment import Pipeline
-from seglit.data.cache import Source
+from seglit.data.dataset import Source
 from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError
 from seglit.images.listing import is_file, nearest_entry
@@ -31,8 +30,6 @@ class CocoDataset(FolderDataset):
         annotated: Image file to what is known of it.
         fill: Class index of the pixels in no region.
         in_channels: See `FolderDataset`.
-        pipeline: See `SegmentationDataset`.
-        seed: See `SegmentationDataset`.
     """
 
     def __init__(
@@ -42,10 +39,8 @@ class CocoDataset(FolderDataset):
         annotated: Mapping[Path, Annotated],
         fill: int,
         in_channels: int = 3,
-        pipeline: Pipeline | None = None,
-        seed: int = 0,
     ) -> None:
-        super().__init__(pairs, labels, in_channels, pipeline, seed)
+        super().__init__(pairs, labels, in_channels)
         self.annotated = annotated
         self.fill = fill
 
@@ -117,10 +112,10 @@ class CocoDataModule(PairsDataModule):
         self.fill = uncovered(class_names, background)
         self._annotated: dict[Path, Annotated] = {}
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> CocoDataset:
+    def dataset(self, split: Split) -> CocoDataset:
         """Makes the data set of a split."""
         pairs = self.pairs_of(split)
-        return CocoDataset(pairs, self.labels, self._annotated, self.fill, self.in_channels, pipeline, self.seed)
+        return CocoDataset(pairs, self.labels, self._annotated, self.fill, self.in_channels)
 
     def looked_in(self, split: Split) -> str:
         """Where the images of a split are listed, for messages."""

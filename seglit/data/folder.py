@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.data.archives import Archive, fetch_missing, refuse_missing
-from seglit.data.augment import Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset
-from seglit.data.cache import Source
+from seglit.data.base import SegmentationDataModule
+from seglit.data.dataset import SegmentationDataset, Source
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.images.matching import find_pairs
@@ -26,14 +25,9 @@ class FolderDataset(SegmentationDataset):
         pairs: The files, in order.
         labels: Which stored value is which class.
         in_channels: See `seglit.images.picture.read_image`.
-        pipeline: See `SegmentationDataset`.
-        seed: See `SegmentationDataset`.
     """
 
-    def __init__(
-        self, pairs: list[Pair], labels: Labels, in_channels: int = 3, pipeline: Pipeline | None = None, seed: int = 0
-    ) -> None:
-        super().__init__(pipeline, seed)
+    def __init__(self, pairs: list[Pair], labels: Labels, in_channels: int = 3) -> None:
         self.pairs = pairs
         self.labels = labels
         self.in_channels = in_channels
@@ -191,6 +185,6 @@ class FolderDataModule(PairsDataModule):
         settings = PairSettings(images, masks, image_name, mask_name, splits, split_seed, pairs, exclude or ())
         super().__init__(root, labels, settings, **loader)
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> FolderDataset:
+    def dataset(self, split: Split) -> FolderDataset:
         """Makes the data set of a split."""
-        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels, pipeline, self.seed)
+        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seglit.data.augment import Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset
+from seglit.data.base import SegmentationDataModule
+from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.pairs import Split
 from seglit.images.picture import Picture, as_pair
@@ -33,8 +33,6 @@ class HuggingFaceDataset(SegmentationDataset):
         labels: Which stored value is which class.
         in_channels: See `FolderDataModule`.
         where: What the rows are of, for messages.
-        pipeline: See `SegmentationDataset`.
-        seed: See `SegmentationDataset`.
     """
 
     def __init__(
@@ -44,10 +42,7 @@ class HuggingFaceDataset(SegmentationDataset):
         labels: Labels,
         in_channels: int,
         where: str,
-        pipeline: Pipeline | None = None,
-        seed: int = 0,
     ) -> None:
-        super().__init__(pipeline, seed)
         self.rows = rows
         self.columns = columns
         self.labels = labels
@@ -118,12 +113,12 @@ class HuggingFaceDataModule(SegmentationDataModule):
         """Downloads what comes from the hub; the trainer calls this on one process of each machine."""
         _load(self.path, self.name)
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> HuggingFaceDataset:
+    def dataset(self, split: Split) -> HuggingFaceDataset:
         """Makes the data set of a split."""
         if not self.has_split(split):
             raise InputError(f"data set {self.path}: no split {split!r}; splits is {self.splits or _SPLITS}")
         rows, where = self._rows[split], f"data set {self.path}, {split}"
-        return HuggingFaceDataset(rows, self.columns, self.labels, self.in_channels, where, pipeline, self.seed)
+        return HuggingFaceDataset(rows, self.columns, self.labels, self.in_channels, where)
 
     def has_split(self, split: Split) -> bool:
         """Whether the split is named, or there under its usual name."""

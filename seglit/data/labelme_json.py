@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from seglit.annotations.json_files import uncovered
 from seglit.annotations.labelme import draw_shapes
-from seglit.data.augment import Pipeline
-from seglit.data.cache import Source
+from seglit.data.dataset import Source
 from seglit.data.folder import FolderDataset, PairsDataModule
 from seglit.errors import InputError, did_you_mean
 from seglit.images.matching import find_pairs
@@ -26,8 +25,6 @@ class LabelmeDataset(FolderDataset):
         values: A shape's label to its class index, or void.
         fill: Class index of the pixels in no shape.
         in_channels: See `FolderDataset`.
-        pipeline: See `SegmentationDataset`.
-        seed: See `SegmentationDataset`.
     """
 
     def __init__(
@@ -37,10 +34,8 @@ class LabelmeDataset(FolderDataset):
         values: dict[str, int],
         fill: int,
         in_channels: int = 3,
-        pipeline: Pipeline | None = None,
-        seed: int = 0,
     ) -> None:
-        super().__init__(pairs, labels, in_channels, pipeline, seed)
+        super().__init__(pairs, labels, in_channels)
         self.values = values
         self.fill = fill
 
@@ -101,11 +96,9 @@ class LabelmeDataModule(PairsDataModule):
         self.values = {name: index for index, name in enumerate(class_names)}
         self.values |= dict.fromkeys(ignore_labels or [], IGNORE_INDEX)
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> LabelmeDataset:
+    def dataset(self, split: Split) -> LabelmeDataset:
         """Makes the data set of a split."""
-        return LabelmeDataset(
-            self.pairs_of(split), self.labels, self.values, self.fill, self.in_channels, pipeline, self.seed
-        )
+        return LabelmeDataset(self.pairs_of(split), self.labels, self.values, self.fill, self.in_channels)
 
     def find(self) -> Pairing:
         """Finds the images that have a JSON; the others are passed over."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.data.augment import Pipeline
-from seglit.data.base import SegmentationDataModule, SegmentationDataset
+from seglit.data.base import SegmentationDataModule
+from seglit.data.dataset import SegmentationDataset
 from seglit.images.pairs import Split
 from seglit.labels import Labels
 
@@ -34,8 +34,6 @@ class SyntheticDataset(SegmentationDataset):
         split: Each split has its own images.
         size: (height, width) in pixels.
         in_channels: Channels of the images.
-        pipeline: See `SegmentationDataset`.
-        seed: Draws the augmentation; the images themselves do not depend on it.
     """
 
     def __init__(
@@ -44,10 +42,7 @@ class SyntheticDataset(SegmentationDataset):
         split: Split = "train",
         size: tuple[int, int] = (96, 96),
         in_channels: int = 3,
-        pipeline: Pipeline | None = None,
-        seed: int = 0,
     ) -> None:
-        super().__init__(pipeline, seed)
         self.length = length
         self.split = split
         self.size = size
@@ -96,9 +91,9 @@ class SyntheticDataModule(SegmentationDataModule):
         self.lengths: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
         self.size = size
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> SyntheticDataset:
+    def dataset(self, split: Split) -> SyntheticDataset:
         """Makes the data set of a split."""
-        return SyntheticDataset(self.lengths[split], split, self.size, self.in_channels, pipeline, self.seed)
+        return SyntheticDataset(self.lengths[split], split, self.size, self.in_channels)
 
 
 def write_folder(

@@ -15,7 +15,8 @@ from PIL import ExifTags, Image
 from scipy.io import savemat
 
 from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
-from seglit.data.base import CachedDataset, SegmentationDataset
+from seglit.data.base import Samples
+from seglit.data.dataset import SegmentationDataset
 from seglit.data.folder import FolderDataset
 from seglit.data.public.voc_sbd import VOCWithSBDDataset
 from seglit.data.synthetic import LABELS, SyntheticDataset
@@ -56,11 +57,26 @@ def shapes(root: Path, cache: Cache | None = None, **settings: Any) -> FolderDat
     return FolderDataModule(str(root), list(LABELS.class_names), cache=cache, **settings)
 
 
+class CachedDataset(SegmentationDataset):
+    """A data set as it is read through a cache."""
+
+    def __init__(self, dataset: SegmentationDataset, cache: Cache) -> None:
+        self.dataset = dataset
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        return self.cache.read(self.dataset, index)
+
+
 def cached(data: SegmentationDataModule) -> CachedDataset:
     """What the training loader reads."""
-    dataset = data.train_dataloader().dataset
-    assert isinstance(dataset, CachedDataset)
-    return dataset
+    samples = data.train_dataloader().dataset
+    assert isinstance(samples, Samples)
+    assert samples.cache is not None
+    return CachedDataset(samples.dataset, samples.cache)
 
 
 def same(one: SegmentationDataset, other: SegmentationDataset) -> bool:

@@ -19,11 +19,10 @@ import yaml
 from filelock import FileLock, Timeout
 
 from seglit.data import Cache, FolderDataModule
-from seglit.data.base import CachedDataset
 from seglit.data.synthetic import SyntheticDataset
 from seglit.errors import InputError
 from tests.conftest import Run
-from tests.data.test_cache import ENTRY, SIZE, cached, entries, same, save, shapes, write
+from tests.data.test_cache import ENTRY, SIZE, CachedDataset, cached, entries, same, save, shapes, write
 
 AUGMENT = Path(__file__).parents[2] / "configs" / "augment" / "strong.yaml"
 GB = ENTRY / 1e9

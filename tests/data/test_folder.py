@@ -10,7 +10,7 @@ import pytest
 from jsonargparse import auto_cli
 from PIL import Image
 
-from seglit.data import FolderDataModule
+from seglit.data import FolderDataModule, Samples
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 
@@ -165,7 +165,7 @@ def test_shares_on_the_command_line_are_numbers(tmp_path: Path, share: tuple[str
 def test_grey_images_have_one_channel(tmp_path: Path) -> None:
     write_flat(tmp_path, ["a"])
     dataset = folder(tmp_path, **FLAT, splits={"val": 0.4}, in_channels=1).dataset("train")
-    assert dataset[0]["image"].shape == (1, 2, 3)
+    assert Samples(dataset)[0]["image"].shape == (1, 2, 3)
 
 
 def test_a_wrong_root_or_channel_count_is_refused(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader
 
 import seglit.data
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
-from seglit.data.augment import Pipeline
-from seglit.data.base import SegmentationDataset
+from seglit.data.base import Samples
 from seglit.data.batch import collate, collate_by_size
+from seglit.data.dataset import SegmentationDataset
 from seglit.data.sampling import SampleKey
 from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
 from seglit.errors import InputError
@@ -149,8 +149,8 @@ class Positions(SegmentationDataset):
 
 
 class PositionsDataModule(SegmentationDataModule):
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> Positions:
-        return Positions(pipeline, self.seed)
+    def dataset(self, split: Split) -> Positions:
+        return Positions()
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -214,7 +214,7 @@ def test_where_weights_are_shared_out_every_rank_calls_the_network_equally_often
 
 
 def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
-    dataset = shapes().dataset("val")
+    dataset = Samples(shapes().dataset("val"))
     real, void = dataset[SampleKey(2)], dataset[SampleKey(2, void=True)]
     assert dataset[2]["mask"].equal(real["mask"])
     assert void["image"].equal(real["image"])
@@ -268,8 +268,8 @@ class Gauss(SegmentationDataset):
 
 
 class GaussDataModule(SegmentationDataModule):
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> Gauss:
-        return Gauss(pipeline, self.seed)
+    def dataset(self, split: Split) -> Gauss:
+        return Gauss()
 
 
 def gauss(augment: Augment | None = None, **settings: Any) -> GaussDataModule:
@@ -315,7 +315,7 @@ def test_data_sets_reach_spawned_workers(tmp_path: Path, kind: str) -> None:
     if kind == "folder":
         write_folder(tmp_path, 3, 1, 1, (20, 24))
         data = FolderDataModule(str(tmp_path), list(LABELS.class_names), crop_size=(16, 18), augment=augment())
-    dataset = cast(SegmentationDataset, data.train_dataloader().dataset)
+    dataset = cast(Samples, data.train_dataloader().dataset)
     other = pickle.loads(pickle.dumps(dataset))
     for epoch in range(2):
         one, two = dataset[SampleKey(1, epoch)], other[SampleKey(1, epoch)]

@@ -12,7 +12,7 @@ from seglit.images.pairs import Split
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_an_image_depends_on_split_and_index_alone(split: Split) -> None:
-    first, second = SyntheticDataset(9, split, (24, 32), seed=0), SyntheticDataset(4, split, (24, 32), seed=5)
+    first, second = SyntheticDataset(9, split, (24, 32)), SyntheticDataset(4, split, (24, 32))
     second.read(0)
     for one, other in zip(first.read(3), second.read(3), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -10,7 +10,6 @@ from torchvision.datasets import SBDataset
 
 from seglit.config.names import find_config
 from seglit.data.archives import Archive
-from seglit.data.augment import Pipeline
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry, read_list
@@ -71,9 +70,9 @@ class VOCWithSBDDataModule(FolderDataModule):
             **loader,
         )
 
-    def dataset(self, split: Split, pipeline: Pipeline | None = None) -> VOCWithSBDDataset:
+    def dataset(self, split: Split) -> VOCWithSBDDataset:
         """Makes the data set of a split."""
-        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels, pipeline, self.seed)
+        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels)
 
     def find(self) -> Pairing:
         """Adds to VOC's pairs those that SBD alone has."""

@@ -1,0 +1,44 @@
+"""What a data set is: pairs of image and mask by index."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seglit.errors import InputError
+
+
+class Source(NamedTuple):
+    """Cache key of a pair: everything that determines its decoded arrays.
+
+    Args:
+        name: The sample's name; not part of the key.
+        files: The files that are decoded.
+        options: Every setting that changes how they are decoded, as plain data with a distinct `repr`.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    options: tuple[object, ...]
+
+
+class SegmentationDataset(ABC):
+    """Images and masks by index. A subclass defines `__len__` and `read`, and `source` if it is to be cached."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of pairs."""
+
+    @abstractmethod
+    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
+
+    def source(self, index: int) -> Source:
+        """Everything that `read(index)` depends on.
+
+        Raises:
+            InputError: The data set does not say, so its pairs cannot be cached.
+        """
+        raise InputError(f"cache is set, but {type(self).__name__} has no `source` that says what a pair is read from")
