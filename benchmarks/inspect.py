@@ -39,7 +39,7 @@ def measure_inspect(size: tuple[int, int] = (360, 480), images: int = 400, kept:
     image = facts.image
     if image is None:
         raise RuntimeError(facts.image_unreadable)
-    survey = Survey([])
+    survey = Survey(pairs[:1] * 2 * kept)
     tracemalloc.start()
     sizes = []
     for start in (0, kept):  # the first half fills the tables, which do not grow

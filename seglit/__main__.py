@@ -1,4 +1,4 @@
-"""The entry of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` with one's own files beside it."""
+"""Entry point of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` next to your own modules."""
 
 import importlib
 import io
@@ -11,11 +11,11 @@ COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
-    "predict": "write the masks of images with a trained network",
-    "report": "write a page about a run that was tested: scores, curves, pictures, likely label errors",
-    "compare": "say what changed between tested runs, and whether it is more than chance",
-    "inspect": "say what a folder of images and masks holds and what is wrong, and write its configuration",
-    "shapes": "write a folder of made-up images and masks, to try things on",
+    "predict": "predict masks for images with a trained network",
+    "report": "write an HTML report of a tested run: scores, curves, pictures, likely label errors",
+    "compare": "show what changed between tested runs, and whether it is more than chance",
+    "inspect": "check a folder of images and masks for problems, and write its configuration",
+    "shapes": "write a folder of synthetic images and masks, to try things out",
 }
 
 FUNCTIONS = {
@@ -25,11 +25,11 @@ FUNCTIONS = {
     "inspect": ("seglit.inspect.command", "inspect"),
     "shapes": ("seglit.data.synthetic", "write_folder"),
 }
-"""The commands that are plain functions, by module and name: the signature is the command line. The others train."""
+"""Commands that are plain functions, by module and name; their signature defines the options."""
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 1 for findings, 2 for input that has to be put right."""
+    """Runs one command and returns its exit code: 0 on success, 1 for findings, 2 for invalid input."""
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in ("-h", "--help"):
         print(_help())
@@ -40,20 +40,20 @@ def main(args: list[str] | None = None) -> int:
         print(f"seglit {__version__}")
         return 0
     if args[0] not in COMMANDS:
-        print(f"seglit: error: no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", file=sys.stderr)
+        print(f"seglit: error: unknown command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", file=sys.stderr)
         return 2
     debug = "--debug" in args
     return _run([arg for arg in args if arg != "--debug"], debug)
 
 
 def _run(args: list[str], debug: bool) -> int:
-    # imported here, so that help and a mistyped command answer at once
+    # imported here, so that help and errors in the command name are instant
     import logging
     import warnings
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: names of files need be no Unicode
-    # what Lightning advertises at every start
+        sys.stdout.reconfigure(errors="backslashreplace")  # like stderr: file names may be invalid Unicode
+    # Lightning's advertisement at every start
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
@@ -66,8 +66,8 @@ def _run(args: list[str], debug: bool) -> int:
         from seglit.cli import run
 
         run(args)
-    except BrokenPipeError:  # whoever reads the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again at its exit
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
         return 0
     except InputError as error:
         if debug:
@@ -79,7 +79,7 @@ def _run(args: list[str], debug: bool) -> int:
 
 def _help() -> str:
     width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items())
+    commands = "\n".join(f"  {name:<{width}}  {help_text}" for name, help_text in COMMANDS.items())
     return f"""usage: seglit COMMAND -c CONFIG.yaml [options]
 
 From a folder of images and masks to a trained, scored semantic segmentation network.
@@ -88,7 +88,7 @@ commands:
 {commands}
 
 `seglit COMMAND --help` lists its options; `seglit COMMAND -c CONFIG.yaml --print_config` shows the whole
-configuration. An error is one line; `--debug` shows the traceback."""
+configuration. Errors are one line; `--debug` shows the traceback."""
 
 
 if __name__ == "__main__":

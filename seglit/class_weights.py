@@ -1,4 +1,4 @@
-"""Weights that make up for classes of few pixels, from how often each occurs in the training masks."""
+"""Class weights against class imbalance, from the pixel counts of the training masks."""
 
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
@@ -9,9 +9,10 @@ import numpy.typing as npt
 from seglit.labels import IGNORE_INDEX
 
 Formula = Literal["median_frequency", "inverse", "sqrt_inverse", "enet", "effective_number"]
-"""Of a class whose share of the labelled pixels is f:
+"""Weight of a class with share f of the labelled pixels:
 
-- `median_frequency`: median(g) / g, g being its share of the pixels of the images that hold it (Eigen and Fergus 2015);
+- `median_frequency`: median(g) / g, g being its share of the pixels of the images that contain it (Eigen and Fergus
+  2015);
 - `inverse`: 1 / f;
 - `sqrt_inverse`: 1 / sqrt(f);
 - `enet`: 1 / ln(1.02 + f) (Paszke et al. 2016);
@@ -19,18 +20,22 @@ Formula = Literal["median_frequency", "inverse", "sqrt_inverse", "enet", "effect
 """
 FORMULAS: tuple[Formula, ...] = get_args(Formula)
 AUTO: Formula = "sqrt_inverse"
-"""What `class_weights: auto` means: the mildest that helped on CamVid (docs/results.md)."""
+"""What `class_weights: auto` stands for: the mildest formula that helped on CamVid (docs/results.md)."""
+
+ClassWeights = list[float] | Literal["auto"] | Formula
+"""One non-negative weight per class, or a formula that derives them from the training masks; `auto` is `AUTO`.
+`seglit inspect` prints the weights of each formula."""
 
 _BETA = 0.999
 
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """How often each class occurs in the training masks.
+    """Pixel counts of the training masks.
 
     Args:
         pixels: Pixels of each class, (C,).
-        areas: All pixels, void too, of the images that hold it, (C,).
+        areas: All pixels, void included, of the images that contain the class, (C,).
     """
 
     pixels: tuple[int, ...]
@@ -38,17 +43,13 @@ class ClassCounts:
 
     @classmethod
     def of_images(cls, table: npt.NDArray[np.int64]) -> Self:
-        """Adds up the counts of images.
-
-        Args:
-            table: Pixels per image and class, (N, C + 1), void last.
-        """
+        """Sums the counts of images: pixels per image and class, (N, C + 1), void last."""
         classes = table[:, :-1]
         areas = np.where(classes > 0, table.sum(axis=1, keepdims=True), 0).sum(axis=0)
         return cls(tuple(classes.sum(axis=0).tolist()), tuple(areas.tolist()))
 
     def weights(self, formula: Formula) -> list[float]:
-        """One weight a class, with a mean of 1 over the labelled pixels; 1 for a class without a pixel."""
+        """Returns one weight per class, with mean 1 over the labelled pixels; 1 for a class that does not occur."""
         occurs = np.array(self.pixels) > 0
         pixels, areas = (np.array(counts, np.float64)[occurs] for counts in (self.pixels, self.areas))
         shares = pixels / pixels.sum()
@@ -65,6 +66,6 @@ class ClassCounts:
 
 
 def count_classes(mask: npt.NDArray[np.uint8], num_classes: int) -> npt.NDArray[np.int64]:
-    """Pixels of each class in a mask (H, W) of class indices, (C + 1,), void last."""
+    """Counts the pixels of each class in a mask (H, W) of class indices: (C + 1,), void last."""
     counts = np.bincount(mask.reshape(-1), minlength=IGNORE_INDEX + 1)
     return counts[[*range(num_classes), IGNORE_INDEX]]

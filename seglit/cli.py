@@ -1,6 +1,5 @@
-"""The trainer's command line: `seglit fit | validate | test`, each a LightningCLI over YAML."""
+"""The training commands `seglit fit | validate | test`: one LightningCLI, configured by YAML."""
 
-import inspect
 import sys
 from argparse import ArgumentError
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import callbacks as lightning_callbacks
@@ -27,12 +25,13 @@ from seglit.callbacks import (
     ScoreTable,
 )
 from seglit.config.explain import check_yaml, explain, refusal
-from seglit.config.names import expand_names, read_names_in_files
+from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.data.base import SegmentationDataModule
-from seglit.errors import InputError, did_you_mean
+from seglit.errors import InputError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
+from seglit.runs.ckpt_path import check_ckpt_path
 from seglit.runs.run_folder import make_run_folder
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -40,20 +39,20 @@ COMMANDS = ("fit", "validate", "test")
 
 
 class SegmentationCLI(LightningCLI):
-    """Reads YAML and options, builds data, module and trainer, and runs one command."""
+    """Reads YAML and options, builds data module, module and trainer, and runs one subcommand."""
 
     trainer: pl.Trainer
     datamodule: SegmentationDataModule
     model: SegmentationModule
 
     def __init__(self, args: list[str]) -> None:
-        # an abbreviated setting would be taken for the one it abbreviates today
+        # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
         parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
             SegmentationModule,
             SegmentationDataModule,
             subclass_mode_data=True,
-            save_config_callback=None,  # RunRecord writes it, before the run's own paths are filled in
+            save_config_callback=None,  # RunRecord writes config.yaml, without the paths of this run
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             parser_kwargs={
@@ -65,19 +64,19 @@ class SegmentationCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The commands of the trainer; `predict` is none of them, it starts from a checkpoint."""
+        """The subcommands; `seglit predict` is a command of its own, which needs a checkpoint only."""
         return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name in COMMANDS}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds what a run needs beside data, model and trainer, and hands the data's facts to the model."""
+        """Adds seglit's own options, and links what the model must know of the data."""
         parser.add_argument(
-            "--experiment", type=str | None, help="Name of the run's folder; by default the configuration file's name."
+            "--experiment", type=str | None, help="Name of the run's folder (default: name of the configuration file)."
         )
         parser.add_argument(
             "--test_after_fit",
             type=bool,
             default=True,
-            help="Whether fit ends with scoring the best checkpoint on test.",
+            help="Score the best checkpoint on the test split at the end of fit.",
         )
         parser.add_argument(
             "--protocol",
@@ -85,8 +84,8 @@ class SegmentationCLI(LightningCLI):
             nargs="?",
             const=True,
             default=False,
-            help="Whether the table's mIoU is also printed as torchmetrics, mmsegmentation and the Cityscapes script "
-            "define it; [background] sets that class aside there.",
+            help="Also print the mIoU as torchmetrics, mmsegmentation and the Cityscapes script define it; "
+            "[background] ignores that class there.",
         )
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
@@ -97,10 +96,10 @@ class SegmentationCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses the command line and the files it names.
+        """Parses the command line and its YAML files.
 
         Raises:
-            InputError: Anything there is wrong.
+            InputError: An option, a key or a value is invalid; the message names its file and line.
         """
         try:
             super().parse_arguments(parser, args)
@@ -109,11 +108,11 @@ class SegmentationCLI(LightningCLI):
             raise InputError(check_yaml(args) or explain(error, args, keys)) from error
 
     def before_instantiate_classes(self) -> None:
-        """Fills in what the hardware decides, records the configuration, then makes the run folder."""
+        """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
         config = self.config[self.subcommand]
-        _check_checkpoint(self.config.subcommand, config.ckpt_path)
-        if self.config.subcommand == "fit" and config.ckpt_path and "://" not in config.ckpt_path:
-            _check_unfinished(config.ckpt_path, config.trainer.max_epochs)
+        check_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
+        if self.config.subcommand != "fit":
+            config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:
             check_schedule(cast(type, locate(schedule.class_path)))
         device = find_device(config.trainer.accelerator)
@@ -121,7 +120,7 @@ class SegmentationCLI(LightningCLI):
             avoid_broken_amx()
         config.trainer.precision = config.trainer.precision or fastest_precision(device)
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
-        config.experiment = config.experiment or _experiment_name(config)
+        config.experiment = config.experiment or self._experiment_name()
         config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
         if root := config.data.init_args.get("root"):
             config.data.init_args.root = str(Path(root).expanduser().absolute())
@@ -136,7 +135,7 @@ class SegmentationCLI(LightningCLI):
                 logger.init_args.save_dir = str(self.run_folder / (logger.init_args.save_dir or "."))
 
     def instantiate_classes(self) -> None:
-        """Builds everything; a value that a class refuses is bad input, and leaves no empty run folder behind."""
+        """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
         try:
             super().instantiate_classes()
         except (ValueError, MisconfigurationException) as error:
@@ -145,83 +144,44 @@ class SegmentationCLI(LightningCLI):
             raise InputError(refusal(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Adds what every run has: the CSV log, the table, the record, the scores and the progress bar."""
+        """Adds the loggers and callbacks that every run has."""
         config = self.config_init[self.subcommand].trainer
         table = ScoreTable(self.config[self.subcommand].protocol)
         chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
-        record = RunRecord(self.record, self._network_config(), self.datamodule)
+        record = RunRecord(self.record, self.datamodule)
         callbacks = [*_as_list(config.callbacks), ClassWeighting(self.datamodule), table, record, ScoreFile()]
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())
-        # What a run is resumed from. `save_last` would not do: it writes only in epochs that are the best so far. Among
-        # the defaults it comes after `checkpoint`, and so holds which epoch is the best.
+        # ModelCheckpoint's `save_last` saves only when the best checkpoint improves, but a run resumes from its last
+        # epoch. As a trainer default it runs after `checkpoint`, so last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
         return trainer
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
-        best = self.config_init.fit.checkpoint.best_model_path  # none after a fast_dev_run
-        tested = best and self.config.fit.test_after_fit and self.datamodule.has_split("test")
+        path = self.config_init.fit.checkpoint.best_model_path  # none after a fast_dev_run
+        tested = path and self.config.fit.test_after_fit and self.datamodule.has_split("test")
         if tested:
-            # loaded here: given the path, an averaging callback would put the weights that are not averaged in place
-            self.model.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+            # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.
+            self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
             program = "python -m seglit" if Path(sys.argv[0]).parts[-2:] == ("seglit", "__main__.py") else "seglit"
             print(f"run folder: {self.run_folder}")
             page = f"; a page: {program} report {self.run_folder}" if tested else ""
             print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
-            if best:
+            if path:
                 command = "test" if self.datamodule.has_split("test") else "validate"
-                print(f"score it:   {program} {command} -c {self.run_folder / 'config.yaml'} --ckpt_path {best}")
+                print(f"score it:   {program} {command} -c {self.run_folder / 'config.yaml'} --ckpt_path {path}")
 
-    def test(self, model: SegmentationModule, **kwargs: Any) -> None:
-        """Scores a checkpoint on the test split; the class table stands for Lightning's own."""
-        self.trainer.test(model, **{**kwargs, "verbose": False})
-
-    def validate(self, model: SegmentationModule, **kwargs: Any) -> None:
-        """Scores a checkpoint on the validation split; the class table stands for Lightning's own."""
-        self.trainer.validate(model, **{**kwargs, "verbose": False})
-
-    def _network_config(self) -> dict[str, Any]:
-        """The network as a checkpoint describes it, the data's facts included."""
-        network: dict[str, Any] = yaml.safe_load(self.record)["model"]["network"]
-        facts = {"num_classes": self.datamodule.num_classes, "in_channels": self.datamodule.in_channels}
-        accepted = inspect.signature(type(self.model.network)).parameters
-        given = {name: value for name, value in facts.items() if name in accepted}
-        return {**network, "init_args": {**network.get("init_args", {}), **given}}
-
-
-def _check_checkpoint(command: str, path: str | None) -> None:
-    """Lightning looks for a checkpoint when all is built, and scores random weights without one."""
-    if path is None and command != "fit":
-        raise InputError(f"{command} scores a checkpoint; name it: --ckpt_path RUN/checkpoints/best.ckpt")
-    if path in ("best", "last"):
-        raise InputError(f"--ckpt_path {path} names no file; such as RUN/checkpoints/{path}.ckpt")
-    if path and "://" not in path and not Path(path).exists():
-        folder = Path(path).parent
-        names = [file.name for file in folder.glob("*.ckpt")]
-        raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
-
-
-def _check_unfinished(path: str, max_epochs: int | None) -> None:
-    """Lightning ends such a run at once, without a word."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if max_epochs is not None and 0 <= max_epochs <= done:
-        raise InputError(
-            f"{path} has finished its {done} epochs, nothing is left to train; to go on, give a larger "
-            f"--trainer.max_epochs than {max_epochs}"
-        )
-
-
-def _experiment_name(config: Namespace) -> str:
-    """The name of the first configuration file, or of the data's file, or of its class."""
-    files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
-    return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
+    def _experiment_name(self) -> str:
+        """The name of the first configuration file, else of the data's file, else of the data's class."""
+        config = self.config[self.subcommand]
+        files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
+        return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 
 def _configured_loggers(config: Namespace) -> list[Namespace]:
@@ -229,18 +189,18 @@ def _configured_loggers(config: Namespace) -> list[Namespace]:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """What Lightning takes as one or several (loggers, callbacks), as several."""
+    """Lightning accepts one logger or callback, or a list of them."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def run(args: list[str]) -> None:
-    """Runs one command of the trainer.
+    """Runs one training command.
 
     Raises:
-        InputError: Anything on the command line, in its files or in the data is wrong.
+        InputError: The command line, a file or the data is invalid.
     """
     try:
         read_names_in_files()
         SegmentationCLI(expand_names(args))
-    except MisconfigurationException as error:  # what Lightning itself finds wrong once it runs
+    except MisconfigurationException as error:  # raised by Lightning while it runs
         raise InputError(refusal(error)) from error

@@ -1,4 +1,4 @@
-"""What the hardware at hand computes fastest in."""
+"""Device, precision and memory format that are fastest on the hardware."""
 
 import faulthandler
 import os
@@ -13,7 +13,7 @@ Device = Literal["cuda", "mps", "cpu"]
 
 
 def find_device(accelerator: str = "auto") -> Device:
-    """The kind of device that Lightning's `trainer.accelerator` comes down to here."""
+    """Returns the device type that Lightning's `trainer.accelerator` resolves to on this machine."""
     if accelerator in ("cuda", "gpu", "auto") and torch.cuda.is_available():
         return "cuda"
     if accelerator in ("mps", "gpu", "auto") and torch.backends.mps.is_available():
@@ -22,7 +22,7 @@ def find_device(accelerator: str = "auto") -> Device:
 
 
 def fastest_precision(device: Device) -> Literal["bf16-mixed", "16-mixed", "32-true"]:
-    """bf16 where the device multiplies it natively, else fp16 on a GPU that has only that, else float32."""
+    """Returns bf16 if the device supports it natively, else fp16 on CUDA, else float32."""
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
     # oneDNN emulates bf16 on a CPU without these instructions, slower than float32
@@ -31,23 +31,23 @@ def fastest_precision(device: Device) -> Literal["bf16-mixed", "16-mixed", "32-t
 
 
 def fastest_memory_format(device: Device) -> Literal["channels_last", "contiguous"]:
-    """channels_last, which convolutions on CPUs and tensor cores are written for; MPS has no such kernels."""
+    """Returns channels_last, for which CPU and tensor-core convolutions are optimised; MPS has no such kernels."""
     return "contiguous" if device == "mps" else "channels_last"
 
 
 @cache
 def avoid_broken_amx() -> None:
-    """Keeps oneDNN from the CPU's AMX instructions where they are announced and do not work.
+    """Disables the CPU's AMX instructions in oneDNN if they are advertised but do not work.
 
-    Some virtual machines announce AMX but hide the size of its tiles (CPUID leaf 0x1D reads zero). oneDNN then
-    multiplies bf16 on tiles that it never configured, and the process dies of an illegal instruction. Whether it does
-    is tried in a child process; if so, oneDNN is held to AVX-512, which multiplies bf16 as well. It must be called
-    before the process's first convolution or matrix product, when oneDNN reads the setting.
+    Some virtual machines advertise AMX but hide the size of its tiles (CPUID leaf 0x1D reads zero). oneDNN then
+    multiplies bf16 on tiles that it never configured, and the process dies of an illegal instruction. This is tested
+    in a child process; if it fails, oneDNN is limited to AVX-512, which also multiplies bf16. Call it before the
+    process's first convolution or matrix product, when oneDNN reads the setting.
     """
     if sys.platform != "linux" or "ONEDNN_MAX_CPU_ISA" in os.environ or not torch.cpu._is_amx_tile_supported():
         return
     with warnings.catch_warnings():
-        # Python 3.12 warns of forking beside other threads; this child needs none of them
+        # Python 3.12 warns about forking a multi-threaded process; the child needs no other thread
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Lightning's dashboards, made to start anywhere: with no account, no network and nobody to answer a question."""
+"""Lightning's loggers, adapted to start without an account, a network or user input."""
 
 import os
 from importlib.util import find_spec
@@ -12,18 +12,18 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 
-_PATIENCE = 3.0  # seconds
+_TIMEOUT = 3.0  # seconds
 
 
 class WandbLogger(loggers.WandbLogger):
-    """Weights & Biases; offline where there is no account or no network, in which case it says how to upload later.
+    """Weights & Biases; offline without an account or a network, in which case it prints how to upload later.
 
-    It never asks: without an API key (`wandb login`, `WANDB_API_KEY`) W&B itself would wait for one to be typed in.
+    It never prompts: without an API key (`wandb login`, `WANDB_API_KEY`) W&B itself would wait for input.
     `WANDB_MODE=offline`, `WANDB_MODE=disabled` and `wandb offline` are respected.
 
     Args:
-        save_dir: Folder that W&B's own folder `wandb` is made in.
-        kwargs: Lightning's arguments, and those of `wandb.init` (entity, group, tags, ...).
+        save_dir: Folder in which W&B creates its own folder `wandb`.
+        kwargs: Arguments of Lightning's logger and of `wandb.init` (entity, group, tags, ...).
 
     Raises:
         InputError: wandb is not installed.
@@ -31,11 +31,11 @@ class WandbLogger(loggers.WandbLogger):
 
     def __init__(self, save_dir: str = ".", **kwargs: Any) -> None:
         _require("wandb")
-        # The command line fills in None, which would take the place of Lightning's own `resume: allow`.
+        # The command line passes None for unset arguments, which would override Lightning's `resume: allow`.
         kwargs = {key: value for key, value in kwargs.items() if value is not None}
         if reason := _why_offline():
             print(f"W&B: offline, {reason}; to upload: wandb sync {Path(save_dir, 'wandb')}/offline-run-*", flush=True)
-            # Not Lightning's own `offline`, which refuses `log_model`: W&B uploads checkpoints as well when it syncs.
+            # Not Lightning's `offline`, which rejects `log_model`: `wandb sync` also uploads checkpoints.
             kwargs = {"settings": {"silent": True}, **kwargs, "mode": "offline"}
         super().__init__(save_dir=save_dir, **kwargs)
 
@@ -44,8 +44,8 @@ class TensorBoardLogger(loggers.TensorBoardLogger):
     """TensorBoard.
 
     Args:
-        save_dir: Folder that the folder `name` is made in.
-        kwargs: Lightning's arguments.
+        save_dir: Folder in which the folder `name` is created.
+        kwargs: Arguments of Lightning's logger.
 
     Raises:
         InputError: tensorboard is not installed.
@@ -57,12 +57,12 @@ class TensorBoardLogger(loggers.TensorBoardLogger):
 
 
 class MLFlowLogger(loggers.MLFlowLogger):
-    """MLflow; without a tracking server the run is kept in a folder, which `mlflow ui` shows.
+    """MLflow; without a tracking server the run is stored in a folder, which `mlflow ui` shows.
 
     Args:
-        save_dir: That folder.
-        tracking_uri: Address of a tracking server; None takes `MLFLOW_TRACKING_URI`, else the folder.
-        kwargs: Lightning's arguments (experiment_name, run_name, tags, ...).
+        save_dir: The folder.
+        tracking_uri: Address of a tracking server; None uses `MLFLOW_TRACKING_URI`, else the folder.
+        kwargs: Arguments of Lightning's logger (experiment_name, run_name, tags, ...).
 
     Raises:
         InputError: mlflow is not installed.
@@ -72,7 +72,7 @@ class MLFlowLogger(loggers.MLFlowLogger):
         _require("mlflow")
         tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         if tracking_uri is None:
-            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 would rather have a database
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 prefers a database
         super().__init__(save_dir=save_dir, tracking_uri=tracking_uri, **kwargs)
 
 
@@ -83,22 +83,22 @@ def _require(package: str) -> None:
 
 @rank_zero_only
 def _why_offline() -> str | None:
-    """Why W&B cannot, or is not to, reach its server; None if it can, and where it is disabled altogether."""
+    """Why W&B cannot or must not reach its server; None if it can, or if W&B is disabled."""
     import wandb
-    from requests.utils import get_netrc_auth  # comes with wandb
+    from requests.utils import get_netrc_auth  # a dependency of wandb
 
     settings = wandb.setup().settings  # the environment and W&B's own settings files
     if settings.mode != "online":
-        return "as WANDB_MODE asks" if settings.mode in ("offline", "dryrun") else None
+        return "as set by WANDB_MODE" if settings.mode in ("offline", "dryrun") else None
     if not (settings.api_key or settings.identity_token_file or get_netrc_auth(settings.base_url)):
         return "as there is no API key (wandb login)"
-    return None if _answers(settings.base_url) else f"as {settings.base_url} cannot be reached"
+    return None if _is_reachable(settings.base_url) else f"as {settings.base_url} cannot be reached"
 
 
-def _answers(url: str) -> bool:
-    """Whether a server answers, be it with an error; through the proxy, where one is set."""
+def _is_reachable(url: str) -> bool:
+    """Whether a server answers, even with an error; through the proxy, if one is set."""
     try:
-        urlopen(url, timeout=_PATIENCE).close()  # noqa: S310 (the server that the user set up W&B for)
+        urlopen(url, timeout=_TIMEOUT).close()  # noqa: S310 (the server that the user set up W&B for)
     except HTTPError:
         return True
     except OSError:

@@ -1,107 +1,92 @@
-"""Criteria for segmentation: what a batch of logits and masks costs.
+"""Loss functions, called as `criterion(logits, mask)`.
 
-Every criterion here is called as `criterion(logits, mask)` and keeps the same promises (`Criterion`): float32 under
-any autocast, void pixels without influence, a finite zero with zero gradient where nothing is labelled, and no value
-read back to the host, so that a training step never waits for the device. Under DDP every rank takes the loss of its
-own part of the batch.
+All of them compute in float32 under any autocast, ignore void pixels, return 0 with zero gradient if no pixel is
+labelled, and never synchronise host and GPU. Under DDP each rank computes the loss of its own part of the batch.
 
-They are written here, not taken from segmentation_models_pytorch (0.6). There, on a batch of void alone focal loss is
-NaN and Lovasz no scalar, and both index with a boolean mask, which makes the host wait. Its Dice, Jaccard and Tversky
-average an absent class in as a loss of 0, and on the CPU sum naively in float32: a Dice loss of 0.390 over eight
-megapixels came out as 0.383.
+Those of segmentation_models_pytorch (0.6) are not used: on a batch of void pixels its focal loss is NaN and its Lovasz
+loss no scalar, both synchronise, and its Dice, Jaccard and Tversky losses count an absent class as a loss of 0 and
+lose precision on the CPU (0.383 for a Dice loss of 0.390 over 8 megapixels).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import isfinite
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seglit.class_weights import AUTO, ClassCounts, Formula
+from seglit.class_weights import AUTO, ClassCounts, ClassWeights, Formula
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
 
 class Criterion(nn.Module, ABC):
-    """What all criteria have in common: shapes are checked, the arithmetic is float32, void is `IGNORE_INDEX`."""
+    """Base class: checks shapes and computes in float32 outside of autocast; a subclass defines `loss`."""
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Returns the loss of a batch, float32 of shape ().
 
         Args:
-            logits: Scores before softmax, (B, C, H, W), any float type.
-            mask: Class indices, int64 (B, H, W), void = 255.
-
-        Returns:
-            The loss, float32, shape ().
+            logits: Scores before softmax, (B, C, H, W), any float dtype.
+            mask: Class indices, int64 (B, H, W), void 255.
 
         Raises:
-            InputError: The two shapes do not belong together.
+            InputError: The shapes do not match.
         """
         if logits.ndim != 4 or mask.shape != (logits.shape[0], *logits.shape[2:]):
             raise InputError(
                 f"{type(self).__name__}: logits (B, C, H, W) and mask (B, H, W) must agree in B, H and W, "
-                f"but are {tuple(logits.shape)} and {tuple(mask.shape)}"
+                f"got {tuple(logits.shape)} and {tuple(mask.shape)}"
             )
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss(logits.float(), mask)
 
     @abstractmethod
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The loss, shape (), of float32 logits (B, C, H, W) and a mask (B, H, W), outside of any autocast."""
-
-
-ClassWeights = list[float] | Literal["auto"] | Formula
-"""One weight per class, none negative; or the formula that makes them of the training masks, `auto` being `AUTO`.
-`seglit inspect` prints what each gives."""
+        """Returns the loss, shape (), of float32 logits (B, C, H, W) and a mask (B, H, W)."""
 
 
 class PixelCriterion(Criterion):
-    """A criterion that is a mean over labelled pixels, each weighted by its class.
+    """Base class of means over the labelled pixels, each weighted by its class.
 
     Args:
-        class_weights: See `ClassWeights`; None weighs all alike.
-
-    Attributes:
-        formula: What makes the weights, once `weigh` is called; None where they are given, or all alike.
+        class_weights: See `ClassWeights`; None weights all classes equally.
     """
 
     def __init__(self, class_weights: ClassWeights | None) -> None:
         super().__init__()
-        given = class_weights if isinstance(class_weights, list) else None
-        if given is not None:
-            _check_weights(f"{type(self).__name__}: class_weights", given)
-        self.formula: Formula | None = None
+        # Not a buffer: class weights are a setting. A resumed run uses those of its command line, a checkpoint loads
+        # whatever they are, and weight averaging leaves them alone.
+        self.class_weights: Tensor | None = None
+        self.formula: Formula | None = None  # by which `weigh` sets the weights
         if isinstance(class_weights, str):
             self.formula = AUTO if class_weights == "auto" else class_weights
-        # No buffer: the weights are a setting, kept in the run's configuration. So a resumed run takes those of its
-        # command line, a checkpoint loads with weights added, changed or dropped, and no averaging touches them.
-        self.class_weights = None if given is None else torch.tensor(given, dtype=torch.float32)
+        elif class_weights is not None:
+            _check_weights(f"{type(self).__name__}: class_weights", class_weights)
+            self.class_weights = torch.tensor(class_weights, dtype=torch.float32)
 
     def weigh(self, counts: ClassCounts) -> None:
-        """Makes the weights of how often each class occurs, if a formula is to make them."""
+        """Sets the weights from pixel counts if a formula defines them."""
         if self.formula is not None:
             self.class_weights = torch.tensor(counts.weights(self.formula), dtype=torch.float32)
 
     def pixel_weights(self, mask: Tensor, num_classes: int) -> Tensor:
-        """The weight of every pixel, float32 (B, H, W): its class's, 1 without class weights, 0 for void.
+        """Returns the weight of each pixel, float32 (B, H, W): that of its class, 0 for void.
 
         Raises:
-            InputError: There are not as many class weights as channels.
+            InputError: There is not one weight per channel, or a formula's weights are not set.
         """
         labelled = mask != IGNORE_INDEX
         if self.class_weights is None:
             if self.formula is not None:
                 raise InputError(
-                    f"{type(self).__name__}: class_weights are to be made by {self.formula!r}, but nobody has counted "
-                    "the classes: call `weigh`, as seglit.callbacks.ClassWeighting does"
+                    f"{type(self).__name__}: class_weights are {self.formula!r}, but the classes are not counted: "
+                    "call `weigh`, as seglit.callbacks.ClassWeighting does"
                 )
             return labelled.float()
-        with torch.inference_mode(False):  # where validation comes first, training could not use what is made in it
-            self.class_weights = self.class_weights.to(mask.device)  # once
+        with torch.inference_mode(False):  # training cannot use tensors that validation creates in inference mode
+            self.class_weights = self.class_weights.to(mask.device)  # copies once
         if len(self.class_weights) != num_classes:
             raise InputError(
                 f"{type(self).__name__}: {len(self.class_weights)} class_weights for logits of {num_classes} channels; "
@@ -111,20 +96,19 @@ class PixelCriterion(Criterion):
 
 
 class CrossEntropy(PixelCriterion):
-    """Cross-entropy, averaged over the labelled pixels, optionally over the hardest of them only.
+    """Cross-entropy, averaged over the labelled pixels or over the hardest of them.
 
     With `hardest=1` it equals `torch.nn.CrossEntropyLoss(weight, ignore_index=255, label_smoothing=...)`: a mean
-    weighted by the pixels' class weights. With less, only that fraction of the batch's labelled pixels, those of the
-    largest (weighted) loss, counts and learns: online hard example mining (Shrivastava et al., 2016). Classes that do
-    not occur in the batch add nothing.
+    weighted by class. With less, only that fraction of the batch's labelled pixels, those with the largest weighted
+    loss, is averaged: online hard example mining (Shrivastava et al., 2016).
 
     Args:
         class_weights: One weight per class, or a formula; see `ClassWeights`.
-        label_smoothing: The share of the target spread evenly over all classes, 0 to 1 (Szegedy et al., 2016).
-        hardest: The fraction of labelled pixels to keep, above 0 and at most 1; at least one pixel is kept.
+        label_smoothing: Share of the target spread evenly over all classes, 0 to 1 (Szegedy et al., 2016).
+        hardest: Fraction of labelled pixels to average, above 0 and at most 1; at least one pixel.
 
     Raises:
-        InputError: A value is out of its range.
+        InputError: A value is out of range.
     """
 
     def __init__(
@@ -134,12 +118,12 @@ class CrossEntropy(PixelCriterion):
         if not 0 <= label_smoothing <= 1:
             raise InputError(f"CrossEntropy: label_smoothing must lie between 0 and 1, got {label_smoothing}")
         if not 0 < hardest <= 1:
-            raise InputError(f"CrossEntropy: hardest is a fraction above 0 and at most 1, got {hardest}")
+            raise InputError(f"CrossEntropy: hardest must be above 0 and at most 1, got {hardest}")
         self.label_smoothing = label_smoothing
         self.hardest = hardest
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The weighted mean over the pixels that are kept."""
+        """Returns the weighted mean over the selected pixels."""
         weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
         losses = F.cross_entropy(
             logits,
@@ -151,7 +135,7 @@ class CrossEntropy(PixelCriterion):
         )  # (B, H, W), 0 for void
         if self.hardest < 1:
             labelled = mask != IGNORE_INDEX
-            # A loss is never negative: -1 sorts void behind every labelled pixel.
+            # Losses are not negative: -1 sorts void after every labelled pixel.
             order = torch.where(labelled, losses, -1.0).flatten().argsort(descending=True)  # (B * H * W,)
             count = (self.hardest * labelled.sum()).round().clamp_min(1)
             keep = torch.arange(order.numel(), device=order.device) < count
@@ -162,16 +146,15 @@ class CrossEntropy(PixelCriterion):
 class Focal(PixelCriterion):
     """Focal loss (Lin et al., 2017, equation 4) of the softmax: the mean of -(1 - p)^gamma log p over labelled pixels.
 
-    With `gamma=0` it is `CrossEntropy`; the larger gamma, the less a pixel counts that is already right. The mean is
-    weighted by the pixels' class weights, as in `CrossEntropy`. Classes that do not occur in the batch add nothing.
-    (smp's multi-class focal loss is another one: a mean of one sigmoid loss per class.)
+    With `gamma=0` it is `CrossEntropy`; a larger gamma reduces the loss of pixels that are already right. (smp's
+    multi-class focal loss differs: a mean of one sigmoid loss per class.)
 
     Args:
         gamma: The focusing exponent, not negative.
         class_weights: One weight per class, or a formula; see `ClassWeights`.
 
     Raises:
-        InputError: A value is out of its range.
+        InputError: A value is out of range.
     """
 
     def __init__(self, gamma: float = 2.0, class_weights: ClassWeights | None = None) -> None:
@@ -181,10 +164,10 @@ class Focal(PixelCriterion):
         self.gamma = gamma
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The weighted mean over the labelled pixels."""
+        """Returns the weighted mean over the labelled pixels."""
         weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
         nll = F.cross_entropy(logits, mask, ignore_index=IGNORE_INDEX, reduction="none")  # (B, H, W)
-        # 1 - p without cancellation; kept off 0, where the derivative of x^gamma is infinite for gamma < 1.
+        # 1 - p without cancellation; above 0, where the derivative of x^gamma is infinite for gamma < 1.
         miss = (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).tiny)
         return _ratio((weights * miss**self.gamma * nll).sum(), weights.sum())
 
@@ -192,13 +175,12 @@ class Focal(PixelCriterion):
 class Tversky(Criterion):
     """Tversky loss (Salehi et al., 2017): 1 - TP / (TP + alpha FP + beta FN) per class, over the whole batch.
 
-    TP, FP and FN are sums of probabilities. The loss is the mean over the classes that occur in the batch's masks; the
-    others are left out. alpha = beta = 0.5 is `Dice`, alpha = beta = 1 `Jaccard`; a larger beta finds more of a rare
-    class.
+    TP, FP and FN are sums of probabilities. The loss is the mean over the classes that occur in the batch's masks.
+    alpha = beta = 0.5 is `Dice`, alpha = beta = 1 `Jaccard`; a larger beta raises the recall of rare classes.
 
     Args:
-        alpha: The weight of false positives, not negative.
-        beta: The weight of false negatives, not negative.
+        alpha: Weight of false positives, not negative.
+        beta: Weight of false negatives, not negative.
 
     Raises:
         InputError: A weight is negative, or both are 0.
@@ -211,7 +193,7 @@ class Tversky(Criterion):
         self.beta = beta
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The mean over the classes that occur."""
+        """Returns the mean over the classes that occur."""
         probabilities = logits.softmax(dim=1) * (mask != IGNORE_INDEX).unsqueeze(1)  # (B, C, H, W), 0 for void
         classes = torch.arange(logits.shape[1], device=mask.device).view(1, -1, 1, 1)
         target = mask.unsqueeze(1) == classes  # (B, C, H, W)
@@ -240,11 +222,11 @@ class Jaccard(Tversky):
 class Lovasz(Criterion):
     """Lovasz-softmax loss (Berman et al., 2018): the convex extension of the Jaccard loss, over the whole batch.
 
-    The mean over the classes that occur in the batch's masks; the others are left out, as the paper recommends.
+    The mean over the classes that occur in the batch's masks, as the paper recommends.
     """
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The mean over the classes that occur."""
+        """Returns the mean over the classes that occur."""
         num_classes = logits.shape[1]
         probabilities = logits.softmax(dim=1).transpose(0, 1).flatten(1)  # (C, B * H * W)
         mask = mask.flatten()  # (B * H * W,)
@@ -257,8 +239,8 @@ class Lovasz(Criterion):
 class WeightedSum(Criterion):
     """A weighted sum of criteria, such as cross-entropy + Dice.
 
-    Any module called as `term(logits, mask)` may be a term, PyTorch's own included (which then needs its
-    `ignore_index: 255`): it is given float32 logits outside of autocast.
+    A term is any module called as `term(logits, mask)` with float32 logits, PyTorch's losses included (which need
+    `ignore_index: 255`).
 
     Args:
         terms: The criteria.
@@ -277,18 +259,17 @@ class WeightedSum(Criterion):
         self.weights = weights
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The sum of weight times term."""
+        """Returns the sum of weight times term."""
         losses = [weight * term(logits, mask) for weight, term in zip(self.weights, self.terms, strict=True)]
         return torch.stack(losses).sum()
 
 
 def _lovasz_class(probability: Tensor, foreground: Tensor, labelled: Tensor) -> Tensor:
-    """The Lovasz extension of one class's Jaccard loss (Berman et al., 2018, algorithm 1 and equation 8).
+    """Lovasz extension of one class's Jaccard loss (Berman et al., 2018, algorithm 1 and equation 8).
 
-    With the errors in falling order, an error's weight is what the Jaccard loss 1 - I/U gains when that pixel becomes
-    wrong: 1/U if it is foreground, I / (U (U - 1)) if it is background, with I and U counted after it. Written so,
-    and from whole numbers, no two nearly equal float32 are subtracted. Void has error 0: it comes last, where it
-    changes no other pixel's weight.
+    With errors in descending order, the weight of an error is the increase of the Jaccard loss 1 - I/U when that pixel
+    becomes wrong: 1/U for foreground, I / (U (U - 1)) for background, with I and U counted after it. Computed from
+    integers, no nearly equal float32 values are subtracted. Void has error 0 and comes last, so it has no effect.
     """
     errors = torch.where(labelled, (foreground.float() - probability).abs(), 0.0)  # (P,)
     errors, order = errors.sort(descending=True)
@@ -301,15 +282,15 @@ def _lovasz_class(probability: Tensor, foreground: Tensor, labelled: Tensor) -> 
 
 
 def _ratio(total: Tensor, count: Tensor) -> Tensor:
-    """The quotient total / count, and 0 with zero gradient where there is nothing to count."""
+    """Returns total / count, or 0 with zero gradient if count is 0."""
     return total / torch.where(count > 0, count, 1)
 
 
 def _mean_of_present(losses: Tensor, present: Tensor) -> Tensor:
-    """The mean of the losses (C,) of the classes that are present, bool (C,); 0 if none is."""
+    """Returns the mean of the losses (C,) of the classes that occur, bool (C,); 0 if none occurs."""
     return _ratio((losses * present).sum(), present.sum())
 
 
 def _check_weights(what: str, weights: Sequence[float]) -> None:
     if not all(isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        raise InputError(f"{what} must be finite, none negative and not all 0, got {list(weights)}")
+        raise InputError(f"{what} must be finite, not negative and not all 0, got {list(weights)}")

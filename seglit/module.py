@@ -1,4 +1,4 @@
-"""The LightningModule: training and evaluation steps, and how scores and optimizer are wired to them."""
+"""The LightningModule: training, validation and test steps, scores, and the optimizer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -24,29 +24,30 @@ from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
-"""ImageNet's mean and standard deviation over all three channels: serves any number of channels of 8 bits."""
+"""ImageNet's mean and standard deviation over all three channels; applies to any number of 8-bit channels."""
 
 
 class SegmentationModule(pl.LightningModule):
-    """Trains a network with a criterion and scores it; knows no particular network, loss or data set.
+    """Trains a network with a criterion and scores it, for any network, loss and data set.
 
-    A network maps float images (B, C, H, W) to logits (B, num_classes, H, W), of any size. In training it may return
-    a tuple (logits, auxiliary logits, ...); the auxiliary ones add to the loss. Images are normalised by
-    `normalization`, else by the network's attribute of that name, else by `DEFAULT_NORMALIZATION`.
+    The network maps normalised float images (B, C, H, W) of any size to logits (B, num_classes, H, W). In training it
+    may return a tuple (logits, auxiliary logits, ...); the loss of the auxiliary logits is added to the loss.
 
     Args:
         network: The network.
         criterion: Called with float32 logits (B, num_classes, H, W) and the int64 mask (B, H, W), void 255.
-        optimizer: Makes the optimizer from parameter groups.
-        metrics: Metrics of one's own, each given int64 (B, H, W) `preds` and `target` (void 255) at the stored size.
-        scheduler: Makes the schedule from the optimizer and the total number of optimizer steps; None keeps the rate.
-        labels: The data's labels; the command line links them.
-        normalization: The data's own mean and standard deviation; the command line links them.
+        optimizer: Called with parameter groups; returns the optimizer.
+        metrics: Your own metrics; `update` gets int64 (B, H, W) `preds` and `target` (void 255) at the stored size.
+        scheduler: Called with the optimizer and the total number of optimizer steps; returns the learning rate
+            schedule. None keeps the learning rate constant.
+        labels: Labels of the data; linked by the command line.
+        normalization: Mean and standard deviation of the data; linked by the command line. None takes the network's
+            `normalization` attribute, else `DEFAULT_NORMALIZATION`.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`.
-        auxiliary_weight: Weight of each auxiliary output in the loss.
-        memory_format: How images and weights lie in memory. None is `channels_last`, which convolutions are faster
-            in; the command line chooses by the hardware.
-        compile: Whether the network is compiled (`torch.compile`).
+        auxiliary_weight: Weight of each auxiliary loss.
+        memory_format: Memory format of images and weights. None is `channels_last`, which is faster for convolutions;
+            the command line chooses by hardware.
+        compile: Compile the network with `torch.compile`.
     """
 
     def __init__(
@@ -72,27 +73,27 @@ class SegmentationModule(pl.LightningModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
-        chosen = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
-        self.normalize = Normalize(chosen, self.memory_format)
+        normalization = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
+        self.normalize = Normalize(normalization, self.memory_format)
         self.val_evaluation = Evaluation(labels.num_classes, metrics or ())
         self.test_evaluation = TestEvaluation(labels.num_classes, metrics or ())
         self.scores: dict[str, Scores] = {}
         self.own_metrics: dict[str, dict[str, MetricValue]] = {}
         self.network.to(memory_format=self.memory_format)
         if compile:
-            self.network.compile()  # in place: wrapping it would rename the weights
+            self.network.compile()  # in place: `torch.compile(network)` would rename the weights
 
     @property
     def normalization(self) -> Normalization:
-        """What images are normalised by."""
+        """Mean and standard deviation that images are normalised by."""
         return self.normalize.normalization
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_classes, H, W) of images (B, C, H, W) as stored, see `Normalize`."""
+        """Returns logits (B, num_classes, H, W) of images (B, C, H, W) as stored, not normalised."""
         return self._outputs(image)[0]
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The loss of a batch, auxiliary outputs included."""
+        """Returns the loss of a batch, auxiliary losses included."""
         logits, *auxiliary = self._outputs(batch["image"])
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)
@@ -102,26 +103,26 @@ class SegmentationModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
-        """Counts batches of one size each; returns what callbacks may draw: their preds uint8 (B, H, W)."""
-        return {"preds": [self._count(batch, self.val_evaluation) for batch in batches]}
+        """Scores batches of one image size each; returns `preds` uint8 (B, H, W) of each for callbacks."""
+        return {"preds": [self._evaluate(batch, self.val_evaluation) for batch in batches]}
 
     def test_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
-        """Counts batches of one size each; returns what callbacks may draw: their preds uint8 (B, H, W)."""
-        return {"preds": [self._count(batch, self.test_evaluation) for batch in batches]}
+        """Scores batches of one image size each; returns `preds` uint8 (B, H, W) of each for callbacks."""
+        return {"preds": [self._evaluate(batch, self.test_evaluation) for batch in batches]}
 
     def on_validation_epoch_end(self) -> None:
-        """Scores the whole split."""
-        self._score("val", self.val_evaluation)
+        """Computes and logs the scores of the split."""
+        self._log_scores("val", self.val_evaluation)
 
     def on_test_epoch_end(self) -> None:
-        """Scores the whole split."""
-        self._score("test", self.test_evaluation)
+        """Computes and logs the scores of the split."""
+        self._log_scores("test", self.test_evaluation)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the normalisation that the weights were trained with.
+        """Restores the normalisation that the weights were trained with.
 
         Raises:
-            InputError: The checkpoint is of another network or other classes.
+            InputError: The checkpoint's classes or weights are not this model's.
         """
         saved = ModelRecord.from_dict(checkpoint[RECORD_KEY]) if RECORD_KEY in checkpoint else None
         if saved and saved.labels.class_names != self.labels.class_names:
@@ -132,13 +133,13 @@ class SegmentationModule(pl.LightningModule):
         if other := [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]:
             raise InputError(
                 f"the checkpoint is of another network: {len(other)} weights differ, first {other[0]} "
-                f"{theirs.get(other[0])}, here {ours.get(other[0])}; the run's own config.yaml fits it"
+                f"{theirs.get(other[0])}, here {ours.get(other[0])}; use the run's own config.yaml"
             )
         if saved:
             self.normalize.set(saved.normalization)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Parameter groups, optimizer and schedule; see `seglit.optim`."""
+        """Builds parameter groups, optimizer and schedule; see `seglit.optim`."""
         steps = self.trainer.estimated_stepping_batches
         return configure_optimization(
             self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
@@ -147,20 +148,21 @@ class SegmentationModule(pl.LightningModule):
     def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image), self.labels.num_classes)
 
-    def _count(self, batch: Batch, evaluation: Evaluation) -> Tensor:
+    def _evaluate(self, batch: Batch, evaluation: Evaluation) -> Tensor:
         mask = batch["mask"].long()
         logits = self(batch["image"])
         preds = evaluation.update(logits, mask, batch["name"])
         evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
         return preds.byte()
 
-    def _score(self, split: str, evaluation: Evaluation) -> None:
+    def _log_scores(self, split: str, evaluation: Evaluation) -> None:
         class_names = self.labels.class_names
         scores, loss, own = evaluation.compute(), evaluation.mean_loss.compute(), evaluation.own_metrics.compute()
         evaluation.reset()
         self.scores[split], self.own_metrics[split] = scores, own
         named = {**scores.as_dict(class_names), "loss": float(loss)}
-        if taken := named.keys() & by_name(own, class_names).keys():
-            raise InputError(f"model.metrics: {min(taken)!r} is a score of seglit; call the class otherwise")
-        named |= by_name(own, class_names)
+        own_named = by_name(own, class_names)
+        if taken := named.keys() & own_named.keys():
+            raise InputError(f"model.metrics: {min(taken)!r} is a score of seglit; rename the class")
+        named |= own_named
         self.log_dict({f"{split}/{name}": value for name, value in named.items()})

@@ -1,4 +1,4 @@
-"""How a network is optimised: which parameters go by which learning rate and weight decay, and the schedule."""
+"""Parameter groups (learning rate, weight decay), optimizer and learning rate schedule."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -12,51 +12,54 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from seglit.errors import InputError
 
-# Batch and instance normalisation of all dimensions share `_NormBase`; PyTorch has no public name for "a norm layer".
+# `_NormBase` is the base of all batch and instance norms; PyTorch has no public class of norm layers.
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
-
-RUN_LENGTH = ("total_steps", "total_iters", "T_max", "num_training_steps")
-"""What schedules call the parameter that is the number of optimizer steps of the whole run."""
+TOTAL_STEPS_NAMES = ("total_steps", "total_iters", "T_max", "num_training_steps")
+"""Names that schedules give their parameter for the number of optimizer steps of the run."""
 
 
 def find_encoder(network: nn.Module) -> nn.Module:
-    """The part of a network named `encoder`, as the networks of seglit and of segmentation_models_pytorch have it.
+    """Returns the submodule named `encoder`, which networks of seglit and of segmentation_models_pytorch have.
 
     Raises:
         InputError: The network has none.
     """
-    encoder = getattr(network, "encoder", None)
-    if not isinstance(encoder, nn.Module):
+    encoder = _encoder(network)
+    if encoder is None:
         parts = ", ".join(name for name, _ in network.named_children())
         raise InputError(f"{type(network).__name__} has no part named 'encoder'; its parts are: {parts}")
     return encoder
 
 
-def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list[dict[str, Any]]:
-    """Splits a network's parameters into groups for an optimizer: encoder or not, with weight decay or without.
+def _encoder(network: nn.Module) -> nn.Module | None:
+    encoder = getattr(network, "encoder", None)  # a property in some networks
+    return encoder if isinstance(encoder, nn.Module) else None
 
-    Biases and the parameters of normalisation layers take no weight decay (He et al., 2019, section 3.1). The groups
-    are the same for any `encoder_lr_factor`, so that a run can be resumed with another, and they hold frozen parameters
-    too, so that these can be unfrozen later.
+
+def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list[dict[str, Any]]:
+    """Splits parameters into groups: encoder or decoder, with or without weight decay.
+
+    Biases and the parameters of normalisation layers get no weight decay (He et al., 2019, section 3.1). The groups do
+    not depend on `encoder_lr_factor`, so a run can resume with another one, and they include frozen parameters, which
+    may be unfrozen later.
 
     Args:
-        network: The network. What lies under its `encoder` is the encoder.
-        encoder_lr_factor: What to multiply the encoder's learning rate with, above 0.
+        network: The network.
+        encoder_lr_factor: Factor on the learning rate of the network's `encoder`, above 0.
 
     Returns:
-        The groups that are not empty, each with `params`, `name` (`encoder/decay`, `encoder/no_decay`, `decoder/decay`,
-        `decoder/no_decay`; without an encoder `network/...`; shown by Lightning's `LearningRateMonitor`), `lr_factor`
-        and, where there is to be no decay, `weight_decay` 0. A shared parameter is in one group only.
+        The non-empty groups, each with `params`, `name` (`encoder/decay`, `encoder/no_decay`, `decoder/decay`,
+        `decoder/no_decay`; `network/...` without an encoder), `lr_factor` and, without decay, `weight_decay` 0. A
+        shared parameter is in one group only.
 
     Raises:
-        InputError: The factor is not above 0, or is not 1 and the network has no encoder.
+        InputError: The factor is not positive, or it is not 1 and the network has no encoder.
     """
     if not encoder_lr_factor > 0:
         raise InputError(f"encoder_lr_factor must be above 0, got {encoder_lr_factor}")
-    encoder: set[nn.Parameter] = set()
-    if encoder_lr_factor != 1 or isinstance(getattr(network, "encoder", None), nn.Module):
-        encoder = set(find_encoder(network).parameters())
+    module = _encoder(network) if encoder_lr_factor == 1 else find_encoder(network)
+    encoder = set(module.parameters()) if module else set()
     norms = {p for layer in network.modules() if isinstance(layer, NORM_LAYERS) for p in layer.parameters()}
 
     rest = "decoder" if encoder else "network"
@@ -64,9 +67,9 @@ def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list
     for part, lr_factor in (("encoder", encoder_lr_factor), (rest, 1.0)):
         groups[f"{part}/decay"] = {"params": [], "lr_factor": lr_factor}
         groups[f"{part}/no_decay"] = {"params": [], "lr_factor": lr_factor, "weight_decay": 0.0}
-    for name, parameter in network.named_parameters():  # each once, however often it is shared
+    for name, parameter in network.named_parameters():  # a shared parameter once
         part = "encoder" if parameter in encoder else rest
-        # by name, not by dimensions: FSDP hands out every weight flattened
+        # by name, not by ndim: FSDP flattens weights
         kind = "no_decay" if name.endswith("bias") or parameter in norms else "decay"
         groups[f"{part}/{kind}"]["params"].append(parameter)
     return [{"name": name, **group} for name, group in groups.items() if group["params"]]
@@ -79,18 +82,18 @@ def configure_optimization(
     total_steps: float,
     encoder_lr_factor: float = 1.0,
 ) -> OptimizerLRScheduler:
-    """Builds the optimizer and its schedule, as `LightningModule.configure_optimizers` returns them.
+    """Builds optimizer and schedule as `LightningModule.configure_optimizers` returns them.
 
     Args:
         network: The network to train.
-        optimizer: Makes the optimizer from parameter groups.
-        scheduler: Makes the schedule from the optimizer and the total number of optimizer steps, given by position
-            (`WarmupPolynomial`, PyTorch's `PolynomialLR`, `CosineAnnealingLR`, ...). It is stepped after every step.
-        total_steps: The number of optimizer steps of the whole run: Lightning's `estimated_stepping_batches`.
+        optimizer: Called with the parameter groups.
+        scheduler: Called with the optimizer and `total_steps` as positional arguments (`WarmupPolynomial`, PyTorch's
+            `PolynomialLR`, `CosineAnnealingLR`, ...); stepped after every optimizer step.
+        total_steps: Number of optimizer steps of the run: Lightning's `estimated_stepping_batches`.
         encoder_lr_factor: See `parameter_groups`.
 
     Raises:
-        InputError: There is a schedule but the run has no end; or see `parameter_groups`.
+        InputError: There is a schedule and the run has no end, or `parameter_groups` raises.
     """
     built = optimizer(parameter_groups(network, encoder_lr_factor))
     for group in built.param_groups:
@@ -103,38 +106,37 @@ def configure_optimization(
 
 
 def check_schedule(schedule: type) -> None:
-    """Checks that a schedule's second parameter is the length of the run, which is what it is given there.
+    """Checks that a schedule's second parameter is the number of optimizer steps.
 
     Raises:
-        InputError: It is called otherwise: `OneCycleLR` would take the number of steps for its `max_lr`.
+        InputError: It is not: `OneCycleLR` would take the number of steps as its `max_lr`.
     """
     parameters = list(inspect.signature(schedule).parameters)
-    if len(parameters) < 2 or parameters[1] not in RUN_LENGTH:
-        second = f"takes {parameters[1]!r}" if len(parameters) > 1 else "takes nothing"
+    if len(parameters) < 2 or parameters[1] not in TOTAL_STEPS_NAMES:
+        second = f"is {parameters[1]!r}" if len(parameters) > 1 else "is missing"
         raise InputError(
-            f"model.scheduler: {schedule.__name__} {second} where it is given the number of optimizer steps; "
-            "WarmupPolynomial, PolynomialLR and CosineAnnealingLR take that; in a schedule of your own call the "
-            f"second parameter {RUN_LENGTH[0]!r}"
+            f"model.scheduler: the second parameter of {schedule.__name__} {second}, not the number of optimizer "
+            "steps; use WarmupPolynomial, PolynomialLR or CosineAnnealingLR; in your own schedule name it "
+            f"{TOTAL_STEPS_NAMES[0]!r}"
         )
 
 
 class WarmupPolynomial(LambdaLR):
     """Linear warm-up, then polynomial decay to 0 ("poly", Chen et al., DeepLab, 2017, section 4.1.1).
 
-    Step s of the optimizer (from 0) has the base learning rate times (s + 1) / (warmup_steps + 1) during the warm-up,
-    then times (1 - t)^power, where t runs from 0 at the first step after it to 1 at the end of the run. No step has a
-    learning rate of 0. A run that is shorter than the warm-up ends within it.
+    The learning rate of step s (from 0) is the base learning rate times (s + 1) / (warmup_steps + 1) during warm-up,
+    then times (1 - t)^power, with t from 0 at the first step after warm-up to 1 at the end of the run. It is never 0.
 
-    The length of the run is not part of the saved state: a resumed run follows the schedule of its own `max_epochs`.
+    The length of the run is not saved in checkpoints: a resumed run follows the schedule of its own `max_epochs`.
 
     Args:
         optimizer: The optimizer.
-        total_steps: The number of optimizer steps of the whole run.
-        warmup_steps: How many of them to warm up.
-        power: The exponent of the decay, above 0; 1 is linear.
+        total_steps: Number of optimizer steps of the run.
+        warmup_steps: Number of warm-up steps.
+        power: Exponent of the decay, above 0; 1 is linear.
 
     Raises:
-        InputError: A number is out of its range.
+        InputError: A value is out of range.
     """
 
     def __init__(self, optimizer: Optimizer, total_steps: int, warmup_steps: int = 0, power: float = 0.9) -> None:
@@ -144,7 +146,7 @@ class WarmupPolynomial(LambdaLR):
                 f"got {total_steps}, {warmup_steps} and {power}"
             )
 
-        # A plain function, as LambdaLR saves the attributes of itself and of other callables, but not of functions.
+        # A function: LambdaLR saves the attributes of callable objects in checkpoints, but not those of functions.
         def factor(step: int) -> float:
             if step < warmup_steps:
                 return (step + 1) / (warmup_steps + 1)

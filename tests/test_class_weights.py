@@ -39,7 +39,7 @@ def reference(masks: list[NDArray[np.uint8]], formula: str, classes: int) -> lis
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_formulas_are_those_of_the_papers(formula: str) -> None:
+def test_formulas_match_the_papers(formula: str) -> None:
     generator = np.random.default_rng(0)
     masks = [generator.choice([0, 1, 2, 255], (9, 11), p=[0.7, 0.2, 0.05, 0.05]).astype(np.uint8) for _ in range(5)]
     masks[0][masks[0] == 2] = 0
@@ -52,7 +52,7 @@ def auto(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run_in(tmp_path_factory.mktemp("auto"), "fit", *tiny, CRITERION % "auto")
 
 
-def test_auto_trains_as_the_weights_it_stands_for(auto: Outcome, shapes: Path, run: Run, tiny: list[str]) -> None:
+def test_auto_equals_its_explicit_weights(auto: Outcome, shapes: Path, run: Run, tiny: list[str]) -> None:
     masks = [np.array(Image.open(path)) for path in sorted((shapes / "masks" / "train").glob("*.png"))]
     counts = ClassCounts.of_images(np.stack([count_classes(mask, len(CLASS_NAMES)) for mask in masks]))
     weights = counts.weights("sqrt_inverse")
@@ -75,7 +75,7 @@ class Elsewhere(torch.Tensor):
         return self.as_subclass(torch.Tensor).clone()
 
 
-def test_weights_moved_during_validation_serve_training() -> None:
+def test_weights_moved_in_inference_mode_can_train() -> None:
     criterion = CrossEntropy([1.0, 2.0])
     assert criterion.class_weights is not None
     criterion.class_weights = criterion.class_weights.as_subclass(Elsewhere)
@@ -86,16 +86,14 @@ def test_weights_moved_during_validation_serve_training() -> None:
     assert logits.grad is not None
 
 
-def test_averaged_weights_train_and_score_with_them(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_class_weights_with_weight_averaging(run: Run, tiny: list[str], tmp_path: Path) -> None:
     averaging = tmp_path / "averaging.yaml"
     averaging.write_text("trainer: {callbacks: {class_path: pytorch_lightning.callbacks.EMAWeightAveraging}}")
     outcome = run("fit", *tiny, CRITERION % "auto", "-c", averaging)
     assert outcome.code == 0, outcome.err
 
 
-def test_a_checkpoint_knows_the_weights_without_the_training_images(
-    auto: Outcome, shapes: Path, run: Run, tmp_path: Path
-) -> None:
+def test_checkpoint_restores_class_weights(auto: Outcome, shapes: Path, run: Run, tmp_path: Path) -> None:
     shutil.copytree(shapes, tmp_path / "kept", ignore=shutil.ignore_patterns("train"))
     config = ["-c", auto.folder / "config.yaml", "--data.root", tmp_path / "kept", "--trainer.default_root_dir=runs"]
     again = run("test", *config, "--ckpt_path", auto.folder / "checkpoints" / "best.ckpt")
@@ -110,7 +108,7 @@ def loss(folder: Path) -> float:
     return float(found)
 
 
-def test_counts_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_are_cached_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_folder(tmp_path / "shapes", 3, 1, 1, (32, 32))
 
@@ -127,17 +125,17 @@ def test_counts_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sum(count().pixels) == sum(first.pixels), "the counts of another mask were taken"
 
 
-def test_a_checkpoint_without_counts_is_refused(trained: Outcome, run: Run) -> None:
+def test_checkpoint_without_counts_is_rejected(trained: Outcome, run: Run) -> None:
     config = ["-c", trained.folder / "config.yaml", CRITERION % "auto", "--trainer.default_root_dir=runs"]
     code, _, err = run("test", *config, "--ckpt_path", trained.folder / "checkpoints" / "best.ckpt")
     assert code == 2
-    assert "holds no counts of the classes" in err.splitlines()[-1]
+    assert "contains no class counts" in err.splitlines()[-1]
 
 
-def test_what_is_no_formula_is_refused(run: Run, tiny: list[str]) -> None:
+def test_invalid_formulas_are_rejected(run: Run, tiny: list[str]) -> None:
     code, _, err = run("fit", *tiny, CRITERION % "median")
     assert code == 2
     (line,) = [line for line in err.splitlines() if line.startswith("seglit: error: ")]
     assert "median_frequency" in line
-    with pytest.raises(InputError, match="nobody has counted the classes"):
+    with pytest.raises(InputError, match="but the classes are not counted"):
         CrossEntropy("inverse")(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long))

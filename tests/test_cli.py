@@ -32,7 +32,7 @@ def table(out: str) -> list[str]:
     return [line for line in out.splitlines() if line.startswith("│")] + re.findall(r"test: [\d,]+ labelled", out)
 
 
-def test_fit_leaves_a_complete_run_folder(trained: Outcome) -> None:
+def test_fit_writes_a_complete_run_folder(trained: Outcome) -> None:
     assert trained.code == 0
     files = {str(file.relative_to(trained.folder)) for file in trained.folder.rglob("*") if file.is_file()}
     assert {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= files
@@ -65,7 +65,7 @@ def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
     assert score == f"score it:   seglit test -c {trained.folder / 'config.yaml'} --ckpt_path {best}"
 
 
-def test_the_printed_command_repeats_the_scores_anywhere(trained: Outcome, run: Run) -> None:
+def test_printed_command_repeats_the_scores(trained: Outcome, run: Run) -> None:
     command = trained.out.splitlines()[-1].partition("seglit ")[2].split()
     before = set(trained.folder.parent.iterdir())
     again = run(*command)
@@ -78,7 +78,7 @@ def test_the_printed_command_repeats_the_scores_anywhere(trained: Outcome, run: 
     }
 
 
-def test_scores_are_left_image_by_image(trained: Outcome) -> None:
+def test_scores_of_each_image_are_saved(trained: Outcome) -> None:
     content = json.loads((trained.folder / "scores_test.json").read_text())
     assert list(content["classes"]) == CLASS_NAMES
     assert [image["name"] for image in content["images"]] == ["00000", "00001", "00002"]
@@ -91,7 +91,7 @@ def test_scores_are_left_image_by_image(trained: Outcome) -> None:
         assert value == pytest.approx(float(logged(trained.folder)[f"test/{name}"][0]), abs=1e-6)
 
 
-def test_miou_as_others_define_it(trained: Outcome, run: Run) -> None:
+def test_miou_by_other_protocols(trained: Outcome, run: Run) -> None:
     checkpoint = ["--ckpt_path", trained.folder / "checkpoints" / "best.ckpt"]
     command = ["test", "-c", trained.folder / "config.yaml", *checkpoint]
     lines = run(*command, "--protocol").out.splitlines()
@@ -116,10 +116,10 @@ def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:
     assert f"{best:.3f}" in table(outcome.out)[-1]
 
 
-def test_what_the_hardware_decided_is_recorded(trained: Outcome, shapes: Path) -> None:
+def test_hardware_defaults_are_recorded(trained: Outcome, shapes: Path) -> None:
     text = (trained.folder / "config.yaml").read_text()
     assert re.match(r"# seglit \S+, torch \S+, pytorch-lightning \S+, Python \S+, 1 x CPU\n", text)
-    assert text.splitlines()[1] == "# on each device: 1 reading process, 2 batches ahead, not pinned"
+    assert text.splitlines()[1] == "# on each device: 1 worker, 2 batches prefetched, not pinned"
     config = yaml.safe_load(text)
     assert config["trainer"]["precision"] in ("bf16-mixed", "32-true")
     assert config["model"]["memory_format"] == "channels_last"
@@ -128,7 +128,7 @@ def test_what_the_hardware_decided_is_recorded(trained: Outcome, shapes: Path) -
     assert trained.folder.parent == Path(config["trainer"]["default_root_dir"], "mine")
 
 
-def test_a_setting_of_the_command_line_wins_and_is_recorded(run: Run, tiny: list[str]) -> None:
+def test_command_line_overrides_yaml_and_is_recorded(run: Run, tiny: list[str]) -> None:
     options = ("--trainer.precision=bf16-mixed", "--model.memory_format=contiguous", "--trainer.gradient_clip_val=null")
     outcome = run("fit", *tiny, *options, "--trainer.max_epochs=1", "--test_after_fit=false")
     config = yaml.safe_load((outcome.folder / "config.yaml").read_text())
@@ -192,7 +192,7 @@ def seglit(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
 
 
-def test_a_network_and_a_loss_from_a_file_in_the_working_directory(tmp_path: Path, tiny: list[str]) -> None:
+def test_network_and_loss_from_the_working_directory(tmp_path: Path, tiny: list[str]) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "own.yaml").write_text(OWN)
     done = seglit(tmp_path, "fit", *tiny, "--model", "own.yaml", "--trainer.max_epochs=1", "--test_after_fit=false")
@@ -206,7 +206,7 @@ def test_a_network_and_a_loss_from_a_file_in_the_working_directory(tmp_path: Pat
     }
 
 
-def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list[str]) -> None:
+def test_ddp_trains_one_run_and_scores_as_one_process(tmp_path: Path, tiny: list[str]) -> None:
     ddp = ["-c", str(REPOSITORY / "configs" / "hardware" / "ddp.yaml"), "--trainer.devices=2"]
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
     another = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
@@ -230,7 +230,7 @@ def test_two_processes_train_one_run_and_score_as_one(tmp_path: Path, tiny: list
     assert files[0] == files[1]
 
 
-def test_fit_scores_the_averaged_weights_that_it_saves(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_fit_scores_the_averaged_weights(run: Run, tiny: list[str], tmp_path: Path) -> None:
     averaging = {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": {"decay": 0.8}}
     (tmp_path / "ema.yaml").write_text(yaml.dump({"trainer": {"callbacks": [averaging]}}))
     fit = run("fit", *tiny, "-c", "ema.yaml", "--experiment=ema")
@@ -239,7 +239,7 @@ def test_fit_scores_the_averaged_weights_that_it_saves(run: Run, tiny: list[str]
     assert table(again.out) == table(fit.out)
 
 
-def test_a_resumed_run_remembers_the_best(trained: Outcome, run: Run) -> None:
+def test_resumed_run_keeps_the_best_score(trained: Outcome, run: Run) -> None:
     last = trained.folder / "checkpoints" / "last.ckpt"
     outcome = run("fit", "-c", trained.folder / "config.yaml", "--ckpt_path", last, "--trainer.max_epochs=3")
     assert outcome.code == 0, outcome.err
@@ -249,7 +249,7 @@ def test_a_resumed_run_remembers_the_best(trained: Outcome, run: Run) -> None:
     assert float(best) == pytest.approx(max(map(float, scores)))
 
 
-def test_only_a_checkpoint_that_fits_is_scored(trained: Outcome, run: Run) -> None:
+def test_mismatched_checkpoints_are_rejected(trained: Outcome, run: Run) -> None:
     config, best = trained.folder / "config.yaml", trained.folder / "checkpoints" / "best.ckpt"
     renamed = f"--data.class_names=[{','.join(reversed(CLASS_NAMES))}]"
     for options, hint in (
@@ -264,7 +264,7 @@ def test_only_a_checkpoint_that_fits_is_scored(trained: Outcome, run: Run) -> No
         assert hint in line
 
 
-def test_a_finished_run_is_not_resumed_without_a_word(trained: Outcome, run: Run, tmp_path: Path) -> None:
+def test_resuming_a_finished_run_is_an_error(trained: Outcome, run: Run, tmp_path: Path) -> None:
     last = ["--ckpt_path", trained.folder / "checkpoints" / "last.ckpt", "--trainer.default_root_dir=runs"]
     code, _, err = run("fit", "-c", trained.folder / "config.yaml", *last)
     assert code == 2
@@ -273,6 +273,6 @@ def test_a_finished_run_is_not_resumed_without_a_word(trained: Outcome, run: Run
     assert run("fit", "-c", trained.folder / "config.yaml", *last, "--trainer.max_epochs=3").code == 0
 
 
-def test_a_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
+def test_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
     quick = run("fit", *tiny, "--trainer.fast_dev_run=true")
     assert quick.folder.parent.name == "data"  # --data data.yaml

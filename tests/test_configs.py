@@ -34,7 +34,7 @@ def test_every_file_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", names("model"))
-def test_a_model_trains_a_step(run: Run, name: str) -> None:
+def test_model_files_train_one_step(run: Run, name: str) -> None:
     file = CONFIGS / "model" / f"{name}.yaml"
     network = yaml.safe_load(file.read_text())["network"]["init_args"]
     options = ["--data.num_train=2", "--data.num_val=1", "--data.size=[32, 32]", "--data.batch_size=2"]
@@ -54,7 +54,7 @@ def test_a_model_trains_a_step(run: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("augment"))
-def test_an_augmentation_augments(name: str) -> None:
+def test_augmentation_presets(name: str) -> None:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--augment", type=Augment)
     config = parser.parse_object({"augment": yaml.safe_load((CONFIGS / "augment" / f"{name}.yaml").read_text())})
@@ -67,13 +67,13 @@ def test_an_augmentation_augments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("data"))
-def test_a_data_set_is_understood(run: Run, name: str) -> None:
+def test_data_files_parse(run: Run, name: str) -> None:
     config = understood(run, "--data", CONFIGS / "data" / f"{name}.yaml", *UNET)
     assert str(config["data"]["class_path"]).startswith("seglit.data.")
 
 
 @pytest.mark.parametrize("name", names("experiment"))
-def test_an_experiment_is_understood(run: Run, name: str) -> None:
+def test_experiment_files_parse(run: Run, name: str) -> None:
     file = CONFIGS / "experiment" / f"{name}.yaml"
     config = understood(run, *(f"-c={each}" for each in (*ON_TOP.get(name, []), file)))
     assert config["trainer"]["max_epochs"] == yaml.safe_load(file.read_text())["trainer"]["max_epochs"]
@@ -82,7 +82,7 @@ def test_an_experiment_is_understood(run: Run, name: str) -> None:
 # Only `cpu` can run here, as every test does: gpu needs one, FSDP's strategy refuses a CPU, SLURM needs a cluster's
 # job. That DDP trains and scores as one process does is tested in test_cli.py, on processes without a GPU.
 @pytest.mark.parametrize("name", names("hardware"))
-def test_hardware_is_understood(run: Run, name: str) -> None:
+def test_hardware_files_parse(run: Run, name: str) -> None:
     file = CONFIGS / "hardware" / f"{name}.yaml"
     trainer = understood(run, *SHAPES, *UNET, "-c", file)["trainer"]
     for key, value in yaml.safe_load(file.read_text())["trainer"].items():
@@ -90,14 +90,14 @@ def test_hardware_is_understood(run: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("logger"))
-def test_a_logger_is_added(run: Run, name: str) -> None:
+def test_logger_files_add_a_logger(run: Run, name: str) -> None:
     files = (f"-c={CONFIGS / 'logger' / f'{each}.yaml'}" for each in ("tensorboard", name))
     loggers = understood(run, *SHAPES, *UNET, *files)["trainer"]["logger"]
     assert isinstance(loggers, list)
     assert len(loggers) == 2
 
 
-def test_a_sweep_sets_what_there_is(run: Run) -> None:
+def test_sweep_sets_existing_options(run: Run) -> None:
     sweep = yaml.safe_load((CONFIGS / "sweep.yaml").read_text())
     program, command, *options, args = sweep["command"]
     assert (program, command, args) == ("seglit", "fit", "${args}")

@@ -44,7 +44,7 @@ def test_python_runs_in_order(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", having("bash"))
-def test_commands_are_understood(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_parse(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for config in map(str.strip, blocks(page, "yaml")):
         Path(config.splitlines()[0].removeprefix("# ")).write_text(config, encoding="utf-8")
     lines = [line.split() and shlex.split(line) for code in blocks(page, "bash") for line in code.splitlines()]
@@ -59,7 +59,7 @@ def test_commands_are_understood(page: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_are_valid(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (page.parent / target).exists(), target

@@ -26,40 +26,48 @@ TRAINER = "data: data.yaml\nmodel: model.yaml\ntrainer:\n  max_epochs: 1\n"
 PARTS = ("fit", "--data", "data.yaml", "--model", "model.yaml")
 
 CASES = {
-    "command": (["fti"], {}, "no command 'fti'; did you mean 'fit'?"),
+    "command": (["fti"], {}, "unknown command 'fti'; did you mean 'fit'?"),
     "nothing": (["fit"], {}, "not set: data; name a configuration (-c FILE), or the data (--data NAME or FILE)"),
-    "option": ([*PARTS, "--trainer.max_epoch=2"], {}, "no setting 'trainer.max_epoch'; did you mean 'trainer.max_e"),
-    "short option": ([*PARTS, "--max_epochs=2"], {}, "no setting 'max_epochs'; did you mean 'trainer.max_epochs'?"),
+    "option": (
+        [*PARTS, "--trainer.max_epoch=2"],
+        {},
+        "unknown setting 'trainer.max_epoch'; did you mean 'trainer.max_e",
+    ),
+    "short option": (
+        [*PARTS, "--max_epochs=2"],
+        {},
+        "unknown setting 'max_epochs'; did you mean 'trainer.max_epochs'?",
+    ),
     "key": (
         ["fit", "-c", "run.yaml"],
         {"run.yaml": TRAINER + "  acelerator: cpu\n"},
-        "no setting 'trainer.acelerator'; did you mean 'trainer.accelerator'? (run.yaml, line 5)",
+        "unknown setting 'trainer.acelerator'; did you mean 'trainer.accelerator'? (run.yaml, line 5)",
     ),
     "group": (
         list(PARTS),
         {"model.yaml": MODEL.replace("network:", "netwrok:")},
-        "no setting 'model.netwrok'; did you mean 'model.network'? (model.yaml, line 1)",
+        "unknown setting 'model.netwrok'; did you mean 'model.network'? (model.yaml, line 1)",
     ),
     "argument": (
         ["fit", "-c", "run.yaml"],  # which names the file it stands in
         {"run.yaml": TRAINER, "model.yaml": MODEL.replace("channels", "chanels")},
         "seglit.networks.UNet has no setting 'chanels'; did you mean 'channels'? (model.yaml, line 4)",
     ),
-    "value": ([*PARTS, "--trainer.max_epochs=two"], {}, "trainer.max_epochs is 'two', but takes int or null"),
+    "value": ([*PARTS, "--trainer.max_epochs=two"], {}, "trainer.max_epochs is 'two'; expected int or null"),
     "value in a file": (
         list(PARTS),
         {"data.yaml": DATA.replace("batch_size: 2", "batch_size: many")},
-        "data.batch_size is 'many', but takes int (data.yaml, line 5)",
+        "data.batch_size is 'many'; expected int (data.yaml, line 5)",
     ),
     "choice": (
         [*PARTS, "--model.memory_format=channel_last"],
         {},
-        r"model.memory_format is 'channel_last', but takes one of .* or null; did you mean 'channels_last'?",
+        r"model.memory_format is 'channel_last'; expected one of .* or null; did you mean 'channels_last'?",
     ),
     "schedule": (
         [*PARTS, "--model.scheduler=torch.optim.lr_scheduler.OneCycleLR"],
         {},
-        "model.scheduler: OneCycleLR takes 'max_lr' where it is given the number of optimizer steps; ",
+        "model.scheduler: the second parameter of OneCycleLR is 'max_lr', not the number of optimizer steps; ",
     ),
     "class": (
         list(PARTS),
@@ -76,19 +84,19 @@ CASES = {
         {"model.yaml": MODEL.replace("seglit.networks", "mine")},
         "cannot import mine.UNet: no module named 'mine' (model.yaml, line 2)",
     ),
-    "configuration": (["fit", "-c", "modle.yaml"], {}, r"no file .*modle.yaml; did you mean 'model.yaml'?"),
-    "part": (["fit", "--data=dat.yaml", "--model=model.yaml"], {}, "no file dat.yaml; did you mean 'data.yaml'?"),
+    "configuration": (["fit", "-c", "modle.yaml"], {}, r"no such file .*modle.yaml; did you mean 'model.yaml'?"),
+    "part": (["fit", "--data=dat.yaml", "--model=model.yaml"], {}, "no such file dat.yaml; did you mean 'data.yaml'?"),
     "part of a configuration": (
         ["fit", "-c", "sub/run.yaml"],
         {"sub/run.yaml": "model: ../model.yaml\ndata: ../dat.yaml\n"},
-        "no file ../dat.yaml; did you mean 'data.yaml'? (sub/run.yaml, line 2)",
+        "no such file ../dat.yaml; did you mean 'data.yaml'? (sub/run.yaml, line 2)",
     ),
     "syntax": (
         ["fit", "-c", "run.yaml"],
         {"run.yaml": "model: {a: [1, 2\ntrainer: x\n"},
         "run.yaml, line 2: not valid YAML (expected ',' or ']', but got ':')",
     ),
-    "no settings": (["fit", "-c", "run.yaml"], {"run.yaml": "just text\n"}, "run.yaml: holds no settings; "),
+    "no settings": (["fit", "-c", "run.yaml"], {"run.yaml": "just text\n"}, "run.yaml: contains no settings; "),
     "folder": (
         [*PARTS, "--trainer.accelerator=cpu"],
         {"data.yaml": DATA.replace("SHAPES", "SHAPESS")},
@@ -102,16 +110,16 @@ CASES = {
     "refused": (
         [*PARTS, "--model.network.init_args.channels=[4]", "--trainer.accelerator=cpu"],
         {},
-        "UNet needs at least two levels: channels [4] has 1",
+        "UNet requires at least two levels: channels [4] has 1",
     ),
     "folder for settings": (
         [*PARTS, "--data.cache=/dev/shm/x"],
         {},
-        "cache is '/dev/shm/x', but takes settings: {folder: ..., gb: ...}",
+        "cache is '/dev/shm/x'; expected settings {folder: ..., gb: ...}",
     ),
     "shapes' folder": (["shapes"], {}, "not set: root"),
-    "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "no setting 'num_trai'; did you mean 'num_train'?"),
-    "shapes' value": (["shapes", "x", "--num_train=two"], {}, "num_train is 'two', but takes int"),
+    "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "unknown setting 'num_trai'; did you mean 'num_train'?"),
+    "shapes' value": (["shapes", "x", "--num_train=two"], {}, "num_train is 'two'; expected int"),
 }
 
 
@@ -124,7 +132,7 @@ def files(tmp_path: Path, shapes: Path) -> Path:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_line_says_what_and_where(run: Run, files: Path, shapes: Path, case: str) -> None:
+def test_errors_are_one_line(run: Run, files: Path, shapes: Path, case: str) -> None:
     args, changed, line = CASES[case]
     for name, text in changed.items():
         (files / name).parent.mkdir(exist_ok=True)
@@ -139,17 +147,19 @@ def test_one_line_says_what_and_where(run: Run, files: Path, shapes: Path, case:
     assert not (files / "runs").is_dir() or not list(files.glob("runs/*/*"))  # no empty run folders
 
 
-def test_a_wrong_mask_in_a_reading_process(run: Run, files: Path) -> None:
+def test_invalid_mask_in_a_worker(run: Run, files: Path) -> None:
     code, _, err = run(
         *(*PARTS, "--data.num_workers=1", "--data.class_names=[background, disk, box]", "--trainer.accelerator=cpu"),
         *("--trainer.enable_progress_bar=false", "--trainer.num_sanity_val_steps=0"),
     )
     assert code == 2
     (line,) = err.splitlines()
-    assert re.match(r"seglit: error: \S+/masks/train/\d+\.png: holds the value \d \(\d+ pixels\).* is no class; ", line)
+    assert re.match(
+        r"seglit: error: \S+/masks/train/\d+\.png: contains the value \d \(\d+ pixels\).* is not a class; ", line
+    )
 
 
-def test_what_lightning_refuses(run: Run, files: Path) -> None:
+def test_errors_of_lightning(run: Run, files: Path) -> None:
     options = ("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.max_epochs=1")
     code, _, err = run(*PARTS, *options, "--checkpoint.monitor=val/mIoU")
     assert code == 2
@@ -158,6 +168,6 @@ def test_what_lightning_refuses(run: Run, files: Path) -> None:
     assert "'val/miou'" in line
 
 
-def test_debug_shows_where_it_was_raised(run: Run, files: Path) -> None:
-    with pytest.raises(InputError, match=r"no setting 'trainer\.max_epoch'"):
+def test_debug_shows_the_traceback(run: Run, files: Path) -> None:
+    with pytest.raises(InputError, match=r"unknown setting 'trainer\.max_epoch'"):
         run(*PARTS, "--trainer.max_epoch=2", "--debug")

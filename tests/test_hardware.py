@@ -1,4 +1,4 @@
-"""What is chosen for the hardware at hand."""
+"""Workaround for broken AMX instructions."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ print((ones @ ones).mean().item())
 """
 
 
-def test_bf16_does_not_kill_the_process() -> None:
+def test_bf16_matrix_product_does_not_crash() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_MAX_CPU_ISA"}
     outcome = subprocess.run(
         [sys.executable, "-c", MULTIPLY], check=False, env=environment, capture_output=True, text=True
@@ -26,11 +26,9 @@ def test_bf16_does_not_kill_the_process() -> None:
     assert (outcome.returncode, outcome.stdout.strip()) == (0, "256.0"), outcome.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="AMX is tried on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="AMX is tested on Linux only")
 @pytest.mark.parametrize(("status", "setting"), [(0, None), (4, "AVX512_CORE_FP16")])
-def test_amx_is_left_alone_unless_trying_it_kills(
-    monkeypatch: pytest.MonkeyPatch, status: int, setting: str | None
-) -> None:
+def test_amx_is_disabled_only_if_it_crashes(monkeypatch: pytest.MonkeyPatch, status: int, setting: str | None) -> None:
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     monkeypatch.setattr(os, "fork", lambda: 1)

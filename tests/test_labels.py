@@ -44,20 +44,20 @@ def test_every_listed_value_becomes_its_class(encoding: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
-def test_survives_plain_data_and_pickle(encoding: dict[str, Any]) -> None:
+def test_round_trip_through_dict_and_pickle(encoding: dict[str, Any]) -> None:
     labels = Labels.create(NAMES, **encoding)
     assert Labels.from_dict(json.loads(json.dumps(labels.to_dict()))) == labels
     assert pickle.loads(pickle.dumps(labels)) == labels
 
 
-def test_colors_come_back_as_classes() -> None:
+def test_decode_inverts_encode() -> None:
     colors = {"road": [128, 64, 128], "car": [0, 0, 142], "sky": [70, 130, 180]}
     labels = Labels.create(NAMES, mask_colors=colors)
     mask = np.random.default_rng(1).integers(0, 3, (5, 4), dtype=np.uint8)
     np.testing.assert_array_equal(labels.encode(labels.colorize(mask), "mask.png"), mask)
 
 
-def test_palette_is_the_given_one_or_distinct_hues() -> None:
+def test_palette_is_given_or_distinct_hues() -> None:
     given = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert Labels.create(NAMES, palette=given).palette == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
     many = Labels.create([f"class {index}" for index in range(40)]).palette
@@ -65,7 +65,7 @@ def test_palette_is_the_given_one_or_distinct_hues() -> None:
     assert all(0 <= part <= 255 for color in many for part in color)
 
 
-def test_void_is_drawn_apart_from_every_class() -> None:
+def test_void_colour_differs_from_the_classes() -> None:
     labels = Labels.create(NAMES)
     drawn = labels.colorize(np.array([[0, 1, 2, IGNORE_INDEX]], np.uint8))
     assert drawn.shape == (1, 4, 3)
@@ -85,22 +85,25 @@ def test_void_is_drawn_apart_from_every_class() -> None:
         ({"mask_values": {"road": 0, "car": [1, 0], "sky": 2}}, "0 is given to both 'road' and 'car'"),
         ({"mask_values": {}, "mask_colors": {}}, "keep one"),
         ({"ignore_values": [1]}, "ignore_values holds 1, which is also the class 'car'"),
-        ({"ignore_values": [[0, 0, 0]]}, "must be of the masks' own kind"),
-        ({"mask_colors": {n: [i, 0, 0] for i, n in enumerate(NAMES)}, "ignore_values": [0]}, "masks' own kind"),
-        ({"mask_colors": {"road": [0, 0, 256], "car": [1, 1, 1], "sky": [2, 2, 2]}}, "no RGB colour"),
-        ({"palette": [[0, 0, 0]]}, "palette holds 1 colours for 3 classes"),
-        ({"palette": [[0, 0], [1, 1, 1], [2, 2, 2]]}, "no RGB colour"),
+        ({"ignore_values": [[0, 0, 0]]}, "must be integers for masks of integers"),
+        (
+            {"mask_colors": {n: [i, 0, 0] for i, n in enumerate(NAMES)}, "ignore_values": [0]},
+            "must be integers for masks",
+        ),
+        ({"mask_colors": {"road": [0, 0, 256], "car": [1, 1, 1], "sky": [2, 2, 2]}}, "not an RGB colour"),
+        ({"palette": [[0, 0, 0]]}, "palette has 1 colours for 3 classes"),
+        ({"palette": [[0, 0], [1, 1, 1], [2, 2, 2]]}, "not an RGB colour"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_contradictions_are_refused_in_one_line(settings: dict[str, Any], words: str) -> None:
+def test_invalid_labels_are_rejected(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as error:
         Labels.create(**{"class_names": NAMES, **settings})
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_tolerance_takes_the_nearest_listed_value_and_makes_the_rest_void() -> None:
+def test_tolerance_maps_to_the_nearest_value_or_void() -> None:
     grey = Labels.create(["no", "yes"], {"no": 0, "yes": 255}, tolerance=60)
     stored = np.array([[0, 7, 60, 61, 128, 194, 195, 255]], np.uint8)
     assert grey.encode(stored, "").tolist() == [[0, 0, 0, 255, 255, 255, 1, 1]]

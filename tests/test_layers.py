@@ -33,7 +33,7 @@ ROOMS = {
     "annotations": ("numpy PIL pycocotools", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
-        "annotations class_weights config.names errors images labels normalization",
+        "annotations class_weights config.named_configs errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
@@ -42,7 +42,7 @@ ROOMS = {
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "config drawing errors hardware images labels networks.contract normalization runs",
     ),
-    "inspect": ("numpy PIL rich yaml", "class_weights config.names drawing errors images labels"),
+    "inspect": ("numpy PIL rich yaml", "class_weights config.named_configs drawing errors images labels"),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
         ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),
@@ -106,7 +106,7 @@ HEAVY = {
 }
 
 
-def test_what_starts_at_once() -> None:
+def test_light_commands_load_no_torch() -> None:
     main, labels, annotations, inspect = loaded_after(
         "seglit.__main__", "seglit.labels", "seglit.annotations.labelme", "seglit.inspect.command"
     )

@@ -140,7 +140,7 @@ def test_void_has_no_influence(criterion: nn.Module) -> None:
 
 
 @every_criterion
-def test_all_void_costs_nothing(criterion: nn.Module) -> None:
+def test_loss_of_void_is_zero(criterion: nn.Module) -> None:
     logits, mask = batch(0, void=1.0)
     assert criterion(logits, mask).item() == 0
     assert torch.equal(gradient(criterion, logits, mask), torch.zeros_like(logits))
@@ -148,7 +148,7 @@ def test_all_void_costs_nothing(criterion: nn.Module) -> None:
 
 @every_criterion
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_changes_nothing(criterion: nn.Module, dtype: torch.dtype) -> None:
+def test_loss_is_the_same_under_autocast(criterion: nn.Module, dtype: torch.dtype) -> None:
     logits, mask = batch(0)
     low = logits.detach().to(dtype)
     with torch.autocast("cpu", dtype=dtype):
@@ -166,7 +166,7 @@ def test_extreme_logits_stay_finite(criterion: nn.Module) -> None:
 
 
 @every_criterion
-def test_no_value_is_read_by_the_host(criterion: nn.Module) -> None:
+def test_no_host_synchronisation(criterion: nn.Module) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):  # tensors without values: reading one raises
         logits = torch.zeros(2, NUM_CLASSES, 8, 8, requires_grad=True)
         loss = criterion(logits, torch.zeros(2, 8, 8, dtype=torch.long))

@@ -1,4 +1,4 @@
-"""Scores against NumPy (bit for bit) and torchmetrics, and the state over batches and ranks."""
+"""Scores match NumPy bit for bit and torchmetrics; state accumulates over batches and ranks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ NAN = float("nan")
 
 
 def batch(seed: int) -> tuple[Tensor, Tensor]:
-    """Predictions and a mask with void, (2, 13, 11); class 5 occurs nowhere, class 4 in the predictions only."""
+    """Predictions and a mask with void, (2, 13, 11); class 5 does not occur, class 4 only in the predictions."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.randint(0, 4, (2, 13, 11), generator=generator)
     noise = torch.randint(0, 5, mask.shape, generator=generator)
@@ -43,7 +43,7 @@ def scores_of(*batches: tuple[Tensor, Tensor]) -> Scores:
 
 
 def reference(preds: NDArray[np.int64], mask: NDArray[np.int64]) -> dict[str, list[float]]:
-    """The per-class scores, counted from the pixels."""
+    """Computes the per-class scores from the pixels."""
     preds, mask = preds[mask != IGNORE_INDEX], mask[mask != IGNORE_INDEX]
     scores: dict[str, list[float]] = {"iou": [], "dice": [], "precision": [], "recall": [], "pixel_share": []}
     for c in range(NUM_CLASSES):
@@ -74,7 +74,7 @@ def test_scores_equal_numpy_bit_for_bit(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_are_those_of_torchmetrics(seed: int) -> None:
+def test_scores_equal_torchmetrics(seed: int) -> None:
     preds, mask = batch(seed)
     scores = scores_of((preds, mask))
 
@@ -95,7 +95,7 @@ def test_scores_are_those_of_torchmetrics(seed: int) -> None:
     assert scores.pixel_accuracy == pytest.approx(torchmetrics(MulticlassAccuracy, "micro"), abs=1e-6)
 
 
-def test_batches_add_up_and_reset_forgets() -> None:
+def test_batches_add_up_and_reset_clears() -> None:
     batches = [batch(seed) for seed in range(3)]
     together = torch.cat([preds for preds, _ in batches]), torch.cat([mask for _, mask in batches])
     metric = ConfusionMatrix(NUM_CLASSES)
@@ -106,14 +106,14 @@ def test_batches_add_up_and_reset_forgets() -> None:
     np.testing.assert_array_equal(metric.compute().confusion, scores_of(together).confusion)
 
 
-def test_masks_may_be_bytes() -> None:
-    metric = ConfusionMatrix(20)  # 20 * 19 does not fit a byte
+def test_uint8_masks_do_not_overflow() -> None:
+    metric = ConfusionMatrix(20)  # 20 * 19 overflows uint8
     labels = torch.arange(20, dtype=torch.uint8).reshape(1, 4, 5)
     metric.update(labels, labels)
     np.testing.assert_array_equal(metric.compute().confusion, np.eye(20, dtype=np.int64))
 
 
-def test_nothing_scored_is_nan() -> None:
+def test_scores_of_void_are_nan() -> None:
     preds, mask = batch(0)
     scores = scores_of((preds, torch.full_like(mask, IGNORE_INDEX)))
     assert np.isnan(list(scores.as_dict("abcdef").values())).all()
@@ -127,7 +127,7 @@ def test_counts_beyond_float32_are_exact() -> None:
     assert Scores(confusion).iou.tolist() == [(2**24 + 1) / (2**24 + 2), (2**25 + 1) / (2**25 + 2)]
 
 
-def test_logging_names() -> None:
+def test_logged_names() -> None:
     scores = scores_of(batch(0))
     names = ["road", "car", "tree", "sky", "sign", "void-free"]
     logged = scores.as_dict(names)
@@ -135,7 +135,7 @@ def test_logging_names() -> None:
     assert logged["iou/car"] == scores.iou[1]
     assert logged["dice"] == scores.mdice
     assert np.isnan(logged["iou/void-free"])
-    with pytest.raises(InputError, match="6 classes cannot go by 2"):
+    with pytest.raises(InputError, match="6 classes do not match 2"):
         scores.as_dict(["a", "b"])
 
 
@@ -155,14 +155,14 @@ def test_deterministic_mode() -> None:
 
 
 @pytest.mark.parametrize("value", [NUM_CLASSES, NUM_CLASSES + 1, 254])
-def test_a_stray_class_is_refused(value: int) -> None:
+def test_rejects_invalid_class_index(value: int) -> None:
     mask = torch.zeros(1, 4, 4, dtype=torch.uint8)
     mask[0, 2, 1] = value
     with pytest.raises(InputError, match="class index above 5"):
         ConfusionMatrix(NUM_CLASSES).update(torch.zeros(1, 4, 4, dtype=torch.long), mask)
 
 
-def test_shapes_must_agree() -> None:
+def test_rejects_different_shapes() -> None:
     with pytest.raises(InputError, match="differ in shape"):
         ConfusionMatrix(2).update(torch.zeros(1, 4, 4).long(), torch.zeros(1, 4, 1).long())
 
@@ -173,7 +173,7 @@ def test_two_ranks_equal_one() -> None:
     for i, (preds, mask) in enumerate(batches):
         ranks[i % 2].update(preds, mask)
     gathered = [rank.confmat.clone() for rank in ranks]
-    for rank in ranks:  # torchmetrics' own synchronisation, with the gathering between processes replaced
+    for rank in ranks:  # torchmetrics' own synchronisation with mocked communication
         rank.distributed_available_fn = lambda: True
         rank.dist_sync_fn = lambda *_, **__: gathered
         np.testing.assert_array_equal(rank.compute().confusion, scores_of(*batches).confusion)

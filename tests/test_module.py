@@ -93,15 +93,13 @@ def losses(run: Run, *args: object) -> list[float]:
         ("segmentation_models_pytorch.Unet", "Unet returned (2, 1, 32, 32), not logits (B, num_classes, H, W) = (2, "),
     ],
 )
-def test_wrong_logits_are_told_the_contract(
-    run: Run, tiny: list[str], tmp_path: Path, class_path: str, returned: str
-) -> None:
+def test_wrong_logits_are_rejected(run: Run, tiny: list[str], tmp_path: Path, class_path: str, returned: str) -> None:
     weights = {"init_args": {"encoder_weights": None}} if class_path.startswith("seg") else {}
     file = model(tmp_path, class_path, network={"class_path": class_path, **weights})
     code, _, err = run("fit", *tiny, "--model", file)
     assert code == 2
     assert err.startswith(f"seglit: error: {returned}")
-    assert err.endswith("a network takes num_classes and answers at the size of its input\n")
+    assert err.endswith("a network takes num_classes and returns logits of the size of its input\n")
     assert err.count("\n") == 1
 
 
@@ -117,7 +115,7 @@ def test_auxiliary_logits_add_to_the_loss(run: Run, tiny: list[str], tmp_path: P
         np.testing.assert_allclose(of("Auxiliary", auxiliary_weight=weight), expected, rtol=1e-5)
 
 
-def test_a_batch_of_void_alone_is_harmless(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_batch_of_void(run: Run, tiny: list[str], tmp_path: Path) -> None:
     shapes = SyntheticDataset(3, size=(32, 32))
     pairs = [shapes.read(index)[:2] for index in range(3)]
     write_images(tmp_path, "val", pairs)
@@ -139,7 +137,7 @@ def test_a_batch_of_void_alone_is_harmless(run: Run, tiny: list[str], tmp_path: 
     ],
     ids=["unet", "fcn"],
 )
-def test_a_batch_can_be_learned_by_heart(run: Run, tiny: list[str], tmp_path: Path, network: dict[str, Any]) -> None:
+def test_overfits_one_batch(run: Run, tiny: list[str], tmp_path: Path, network: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     masks = [
         np.kron(np.array(blocks, np.uint8), np.ones((32, 32), np.uint8))
@@ -171,7 +169,7 @@ def reference_scores(preds: list[Any], masks: list[Any], names: list[str]) -> di
     return {"val/miou": float(np.nanmean(iou)), **{f"val/iou/{n}": v for n, v in zip(names, iou, strict=True)}}
 
 
-def test_scores_are_those_of_all_pixels_at_the_stored_size(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_scores_equal_a_reference_at_the_stored_size(run: Run, tiny: list[str], tmp_path: Path) -> None:
     sizes = [(32, 32), (17, 40), (40, 23), (16, 16), (33, 9)]
     pairs = []
     for index, size in enumerate(sizes):
@@ -206,7 +204,7 @@ def test_the_encoders_learning_rate(run: Run, tiny: list[str]) -> None:
     assert rates["encoder/decay"] == pytest.approx(0.001)
 
 
-def test_a_frozen_encoder_and_averaged_weights_by_yaml(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_freezing_and_weight_averaging_from_yaml(run: Run, tiny: list[str], tmp_path: Path) -> None:
     callbacks = [
         {"class_path": "seglit.callbacks.FreezeEncoder", "init_args": {"epochs": 2}},
         {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": {"decay": 0.5}},
@@ -241,7 +239,7 @@ def is_plain(value: object) -> bool:
     return all(map(is_plain, value)) if type(value) is list else type(value) in (str, int, float, bool, type(None))
 
 
-def test_a_checkpoint_alone_gives_the_network_and_its_logits(trained: SegmentationCLI, shapes: Path) -> None:
+def test_checkpoint_rebuilds_the_network(trained: SegmentationCLI, shapes: Path) -> None:
     checkpoint = torch.load(trained.run_folder / "checkpoints" / "best.ckpt", weights_only=True)
     record = checkpoint["seglit"]
     assert is_plain(record)
@@ -262,7 +260,7 @@ def test_a_checkpoint_alone_gives_the_network_and_its_logits(trained: Segmentati
         assert torch.equal(logits, trained.model.eval()(image))
 
 
-def test_images_of_several_sizes_score_the_same_in_any_batches(run: Run, tmp_path: Path) -> None:
+def test_mixed_sizes_score_the_same_in_any_batches(run: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     for number, size in enumerate([(32, 32), (40, 24), (32, 32), (25, 47), (40, 24)]):
         image, mask, _ = SyntheticDataset(5, size=size).read(number)

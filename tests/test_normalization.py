@@ -43,7 +43,7 @@ def module(data: Normalization | None = None, network: Normalization | None = No
     return SegmentationModule(Net(network), CrossEntropy(), partial(SGD, lr=0.1), LABELS, normalization=data)
 
 
-def test_the_data_goes_before_the_network_and_that_before_the_default() -> None:
+def test_precedence_data_network_default() -> None:
     pretrained = Normalization((0.3, 0.4), (0.1, 0.2))
     assert module(DATA, pretrained).normalization == DATA
     assert module(None, pretrained).normalization == pretrained
@@ -51,7 +51,7 @@ def test_the_data_goes_before_the_network_and_that_before_the_default() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32"])
-def test_the_datas_values_are_in_stored_units(dtype: str) -> None:
+def test_mean_and_std_are_in_stored_units(dtype: str) -> None:
     image = np.random.default_rng(0).integers(0, 256 if dtype == "uint8" else 20000, (3, 2, 5, 7)).astype(dtype)
     normal = module(DATA).normalize(torch.from_numpy(image))
     expected = (image - np.array([10.0, 20.0])[:, None, None]) / np.array([2.0, 4.0])[:, None, None]
@@ -60,7 +60,7 @@ def test_the_datas_values_are_in_stored_units(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_other_values_are_for_0_to_1(dtype: str) -> None:
+def test_pretrained_values_are_for_0_to_1(dtype: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 2, 5, 7)).astype(dtype)
     stored = image if dtype == "uint8" else image / np.float32(255)
     expected = (image.astype(np.float64) / 255 - 0.449) / 0.226
@@ -68,14 +68,14 @@ def test_other_values_are_for_0_to_1(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32"])
-def test_other_integers_without_mean_and_std_are_refused(dtype: str) -> None:
-    with pytest.raises(InputError, match=rf"^images hold {dtype} values.*`seglit inspect` prints the two") as error:
+def test_other_integers_require_mean_and_std(dtype: str) -> None:
+    with pytest.raises(InputError, match=rf"^images hold {dtype} values.*which `seglit inspect` prints") as error:
         module()(torch.zeros(1, 2, 4, 4, dtype=getattr(torch, dtype)))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("saved", [DATA, Normalization((0.3,), (0.1,))])
-def test_a_checkpoint_brings_its_own_back(saved: Normalization) -> None:
+def test_checkpoint_restores_normalization(saved: Normalization) -> None:
     other = module(Normalization((1.0,), (1.0,), 1.0))
     record = ModelRecord("0.1.0", {"class_path": "x"}, LABELS, saved).to_dict()
     other.on_load_checkpoint({"seglit": record, "state_dict": other.state_dict()})
@@ -83,7 +83,7 @@ def test_a_checkpoint_brings_its_own_back(saved: Normalization) -> None:
     assert other.normalize.mean.flatten().tolist() == pytest.approx(saved.mean)
 
 
-def test_a_checkpoint_of_before_there_were_units_is_for_8_bits() -> None:
+def test_old_checkpoints_are_for_8_bit_images() -> None:
     other = module(DATA)
     record = ModelRecord("0.1.0", {"class_path": "x"}, LABELS, DATA).to_dict()
     record["normalization"] = {"mean": [0.3, 0.4], "std": [0.1, 0.2]}
@@ -126,7 +126,7 @@ def settings(root: Path, **options: object) -> list[str]:
 MEAN, STD = [1200.0, 2200.0, 3200.0, 4200.0, 5200.0], [210.0, 220.0, 230.0, 240.0, 250.0]
 
 
-def test_five_bands_of_16_bits_train_and_the_checkpoint_remembers_their_units(run: Run, bands: Path) -> None:
+def test_five_16_bit_bands_train_and_predict(run: Run, bands: Path) -> None:
     outcome = run("fit", *settings(bands, in_channels=BANDS, mean=MEAN, std=STD))
     assert outcome.code == 0, outcome.err
     best = outcome.folder / "checkpoints" / "best.ckpt"
@@ -149,18 +149,18 @@ def test_five_bands_of_16_bits_train_and_the_checkpoint_remembers_their_units(ru
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"in_channels": BANDS}, "images hold uint16 values, whose range is not known: set the data's mean and std; "),
+        ({"in_channels": BANDS}, "images hold uint16 values, whose range is not known: set the data's mean and std, "),
         (
             {"in_channels": 3},
-            "bands/images/train/0.tif: holds 5 bands of uint16, but in_channels is 3; for such images say ",
+            "bands/images/train/0.tif: has 5 bands of uint16, but in_channels is 3; for such images set ",
         ),
         (
             {"in_channels": BANDS, "mean": MEAN, "std": STD, "augment": "STANDARD"},
-            "augment: ColorJitter takes no images of 5 channels of uint16 (",
+            "augment: ColorJitter does not accept images of 5 channels of uint16 (",
         ),
     ],
 )
-def test_what_is_wrong_with_bands_is_one_line(run: Run, bands: Path, options: dict[str, Any], words: str) -> None:
+def test_band_errors_are_one_line(run: Run, bands: Path, options: dict[str, Any], words: str) -> None:
     standard = Path(__file__).parents[1] / "configs" / "augment" / "standard.yaml"
     chosen = {name: standard if value == "STANDARD" else value for name, value in options.items()}
     code, _, err = run("fit", *settings(bands, **chosen))
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_bands_is_one_line(run: Run, bands: Path, options: di
     assert words in line
 
 
-def test_a_batch_holds_what_the_files_hold(bands: Path) -> None:
+def test_batches_keep_the_stored_dtype(bands: Path) -> None:
     data = FolderDataModule(
         str(bands), ["a", "b"], mask_values={"a": 0, "b": 1000}, in_channels=BANDS, batch_size=2, num_workers=0
     )

@@ -47,13 +47,13 @@ def test_groups_split_the_parameters() -> None:
     }
 
 
-def test_frozen_parameters_are_kept_and_empty_groups_left_out() -> None:
+def test_frozen_parameters_are_kept_and_empty_groups_omitted() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False)).requires_grad_(False)
     (group,) = parameter_groups(network)
     assert (group["name"], group["params"]) == ("network/decay", [network[0].weight])
 
 
-def test_a_factor_needs_an_encoder() -> None:
+def test_factor_requires_an_encoder() -> None:
     with pytest.raises(InputError, match=r"Sequential has no part named 'encoder'; its parts are: 0, 1"):
         parameter_groups(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), 0.1)
     with pytest.raises(InputError, match="above 0"):
@@ -127,12 +127,12 @@ def test_no_step_has_a_learning_rate_of_zero(warmup_steps: int) -> None:
 
 
 @pytest.mark.parametrize(("total_steps", "warmup_steps", "power"), [(0, 0, 0.9), (10, -1, 0.9), (10, 0, 0.0)])
-def test_schedule_refuses_impossible_numbers(total_steps: int, warmup_steps: int, power: float) -> None:
+def test_schedule_rejects_invalid_values(total_steps: int, warmup_steps: int, power: float) -> None:
     with pytest.raises(InputError, match="WarmupPolynomial"):
         run(total_steps, warmup_steps, power)
 
 
-def test_a_resumed_run_follows_its_own_length() -> None:
+def test_resumed_run_uses_its_own_max_epochs() -> None:
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = SGD([parameter], lr=1.0)
     schedule = WarmupPolynomial(optimizer, total_steps=10, warmup_steps=2)
@@ -161,7 +161,7 @@ def test_a_resumed_run_follows_its_own_length() -> None:
         ("torch.optim.lr_scheduler.CosineAnnealingLR", "{eta_min: 0.001}", CosineAnnealingLR),
     ],
 )
-def test_a_yaml_names_the_schedule(tmp_path: Path, class_path: str, init_args: str, kind: type[LRScheduler]) -> None:
+def test_schedule_from_yaml(tmp_path: Path, class_path: str, init_args: str, kind: type[LRScheduler]) -> None:
     def build(
         optimizer: Callable[[Iterable], Optimizer],  # type: ignore[type-arg]
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
@@ -180,11 +180,11 @@ def test_a_yaml_names_the_schedule(tmp_path: Path, class_path: str, init_args: s
 
 
 @pytest.mark.parametrize("schedule", [WarmupPolynomial, PolynomialLR, CosineAnnealingLR])
-def test_schedules_of_the_length_of_the_run(schedule: type[LRScheduler]) -> None:
+def test_pytorch_schedules_with_total_steps(schedule: type[LRScheduler]) -> None:
     check_schedule(schedule)
 
 
 @pytest.mark.parametrize(("schedule", "second"), [(OneCycleLR, "max_lr"), (ExponentialLR, "gamma")])
-def test_a_schedule_that_would_take_the_length_for_something_else(schedule: type[LRScheduler], second: str) -> None:
-    with pytest.raises(InputError, match=f"{schedule.__name__} takes '{second}' where it is given the number"):
+def test_schedules_without_total_steps_are_rejected(schedule: type[LRScheduler], second: str) -> None:
+    with pytest.raises(InputError, match=f"second parameter of {schedule.__name__} is '{second}', not the number"):
         check_schedule(schedule)

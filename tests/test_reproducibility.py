@@ -47,7 +47,7 @@ def reference(options: list[object], tmp_path_factory: pytest.TempPathFactory) -
     return run_in(tmp_path_factory.mktemp("reference"), "fit", *options, *EVERY_EPOCH)
 
 
-def test_config_yaml_repeats_the_run(reference: Outcome, run: Run) -> None:
+def test_config_yaml_reproduces_the_run(reference: Outcome, run: Run) -> None:
     again = run("fit", "-c", reference.folder / "config.yaml")
     assert again.folder != reference.folder
     assert same(weights(again), weights(reference))
@@ -55,15 +55,15 @@ def test_config_yaml_repeats_the_run(reference: Outcome, run: Run) -> None:
     assert first == second
 
 
-def test_a_seed_decides(reference: Outcome, options: list[object], run: Run) -> None:
+def test_seed_changes_the_run(reference: Outcome, options: list[object], run: Run) -> None:
     assert not same(weights(run("fit", *options, "--seed_everything=1")), weights(reference))
 
 
-def test_reading_processes_change_nothing(reference: Outcome, options: list[object], run: Run) -> None:
+def test_number_of_workers_does_not_change_the_run(reference: Outcome, options: list[object], run: Run) -> None:
     assert same(weights(run("fit", *options, "--data.num_workers=1")), weights(reference))
 
 
-def test_resuming_equals_no_interruption(reference: Outcome, options: list[object], run: Run) -> None:
+def test_resuming_equals_an_uninterrupted_run(reference: Outcome, options: list[object], run: Run) -> None:
     resumed = run("fit", *options, "--ckpt_path", reference.folder / "checkpoints" / "0.ckpt")
     assert same(weights(resumed), weights(reference))
     first = torch.load(reference.folder / "checkpoints" / "0.ckpt", weights_only=True)["state_dict"]

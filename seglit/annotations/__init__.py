@@ -1,1 +1,1 @@
-"""Label formats, one file each: what annotation tools write, read without torch."""
+"""Readers for annotation formats, one file each; no torch."""

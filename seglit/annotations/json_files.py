@@ -1,4 +1,4 @@
-"""What sources that name their classes (COCO and labelme JSON) have in common."""
+"""Shared by the readers of COCO and labelme JSON, which name their classes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,67 +12,68 @@ from seglit.labels import IGNORE_INDEX
 
 
 def read_json(file: Path, *keys: str) -> dict[str, Any]:
-    """Reads a JSON file that must be an object with these keys.
+    """Reads a JSON file that must contain an object with these keys.
 
     Raises:
-        InputError: It is missing, no JSON, or lacks a key.
+        InputError: The file is missing, not JSON, or lacks a key.
     """
     if not file.is_file():
         raise InputError(f"{file}: no such file{nearest_entry(file)}")
     try:
         data = json.loads(file.read_bytes())
     except (RecursionError, ValueError) as error:
-        raise InputError(f"{file}: is no JSON ({error})") from error
+        raise InputError(f"{file}: is not valid JSON ({error})") from error
     if missing := [key for key in keys if not isinstance(data, dict) or key not in data]:
         raise InputError(f"{file}: has no {missing[0]!r}")
     return dict(data)
 
 
 @contextmanager
-def understanding(file: Path, form: str) -> Iterator[None]:
-    """Says in one line that a JSON holds other things than it should, such as a text where a list belongs.
+def json_errors(file: Path, format_name: str) -> Iterator[None]:
+    """Turns an exception from unexpected content, such as a string instead of a list, into a one-line error.
 
     Raises:
-        InputError: It does.
+        InputError: The content is unexpected.
     """
     try:
         yield
     except InputError:
         raise
     except KeyError as error:
-        raise InputError(f"{file}: an entry has no {error}; {form} is read") from error
+        raise InputError(f"{file}: an entry has no {error}; expected {format_name}") from error
     except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"{file}: is not in {form} ({error})") from error
+        raise InputError(f"{file}: is not in {format_name} ({error})") from error
 
 
 def check_coordinates(coordinates: Sequence[float], height: int, width: int) -> None:
-    """Refuses what a shape cannot mean, and what the libraries that draw it draw wrongly, or crash at.
+    """Rejects coordinates that are invalid, or that the drawing libraries draw wrongly or crash on.
 
     Args:
-        coordinates: In pixels; x and y by turns.
-        height: The image's.
-        width: The image's.
+        coordinates: x, y, x, y, ... in pixels.
+        height: Height of the image.
+        width: Width of the image.
 
     Raises:
-        ValueError: One lacks its partner, is no number, or lies beyond ten times the image's longer side.
+        ValueError: The number of coordinates is odd, or one is NaN or beyond ten times the image's longer side.
     """
     if len(coordinates) % 2:
-        raise ValueError(f"a shape has {len(coordinates)} coordinates, x and y by turns")
-    if wild := [each for each in coordinates if not abs(each) <= 10 * max(height, width)]:
-        raise ValueError(f"a shape reaches {wild[0]:g} in an image of {height} x {width} pixels (height x width)")
+        raise ValueError(f"a shape has {len(coordinates)} coordinates, not pairs of x and y")
+    outside = [value for value in coordinates if not abs(value) <= 10 * max(height, width)]  # NaN included
+    if outside:
+        raise ValueError(f"a shape reaches {outside[0]:g} in an image of {height} x {width} pixels (height x width)")
 
 
 def uncovered(class_names: Sequence[str], background: str | None) -> int:
-    """The class index of the pixels that no annotation covers; void where `background` is None.
+    """Returns the class index of the pixels that no annotation covers; void if `background` is None.
 
     Raises:
-        InputError: `background` is no class.
+        InputError: `background` is not a class.
     """
     if background is None:
         return IGNORE_INDEX
     if background not in class_names:
         raise InputError(
             f"background is {background!r}, which is not among class_names{did_you_mean(background, class_names)}; "
-            "add it, or say `background: null` to make void what no annotation covers"
+            "add it, or set `background: null` to make pixels without annotation void"
         )
     return class_names.index(background)

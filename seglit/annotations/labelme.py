@@ -1,4 +1,4 @@
-"""labelme JSON: the shapes of an image, drawn as labelme's own export draws them."""
+"""Draws the shapes of labelme JSON, as labelme's own export draws them."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.annotations.json_files import check_coordinates, read_json, understanding
+from seglit.annotations.json_files import check_coordinates, json_errors, read_json
 from seglit.errors import InputError, did_you_mean
 
 
@@ -23,26 +23,26 @@ def draw_shapes(
     Args:
         file: The JSON.
         size: Height and width of its image, upright, as labelme shows it.
-        values: A shape's label to its class index, or void.
+        values: Label of a shape to its class index, or void.
         fill: Class index of the pixels in no shape.
-        image_name: For the message.
+        image_name: Name of the image, for messages.
 
     Returns:
         (H, W) uint8 class indices, void 255.
 
     Raises:
-        InputError: It was drawn on another size, or a shape is of another kind or label.
+        InputError: The image size differs, or a shape has an unsupported type or unknown label.
     """
     height, width = size
     data = read_json(file, "shapes")
     stated = (data.get("imageHeight") or height, data.get("imageWidth") or width)
     if stated != (height, width):
         raise InputError(
-            f"{file}: was drawn on {stated[0]} x {stated[1]} pixels (height x width), its image "
-            f"{image_name} has {height} x {width}"
+            f"{file}: was drawn on {stated[0]} x {stated[1]} pixels (height x width), but its "
+            f"image {image_name} has {height} x {width}"
         )
     canvas = Image.new("L", (width, height), fill)
-    with understanding(file, "labelme's format"):
+    with json_errors(file, "labelme's format"):
         for shape in data["shapes"]:
             _draw(canvas, shape, _value(shape, values, file), file)
     return np.array(canvas)
@@ -58,10 +58,10 @@ def _value(shape: dict[str, Any], values: Mapping[str, int], file: Path) -> int:
 
 
 def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) -> None:
-    """Draws one shape; what labelme calls a line or a point covers no area that anyone has drawn."""
-    kind = shape.get("shape_type") or "polygon"  # labelme's first versions knew nothing else
+    """Draws one shape. Lines and points are unsupported, since they have no area."""
+    kind = shape.get("shape_type") or "polygon"  # the only type in labelme's first versions
     points = [(float(x), float(y)) for x, y in shape.get("points", [])]
-    check_coordinates([each for point in points for each in point], canvas.height, canvas.width)
+    check_coordinates([value for point in points for value in point], canvas.height, canvas.width)
     draw = ImageDraw.Draw(canvas)
     if kind == "polygon" and len(points) > 2:
         draw.polygon(points, fill=value, outline=value)
@@ -76,16 +76,16 @@ def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) ->
         canvas.paste(value, (int(points[0][0]), int(points[0][1])), _decode(shape, file))
     else:
         raise InputError(
-            f"{file}: holds a shape {kind!r} of {len(points)} points; what is read are polygons (3 or more), "
+            f"{file}: contains a shape {kind!r} of {len(points)} points; supported are polygons (3 or more), "
             "rectangles and circles (2), and masks"
         )
 
 
 def _decode(shape: dict[str, Any], file: Path) -> Image.Image:
-    """The picture in a shape of kind mask: of its box's size, 255 inside and 0 outside."""
+    """Decodes the mask of a shape of type mask: of the size of its bounding box, 255 inside and 0 outside."""
     try:
         with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as part:
             return part.convert("L").point(lambda grey: 255 * (grey > 0))
-    # OSError: bytes that are no picture
+    # OSError: not an image
     except (KeyError, OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: holds a shape 'mask' that is no picture ({type(error).__name__})") from error
+        raise InputError(f"{file}: contains a shape 'mask' that is not an image ({type(error).__name__})") from error

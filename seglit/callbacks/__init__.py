@@ -1,4 +1,4 @@
-"""Callbacks: what is watched and recorded, and how training is held back; never what is learned."""
+"""Callbacks for scores, pictures, checkpoints, class weights and encoder freezing."""
 
 from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.freeze import FreezeEncoder

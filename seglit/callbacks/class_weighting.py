@@ -1,4 +1,4 @@
-"""Class weights by formula: the classes of the training masks are counted before the first step."""
+"""Computes class weights from the class frequencies of the training masks."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,14 +11,14 @@ from seglit.errors import InputError
 from seglit.losses import PixelCriterion
 
 CLASS_COUNTS_KEY = "class_counts"
-"""Where in a checkpoint the counts lie, if they were wanted: so that scoring has the loss without training data."""
+"""Checkpoint key of the class counts, saved if a criterion uses them: scoring then needs no training data."""
 
 
 class ClassWeighting(pl.Callback):
-    """Gives the criteria whose `class_weights` name a formula the counts that it needs.
+    """Counts the training classes if a criterion derives its `class_weights` from them by a formula.
 
     Args:
-        data: Whose training masks are counted.
+        data: The data module whose training masks are counted.
     """
 
     def __init__(self, data: SegmentationDataModule) -> None:
@@ -26,44 +26,44 @@ class ClassWeighting(pl.Callback):
         self.counts: ClassCounts | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Counts the classes before training.
+        """Counts the classes and sets the weights before training.
 
         Raises:
             InputError: A mask cannot be read.
         """
-        if stage == "fit" and _by_formula(pl_module):
-            self._weigh(pl_module, self.data.count_classes())
+        if stage == "fit" and _weighted_by_formula(pl_module):
+            self._set_weights(pl_module, self.data.count_classes())
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Adds the counts."""
+        """Saves the counts."""
         if self.counts is not None:
             checkpoint[CLASS_COUNTS_KEY] = asdict(self.counts)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Takes the counts that the weights were trained with, where nothing is counted.
+        """Restores the counts from training, unless `setup` has just counted them.
 
         Raises:
-            InputError: The checkpoint has none.
+            InputError: The checkpoint contains no counts.
         """
-        if self.counts is not None or not _by_formula(pl_module):
+        if self.counts is not None or not _weighted_by_formula(pl_module):
             return
         if CLASS_COUNTS_KEY not in checkpoint:
             raise InputError(
-                "class_weights are to be made by a formula, but the checkpoint was trained without and holds no counts "
-                "of the classes; the run's own config.yaml fits it"
+                "class_weights are computed by a formula, but the checkpoint was trained without one and contains no "
+                "class counts; use the run's own config.yaml"
             )
-        self._weigh(pl_module, ClassCounts(**checkpoint[CLASS_COUNTS_KEY]))
+        self._set_weights(pl_module, ClassCounts(**checkpoint[CLASS_COUNTS_KEY]))
 
-    def _weigh(self, pl_module: pl.LightningModule, counts: ClassCounts) -> None:
+    def _set_weights(self, pl_module: pl.LightningModule, counts: ClassCounts) -> None:
         self.counts = counts
-        for part in _by_formula(pl_module):
-            part.weigh(counts)
+        for criterion in _weighted_by_formula(pl_module):
+            criterion.weigh(counts)
 
 
-def _by_formula(pl_module: pl.LightningModule) -> list[PixelCriterion]:
-    parts = pl_module.get_submodule("criterion").modules()
-    return [part for part in parts if isinstance(part, PixelCriterion) and part.formula]
+def _weighted_by_formula(pl_module: pl.LightningModule) -> list[PixelCriterion]:
+    modules = pl_module.get_submodule("criterion").modules()
+    return [module for module in modules if isinstance(module, PixelCriterion) and module.formula]

@@ -1,4 +1,4 @@
-"""What dashboards show beyond curves: the configuration, predictions, and the confusion matrix."""
+"""Logs the configuration, predictions and confusion matrices to dashboards."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,29 +12,29 @@ from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from seglit.drawing.predictions import Prediction, as_rgb, shrink
 from seglit.labels import IGNORE_INDEX, Labels
 
-_MAX_WIDTH = 512  # pixels: W&B writes every mask as a PNG, which takes seconds at full size
+_MAX_WIDTH = 512  # pixels; W&B writes every mask as a PNG, which takes seconds at full size
 
 
 @runtime_checkable
 class ImageLogger(Protocol):
-    """A logger that shows pictures by W&B's method, as one of your own may."""
+    """A logger with W&B's `log_image` method, such as a custom one."""
 
     def log_image(self, key: str, images: list[Any], step: int | None = None) -> None:
-        """Shows pictures under a name, at an optimizer step."""
+        """Logs images under a key at an optimizer step."""
 
 
 def log_config(logger: Logger, config: str) -> None:
-    """Shows a run's configuration, given as YAML, in a dashboard; other loggers are left alone."""
+    """Logs a run's YAML configuration to W&B, TensorBoard or MLflow; ignores other loggers."""
     if isinstance(logger, WandbLogger):
         logger.log_hyperparams(yaml.safe_load(config))
     elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_text("config", textwrap.indent(config, "    "))  # indented: code in Markdown
+        logger.experiment.add_text("config", textwrap.indent(config, "    "))  # a Markdown code block
     elif isinstance(logger, MLFlowLogger):
         logger.experiment.log_text(logger.run_id, config, "config.yaml")
 
 
 def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:
-    """Shows a picture in W&B, TensorBoard, MLflow or any `ImageLogger`; other loggers are left alone."""
+    """Logs an image to W&B, TensorBoard, MLflow or any `ImageLogger`; ignores other loggers."""
     if isinstance(logger, TensorBoardLogger):
         logger.experiment.add_image(name, np.asarray(picture), step, dataformats="HWC")
     elif isinstance(logger, MLFlowLogger):
@@ -46,7 +46,7 @@ def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> N
 def log_predictions(
     logger: Logger, split: str, predictions: Sequence[Prediction], grid: Image.Image, labels: Labels, step: int
 ) -> None:
-    """Shows predictions: W&B gets masks to switch on and off, every other logger the grid."""
+    """Logs predictions: to W&B as images with toggleable masks, to other loggers as one grid."""
     if isinstance(logger, WandbLogger):
         images, masks = zip(*(_overlay(prediction, labels) for prediction in predictions), strict=True)
         captions = [prediction.name for prediction in predictions]
@@ -56,7 +56,7 @@ def log_predictions(
 
 
 def _overlay(prediction: Prediction, labels: Labels) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    """An image (H, W, 3) and its two masks (H, W), class indices with void 255, as `wandb.Image` takes them."""
+    """Returns an image (H, W, 3) and its masks, class indices (H, W) with void 255, in the format of `wandb.Image`."""
     width = min(_MAX_WIDTH, prediction.image.shape[1])
     names = {**dict(enumerate(labels.class_names)), IGNORE_INDEX: "void"}
     masks = {

@@ -1,4 +1,4 @@
-"""Training the decoder first: the encoder is held still for some epochs."""
+"""Freezes the encoder for the first epochs."""
 
 import pytorch_lightning as pl
 
@@ -7,17 +7,17 @@ from seglit.optim import find_encoder
 
 
 class FreezeEncoder(pl.Callback):
-    """Holds the network's encoder still for the first epochs, weights and running statistics; then all of it trains.
+    """Freezes the weights and running statistics of the network's `encoder` for the first epochs.
 
-    While frozen, the encoder's parameters have `requires_grad` False and no gradient, so no optimizer touches them, and
-    the encoder is in eval mode: without that, batch normalisation would go on averaging its statistics. What is frozen
-    follows from the current epoch alone, so a resumed run needs no state.
+    While frozen, the encoder's parameters have `requires_grad=False` and no gradient, so the optimizer skips them, and
+    the encoder is in eval mode, so batch normalisation does not update its statistics. Only the current epoch decides
+    whether the encoder is frozen, so a resumed run needs no state.
 
-    Under DDP use `trainer.strategy: ddp_find_unused_parameters_true`: plain DDP waits for the gradient of every
-    parameter that could be trained when it wrapped the network.
+    Under DDP use `trainer.strategy: ddp_find_unused_parameters_true`: plain DDP waits for the gradients of all
+    parameters that were trainable when it wrapped the network.
 
     Args:
-        epochs: For how many epochs, at least 1.
+        epochs: Number of frozen epochs, at least 1.
 
     Raises:
         InputError: `epochs` is below 1, or (when training starts) the network has no `encoder`.
@@ -29,11 +29,11 @@ class FreezeEncoder(pl.Callback):
         self.epochs = epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """For a run resumed within an epoch, which gets no `on_train_epoch_start`."""
+        """Covers a run resumed within an epoch, for which Lightning skips `on_train_epoch_start`."""
         self._apply(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Freezes or releases the encoder; a validation in between puts the modes back as it found them."""
+        """Freezes or unfreezes the encoder; after a validation within the epoch Lightning restores the modes."""
         self._apply(trainer, pl_module)
 
     def _apply(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

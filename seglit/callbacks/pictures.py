@@ -1,4 +1,4 @@
-"""Pictures of predictions, as a PNG file in the run folder and in every logger that shows pictures."""
+"""Draws predictions as PNG files in the run folder and in every logger that supports images."""
 
 from itertools import islice
 from pathlib import Path
@@ -13,13 +13,12 @@ from seglit.drawing.predictions import Prediction, as_rgb, draw_grid
 
 
 class Pictures(pl.Callback):
-    """Draws images from all over a split with their predictions.
+    """Draws predictions of images spread evenly over a split, and the confusion matrix of the whole split.
 
-    `pictures/val.png` is the latest validation's, `pictures/test.png` the test's; `confusion_*.png` beside them are the
-    confusion matrices of the whole split.
+    Writes `val.png` and `confusion_val.png` (latest validation), `test.png` and `confusion_test.png` to `pictures/`.
 
     Args:
-        count: How many images; 0 draws none.
+        count: Number of images; 0 draws nothing.
     """
 
     def __init__(self, count: int = 8) -> None:
@@ -35,7 +34,7 @@ class Pictures(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps some predictions."""
+        """Keeps some of the predictions."""
         if trainer.is_global_zero and not trainer.sanity_checking:
             self._keep(outputs, batch, batch_idx, int(trainer.num_val_batches[dataloader_idx]))
 
@@ -48,27 +47,27 @@ class Pictures(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps some predictions."""
+        """Keeps some of the predictions."""
         if trainer.is_global_zero:
             self._keep(outputs, batch, batch_idx, int(trainer.num_test_batches[dataloader_idx]))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws them."""
+        """Draws the kept predictions."""
         self._draw(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws them."""
+        """Draws the kept predictions."""
         self._draw(trainer, pl_module, "test")
 
-    def _keep(self, outputs: Any, batches: list[Batch], batch_index: int, count: int) -> None:
-        """Keeps this batch's share of the pictures: neighbours look alike, so all batches share alike."""
-        wanted = (batch_index + 1) * self.count // count - batch_index * self.count // count
-        found = (
+    def _keep(self, outputs: Any, batches: list[Batch], batch_index: int, num_batches: int) -> None:
+        """Keeps an equal share of every batch, because neighbouring images look alike."""
+        count = (batch_index + 1) * self.count // num_batches - batch_index * self.count // num_batches
+        predictions = (
             Prediction(as_rgb(image.permute(1, 2, 0).cpu().numpy()), target.cpu().numpy(), preds.cpu().numpy(), name)
-            for batch, of_batch in zip(batches, outputs["preds"], strict=True)
-            for image, target, preds, name in zip(batch["image"], batch["mask"], of_batch, batch["name"], strict=True)
+            for batch, predicted in zip(batches, outputs["preds"], strict=True)
+            for image, target, preds, name in zip(batch["image"], batch["mask"], predicted, batch["name"], strict=True)
         )
-        self.predictions += islice(found, wanted)
+        self.predictions += islice(predictions, count)
 
     def _draw(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
         if not self.predictions:

@@ -1,5 +1,6 @@
-"""What a run leaves behind so that it can be repeated and its checkpoints used alone."""
+"""Records what is needed to repeat a run and to use its checkpoints alone."""
 
+import inspect
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import yaml
 
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
@@ -15,37 +17,42 @@ from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 
 class RunRecord(pl.Callback):
-    """Writes `config.yaml` into the run folder, and into every checkpoint what prediction needs.
-
-    What that is, `seglit.runs.checkpoint.ModelRecord` says.
+    """Writes `config.yaml` into the run folder and adds a `seglit.runs.checkpoint.ModelRecord` to every checkpoint.
 
     Args:
         config: The complete configuration as YAML.
-        network: The network's part of it, with the values that the data gave.
-        data: The data, which on this machine is read in a way that the configuration need not state.
+        data: The data module; its loading settings on this machine go into the header of `config.yaml`.
     """
 
-    def __init__(self, config: str, network: dict[str, Any], data: SegmentationDataModule) -> None:
+    def __init__(self, config: str, data: SegmentationDataModule) -> None:
         self.config = config
-        self.network = network
         self.data = data
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Writes the configuration, once a run."""
+        """Writes and logs the configuration, unless the run folder already has one."""
         file = Path(trainer.default_root_dir) / "config.yaml"
         if trainer.is_global_zero and not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             accelerator = type(trainer.accelerator).__name__.removesuffix("Accelerator")
-            made = (
+            header = (
                 f"# seglit {__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
                 f"# on each device: {self.data.loading}\n"
             )
-            file.write_text(made + self.config, encoding="utf-8")
+            file.write_text(header + self.config, encoding="utf-8")
             for logger in trainer.loggers:
                 log_config(logger, self.config)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Adds what prediction needs."""
-        record = ModelRecord(__version__, self.network, pl_module.labels, pl_module.normalization)
+        """Adds the `ModelRecord` that prediction needs."""
+        network = self._network_config(type(pl_module.network))
+        record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization)
         checkpoint[RECORD_KEY] = record.to_dict()
+
+    def _network_config(self, network: type) -> dict[str, Any]:
+        """`class_path` and `init_args` of the network, with the arguments that the command line links from the data."""
+        config: dict[str, Any] = yaml.safe_load(self.config)["model"]["network"]
+        linked = {"num_classes": self.data.num_classes, "in_channels": self.data.in_channels}
+        accepted = inspect.signature(network).parameters
+        linked = {name: value for name, value in linked.items() if name in accepted}
+        return {**config, "init_args": {**config.get("init_args", {}), **linked}}

@@ -1,4 +1,4 @@
-"""The scores of a test in a file, image by image, for whatever reads them next."""
+"""Writes all scores of a test, including those of each image, to a file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from seglit.callbacks.benchmark import Benchmark
 from seglit.callbacks.saving import BestCheckpoint
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import TestScores
-from seglit.evaluation.mistakes import Region
+from seglit.evaluation.mistakes import Confusion, Region
 from seglit.evaluation.own_metrics import MetricValue
 from seglit.metrics import divide, mean_defined
 from seglit.runs import scores as saved
@@ -20,7 +20,7 @@ class ScoreFile(pl.Callback):
     """Writes `scores_test.json` into the run folder; see `seglit.runs.scores`."""
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the benchmark."""
         self.benchmark = Benchmark(pl_module)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -29,14 +29,15 @@ class ScoreFile(pl.Callback):
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
             checkpoint = _scored_checkpoint(trainer, folder)
-            scores, own = pl_module.scores["test"], pl_module.own_metrics["test"]
-            as_saved(scores, own, pl_module.labels.class_names, checkpoint, cost).write(folder)
+            scores, own_metrics = pl_module.scores["test"], pl_module.own_metrics["test"]
+            as_saved(scores, own_metrics, pl_module.labels.class_names, checkpoint, cost).write(folder)
 
 
 def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
-    """The checkpoint's path, relative where it is in the run folder, which can then be moved; None if there is none."""
-    kept = (each.best_model_path for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint))
-    path = trainer.ckpt_path or next(kept, "")
+    """Returns the checkpoint's path, or None; relative if within the run folder, so that the folder can be moved."""
+    callbacks = trainer.checkpoint_callbacks
+    best = (callback.best_model_path for callback in callbacks if isinstance(callback, BestCheckpoint))
+    path = trainer.ckpt_path or next(best, "")
     if not path:
         return None
     file = Path(path).absolute()
@@ -45,12 +46,12 @@ def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
 
 def as_saved(
     scores: TestScores,
-    own: Mapping[str, MetricValue],
+    own_metrics: Mapping[str, MetricValue],
     class_names: tuple[str, ...],
     checkpoint: str | None,
     cost: saved.Cost,
 ) -> saved.SavedScores:
-    """The scores as they are saved, class indices as names."""
+    """Converts the scores to the saved format, with class names for class indices."""
     low, high = scores.intervals.iou
     per_class = {
         "iou": scores.iou,
@@ -70,7 +71,7 @@ def as_saved(
         {name: value for name, value in scores.as_dict(class_names).items() if "/" not in name},
         {
             name: dict(zip(class_names, value, strict=True)) if isinstance(value, list) else value
-            for name, value in own.items()
+            for name, value in own_metrics.items()
         },
         {
             name: saved.ClassScores(**{key: float(values[index]) for key, values in per_class.items()})
@@ -80,19 +81,20 @@ def as_saved(
         saved.CalibrationBins(bins.pixels.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()),
         _levels(scores.sizes, (0.0, *SIZES), (*SIZES, None), class_names),
         _levels(scores.distances, (1, *(last + 1 for last in DISTANCES)), (*DISTANCES, None), class_names),
-        [
-            saved.ConfusedPair(
-                class_names[each.target],
-                class_names[each.prediction],
-                each.pixels,
-                each.share,
-                each.cost,
-                [_region(region, class_names) for region in each.regions],
-            )
-            for each in scores.confusions
-        ],
+        [_confused_pair(confusion, class_names) for confusion in scores.confusions],
         [_region(region, class_names) for region in scores.label_errors],
         _images(scores, class_names),
+    )
+
+
+def _confused_pair(confusion: Confusion, class_names: tuple[str, ...]) -> saved.ConfusedPair:
+    return saved.ConfusedPair(
+        class_names[confusion.target],
+        class_names[confusion.prediction],
+        confusion.pixels,
+        confusion.share,
+        confusion.cost,
+        [_region(region, class_names) for region in confusion.regions],
     )
 
 
@@ -135,8 +137,8 @@ def _images(scores: TestScores, class_names: tuple[str, ...]) -> list[saved.Imag
             mean_defined(iou[row]),
             float(accuracy[row]),
             {
-                each: tuple(scores.images[row, :, index].tolist())
-                for index, each in enumerate(class_names)
+                class_name: tuple(scores.images[row, :, index].tolist())
+                for index, class_name in enumerate(class_names)
                 if scores.images[row, :, index].any()
             },
         )

@@ -1,4 +1,4 @@
-"""The table of scores a run ends with."""
+"""Prints the table of scores after a test or validation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,32 +22,32 @@ from seglit.metrics import Scores, mean_defined
 
 
 class ScoreTable(pl.Callback):
-    """Prints each class's scores and its share of pixels after `test` and `validate`, the means at the foot.
+    """Prints the scores and pixel share of each class, and their means, after `test` and `validate`.
 
-    After `test` the table has the 95 % intervals, and the scores that no class has alone stand below.
+    After `test` it also prints 95 % intervals and, below the table, scores of the whole split.
 
     Args:
-        protocol: Whether mIoU is also printed as others define it; class names are set aside there, see
-            `seglit.evaluation.protocols`.
+        protocol: Whether to print mIoU also by the definitions of other libraries, see `seglit.evaluation.protocols`;
+            a list of class names prints them with these classes ignored.
     """
 
     def __init__(self, protocol: bool | list[str] = False) -> None:
         self.protocol = protocol
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
-        """Checks the class names before anything is scored.
+        """Checks the class names before scoring.
 
         Raises:
-            InputError: `protocol` names a class that there is not.
+            InputError: `protocol` names an unknown class.
         """
-        self._set_aside(pl_module.labels)
+        self._ignored_classes(pl_module.labels)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Prints the test's table."""
+        """Prints the table of the test split."""
         self._show(trainer, pl_module, "test")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Prints the table of `seglit validate`; within `fit` there would be one an epoch."""
+        """Prints the table of `seglit validate`, but none for the validations of `fit`."""
         if trainer.state.fn == "validate":
             self._show(trainer, pl_module, "val")
 
@@ -59,17 +59,18 @@ class ScoreTable(pl.Callback):
         count = int(scores.confusion.sum())
         summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {numbers.score(scores.pixel_accuracy)}"
         console = Console()
-        own: dict[str, MetricValue] = pl_module.own_metrics[split]
-        console.print(summary, score_table(scores, labels, own), sep="\n", highlight=False)
+        own_metrics: dict[str, MetricValue] = pl_module.own_metrics[split]
+        console.print(summary, score_table(scores, labels, own_metrics), sep="\n", highlight=False)
         lines = further_scores(scores) if isinstance(scores, TestScores) else []
-        lines += [f"{name:<22}  {numbers.score(value)}" for name, value in own.items() if isinstance(value, float)]
+        own_values = {name: value for name, value in own_metrics.items() if isinstance(value, float)}
+        lines += [f"{name:<22}  {numbers.score(value)}" for name, value in own_values.items()]
         if self.protocol:
-            lines += protocol_lines(scores, labels, self._set_aside(labels))
+            lines += protocol_lines(scores, labels, self._ignored_classes(labels))
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    def _set_aside(self, labels: Labels) -> list[int]:
-        """The class indices that `protocol` names."""
+    def _ignored_classes(self, labels: Labels) -> list[int]:
+        """Returns the indices of the classes that `protocol` names."""
         names = self.protocol if isinstance(self.protocol, list) else []
         for name in names:
             if name not in labels.class_names:
@@ -77,15 +78,15 @@ class ScoreTable(pl.Callback):
         return [labels.class_names.index(name) for name in names]
 
 
-def score_table(scores: Scores, labels: Labels, own: Mapping[str, MetricValue]) -> Table:
-    """A table of per-class scores; `n/a` where a score is 0/0, such as the IoU of a class that occurs nowhere.
+def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, MetricValue]) -> Table:
+    """Returns a table of per-class scores, with `n/a` for 0/0, such as the IoU of a class that does not occur.
 
     Args:
-        scores: seglit's scores.
-        labels: The names of the classes.
-        own: The user's own metrics; those that have a value for each class are columns.
+        scores: The built-in scores.
+        labels: Class names.
+        own_metrics: The user's own metrics; those with one value per class become columns.
     """
-    columns = {name: np.array(values) for name, values in own.items() if isinstance(values, list)}
+    columns = {name: np.array(values) for name, values in own_metrics.items() if isinstance(values, list)}
     table = Table(show_footer=True)
     table.add_column("class", "mean")
     table.add_column("IoU", numbers.score(scores.miou), justify="right")
@@ -97,36 +98,32 @@ def score_table(scores: Scores, labels: Labels, own: Mapping[str, MetricValue]) 
     for name, values in columns.items():
         table.add_column(name, numbers.score(mean_defined(values)), justify="right", overflow="fold")
     table.add_column("pixels", justify="right")
-    for place, name in enumerate(labels.class_names):
-        shown = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
-        cells = [numbers.score(each[place]) for each in shown]
+    for index, name in enumerate(labels.class_names):
+        per_class = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
+        cells = [numbers.score(values[index]) for values in per_class]
         if isinstance(scores, TestScores):
-            cells.insert(1, numbers.interval(*scores.intervals.iou[:, place]))
-        share = scores.pixel_share[place]
+            cells.insert(1, numbers.interval(*scores.intervals.iou[:, index]))
+        share = scores.pixel_share[index]
         table.add_row(escape(name), *cells, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 
 def further_scores(scores: TestScores) -> list[str]:
-    """A line for each score that is no class's."""
+    """Returns one line per score of the whole split."""
     boundary = scores.boundary
     rows = [
         ("frequency-weighted IoU", scores.frequency_weighted_iou, "classes weighted by their share of pixels"),
-        (
-            "boundary IoU",
-            boundary.mean_iou,
-            f"of the pixels within {100 * IOU_WIDTH:g} % of the image's diagonal of an outline",
-        ),
-        ("boundary F1", boundary.mean_f1, f"of the outlines, met to within {100 * F1_WIDTH:g} % of the diagonal"),
+        ("boundary IoU", boundary.mean_iou, f"pixels within {100 * IOU_WIDTH:g} % of the image diagonal of an outline"),
+        ("boundary F1", boundary.mean_f1, f"outline pixels matched within {100 * F1_WIDTH:g} % of the diagonal"),
         ("calibration error", scores.calibration.error, f"ECE, {BINS} bins"),
     ]
-    images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} resamples of the {len(scores.names):,} images"
+    images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} bootstrap resamples of the {len(scores.names):,} images"
     return [images, *(f"{name:<22}  {numbers.score(value)}  {meaning}" for name, value, meaning in rows)]
 
 
-def protocol_lines(scores: Scores, labels: Labels, set_aside: Sequence[int]) -> list[str]:
-    """A line for the mIoU of each protocol, with what that protocol is."""
-    names = ", ".join(labels.class_names[place] for place in set_aside)
-    head = f"mIoU as others define it{f', {names} set aside' if names else ''}; void counts in none"
-    protocols = miou_protocols(scores.confusion, set_aside)
-    return [head, *(f"{each.name:<14}  {numbers.score(each.miou)}  {each.meaning}" for each in protocols)]
+def protocol_lines(scores: Scores, labels: Labels, ignored: Sequence[int]) -> list[str]:
+    """Returns one line per protocol: its name, mIoU and definition."""
+    names = ", ".join(labels.class_names[index] for index in ignored)
+    head = f"mIoU by other definitions{f', ignoring {names}' if names else ''}; all exclude void"
+    protocols = miou_protocols(scores.confusion, ignored)
+    return [head, *(f"{entry.name:<14}  {numbers.score(entry.miou)}  {entry.meaning}" for entry in protocols)]

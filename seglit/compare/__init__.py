@@ -1,1 +1,1 @@
-"""What tested runs differ in, and whether it is more than chance."""
+"""`seglit compare`: differences between tested runs, with confidence intervals."""

@@ -1,4 +1,4 @@
-"""`seglit compare`: what changed between runs, and whether it is more than chance."""
+"""`seglit compare`: differences between tested runs, with confidence intervals."""
 
 from pathlib import Path
 
@@ -12,21 +12,21 @@ from seglit.runs.tested import read_run
 
 
 def compare(runs: list[str], output: str | None = None, json: bool = False) -> int:
-    """Says which classes, images and settings changed between tested runs, by how much, and whether it is chance.
+    """Compares tested runs: which classes, images and settings differ, by how much, and whether it may be chance.
 
     Args:
         runs: Run folders, two or more; all are compared with the first.
-        output: Page to write, such as compare.html: the same with pictures of the largest changes.
+        output: HTML page to write, such as compare.html: the same with pictures of the largest changes.
         json: Print everything as JSON.
 
     Returns:
         0.
 
     Raises:
-        InputError: A folder holds no test, or the runs cannot be compared.
+        InputError: A folder is not a tested run, or the runs cannot be compared.
     """
     if output is not None and Path(output).suffix != ".html":
-        raise InputError(f"--output {output}: the page is one file; name it {Path(output).with_suffix('.html')}")
+        raise InputError(f"--output {output}: must be an HTML file, such as {Path(output).with_suffix('.html')}")
     comparison = compare_runs([read_run(Path(run).expanduser()) for run in runs])
     console = Console(stderr=json)
     if json:

@@ -1,4 +1,4 @@
-"""The comparison as a page: the numbers, and the largest changes in pictures."""
+"""The comparison as an HTML page: the numbers, and pictures of the largest changes."""
 
 from pathlib import Path
 
@@ -11,16 +11,21 @@ from seglit.drawing import numbers
 from seglit.drawing.page import render
 from seglit.errors import InputError
 
-_MOST_IMAGES = 8
+_MAX_IMAGES = 8
 
 
 def write_page(path: Path, comparison: Comparison) -> str | None:
-    """Writes the page: one file that needs no other and no network.
+    """Writes the page: one self-contained HTML file that works offline.
 
     Returns:
-        Why there are no pictures; None where there are.
+        Why the page has no pictures; None if it has.
     """
-    changes, missing = _try_to_draw(comparison)
+    changes: Changes | None = None
+    missing: str | None = None
+    try:
+        changes = draw_changes(comparison, _MAX_IMAGES)
+    except InputError as error:  # the numbers require neither data nor checkpoints
+        missing = f"no pictures: {error}"
     page = render(
         "compare/page.html",
         comparison=comparison,
@@ -37,15 +42,8 @@ def write_page(path: Path, comparison: Comparison) -> str | None:
     return missing
 
 
-def _try_to_draw(comparison: Comparison) -> tuple[Changes | None, str | None]:
-    """The pictures, or why there are none: the numbers do not need the data or the checkpoints."""
-    try:
-        return draw_changes(comparison, _MOST_IMAGES), None
-    except InputError as error:
-        return None, f"no pictures: {error}"
-
-
 def _widest(comparison: Comparison) -> float:
-    """The end of any interval that is farthest from 0, which the plots of intervals reach to."""
-    ends = [[*each.intervals.miou, *each.intervals.iou.ravel()] for each in comparison.differences]
+    """The largest absolute end of all intervals, which scales their plots."""
+    intervals = [difference.intervals for difference in comparison.differences]
+    ends = [[*interval.miou, *interval.iou.ravel()] for interval in intervals]
     return float(np.nanmax(np.abs(ends))) or 1.0

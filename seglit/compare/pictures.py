@@ -1,4 +1,4 @@
-"""The images that changed most, as each run predicts them."""
+"""Pictures of the images that changed most, with the predictions of each run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from seglit.runs.rebuild import make_data, read_named
 from seglit.runs.tested import TestedRun
 
 _WIDTH = 320  # pixels of a picture on the page
-GAINED, LOST = (60, 140, 255), (255, 140, 0)  # told apart by those who do not tell red from green
+GAINED, LOST = (60, 140, 255), (255, 140, 0)  # blue and orange, for red-green colour blindness
 
 Array = npt.NDArray[Any]
 
@@ -28,21 +28,21 @@ class Row:
     """One image on the page.
 
     Args:
-        place: Its place among the compared images.
-        pictures: What a picture shows to the picture, as an address that holds it.
+        index: Index in `Comparison.names`.
+        pictures: Title to picture, as a data URL.
     """
 
-    place: int
+    index: int
     pictures: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is drawn.
+    """The pictures of the page.
 
     Args:
-        groups: Rows under what they have in common, as in `Comparison.changed_images`.
-        colors: Class name to its colour.
+        groups: Rows by group, as in `Comparison.changed_images`.
+        colors: Class name to RGB colour.
     """
 
     groups: dict[str, list[Row]]
@@ -50,60 +50,61 @@ class Changes:
 
 
 def draw_changes(comparison: Comparison, count: int) -> Changes:
-    """Predicts the most changed images with every run's checkpoint, and draws them.
+    """Predicts the most changed images with the checkpoint of each run, and draws them.
 
     Args:
         comparison: The runs.
-        count: The most images in a group.
+        count: Maximum number of images per group.
 
     Raises:
-        InputError: Data or checkpoint of a run are gone.
+        InputError: The data or the checkpoint of a run is missing.
     """
     groups = comparison.changed_images(count)
-    names = [comparison.names[place] for places in groups.values() for place in places]
-    data = make_data(comparison.sides[0].run)
-    targets = _read(data, comparison.sides[0].run, names)
-    preds = {side.letter: _predict(side.run, names) for side in comparison.sides}
+    names = [comparison.names[index] for indices in groups.values() for index in indices]
+    first = comparison.runs[0].tested
+    data = make_data(first)
+    pairs = _read(data, first, names)
+    preds = {run.letter: _predict(run.tested, names) for run in comparison.runs}
 
-    def row(place: int) -> Row:
-        name = comparison.names[place]
+    def row(index: int) -> Row:
+        name = comparison.names[index]
         return Row(
-            place, _pictures(*targets[name], {letter: each[name] for letter, each in preds.items()}, data.labels)
+            index, _pictures(*pairs[name], {letter: masks[name] for letter, masks in preds.items()}, data.labels)
         )
 
     colors = dict(zip(data.labels.class_names, data.labels.palette, strict=True))
-    return Changes({title: [row(place) for place in places] for title, places in groups.items()}, colors)
+    return Changes({group: [row(index) for index in indices] for group, indices in groups.items()}, colors)
 
 
 def _predict(run: TestedRun, names: list[str]) -> dict[str, Array]:
-    """Each image's predicted class indices uint8 (H, W); the image as the run's own data module reads it."""
+    """Predicts class indices uint8 (H, W) by image name, of the images as the run's own data module reads them."""
     predictor = make_predictor(run)
-    read = _read(make_data(run), run, names)
-    found = predictor.stream(read[name][0] for name in names)
-    return {name: prediction.mask for name, prediction in zip(names, found, strict=True)}
+    pairs = _read(make_data(run), run, names)
+    predictions = predictor.stream(pairs[name][0] for name in names)
+    return {name: prediction.mask for name, prediction in zip(names, predictions, strict=True)}
 
 
 def _read(data: SegmentationDataModule, run: TestedRun, names: list[str]) -> dict[str, tuple[Array, Array]]:
-    read = read_named(data, names)
-    if missing := [name for name in names if name not in read]:
+    pairs = read_named(data, names)
+    if missing := [name for name in names if name not in pairs]:
         raise InputError(f"{run.folder}: its data no longer has the image {missing[0]!r}")
-    return read
+    return pairs
 
 
 def _pictures(image: Array, target: Array, preds: dict[str, Array], labels: Labels) -> dict[str, str]:
-    seen = shrink(as_rgb(image), _WIDTH, Image.Resampling.BILINEAR)
-    small = {letter: shrink(each, _WIDTH, Image.Resampling.NEAREST) for letter, each in preds.items()}
+    image = shrink(as_rgb(image), _WIDTH, Image.Resampling.BILINEAR)
     target = shrink(target, _WIDTH, Image.Resampling.NEAREST)
-    pictures = {"image": seen, "target": labels.colorize(target)}
-    pictures |= {letter: labels.colorize(each) for letter, each in small.items()}
-    if len(small) == 2:
-        pictures["change"] = _change(seen, target, *small.values())
-    return {what: data_address(picture, _WIDTH) for what, picture in pictures.items()}
+    masks = {letter: shrink(mask, _WIDTH, Image.Resampling.NEAREST) for letter, mask in preds.items()}
+    pictures = {"image": image, "target": labels.colorize(target)}
+    pictures |= {letter: labels.colorize(mask) for letter, mask in masks.items()}
+    if len(masks) == 2:
+        pictures["change"] = _change(image, target, *masks.values())
+    return {title: data_address(picture, _WIDTH) for title, picture in pictures.items()}
 
 
-def _change(seen: Array, target: Array, before: Array, after: Array) -> npt.NDArray[np.uint8]:
-    """The image in grey, with the pixels that became right or wrong in colour."""
-    drawn: npt.NDArray[np.uint8] = seen.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
+def _change(image: Array, target: Array, before: Array, after: Array) -> npt.NDArray[np.uint8]:
+    """The image in grey, with the pixels that became correct or wrong in colour."""
+    drawn: npt.NDArray[np.uint8] = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
     labelled = target != IGNORE_INDEX
     drawn[labelled & (before != target) & (after == target)] = GAINED
     drawn[labelled & (before == target) & (after != target)] = LOST

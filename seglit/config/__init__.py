@@ -1,1 +1,1 @@
-"""What the command line and YAML say, turned into objects, and their errors into one line."""
+"""Builds objects from the command line and YAML, and turns the parser's errors into one line."""

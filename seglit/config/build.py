@@ -1,4 +1,4 @@
-"""Objects built from `{class_path, init_args}`, as checkpoints and configurations describe them."""
+"""Builds objects from `{class_path, init_args}`, as stored in checkpoints and configurations."""
 
 import importlib
 from argparse import ArgumentError
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 
 def build(kind: type[T], spec: Mapping[str, Any], where: str) -> T:
-    """Builds an object of a class, or of a subclass of it.
+    """Builds an instance of a class or of its subclass.
 
     Args:
         kind: The class.
-        spec: `class_path` and, unless there are none, `init_args`.
-        where: What is built and which file describes it, for messages: `run/best.ckpt: its network`.
+        spec: `class_path` and optionally `init_args`.
+        where: File and object, for messages: `run/best.ckpt: its network`.
 
     Raises:
-        InputError: The class is not found, does not take these arguments, or refuses them.
+        InputError: The class is not found, lacks one of the arguments, or rejects a value.
     """
     _check_class(spec["class_path"], where)
     parser = ArgumentParser(exit_on_error=False)
@@ -30,8 +30,8 @@ def build(kind: type[T], spec: Mapping[str, Any], where: str) -> T:
     try:
         config = parser.parse_object({"built": dict(spec)})
     except ArgumentError as error:
-        known = parser.get_defaults().keys()
-        raise InputError(f"{where} cannot be built: {explain(error, (), known)}") from error
+        message = explain(error, (), parser.get_defaults().keys())
+        raise InputError(f"{where} cannot be built: {message}") from error
     try:
         built: T = parser.instantiate(config).built
     except ValueError as error:
@@ -42,12 +42,12 @@ def build(kind: type[T], spec: Mapping[str, Any], where: str) -> T:
 def _check_class(class_path: str, where: str) -> None:
     module, _, name = class_path.rpartition(".")
     try:
-        found = hasattr(importlib.import_module(module), name)
+        exists = hasattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name and not f"{module}.".startswith(f"{error.name}."):
             raise InputError(f"{where} {class_path} needs the package {error.name!r}") from error
-        found = False
-    if not found:
+        exists = False
+    if not exists:
         raise InputError(
-            f"{where} {class_path} is not found; run `python -m seglit` from the folder where its code lies"
+            f"{where} {class_path} is not found; run `python -m seglit` from the folder that contains its code"
         )

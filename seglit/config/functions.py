@@ -1,4 +1,4 @@
-"""Commands that are plain functions: the signature is the command line, the docstring the help."""
+"""Runs plain functions as commands: the signature defines the options, the docstring the help."""
 
 import inspect
 import itertools
@@ -13,14 +13,14 @@ from seglit.errors import InputError
 
 
 def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
-    """Calls a plain function with the command line's arguments: its signature is the command line.
+    """Calls a plain function with command-line arguments that are parsed according to its signature.
 
     Raises:
-        InputError: The arguments do not fit; and what the function raises.
+        InputError: The arguments do not match the signature, or the function raises it.
     """
     parameters = inspect.signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
-    args, lists = _gather(_switch_on(args, switches), function)
+    args, lists = _gather(_expand_switches(args, switches), function)
     options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
     try:
         return auto_cli(function, args=args, set_defaults=lists or None, **options)
@@ -29,40 +29,33 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
 
 
 def _gather(args: list[str], function: Callable[..., Any]) -> tuple[list[str], dict[str, list[str]]]:
-    """Tells what is for the parser from the last argument that has no name, where that is a list.
+    """Separates the values of the last positional parameter, if that is a list, from the parser's arguments.
 
-    The parser would take that as one text of YAML, in which some names of files mean something else, or nothing.
+    The parser would read each value as YAML, in which some file names mean something else, or nothing.
     """
     parameters = inspect.signature(function).parameters
-    required = [each for each in parameters.values() if each.default is each.empty]
+    required = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
     if required[-1].annotation != list[str]:
         return args, {}
-    takes_value = {"--config", *(f"--{name}" for name, each in parameters.items() if each.annotation is not bool)}
-    named: list[str] = []
-    plain: list[str] = []
-    rest = iter(args)
-    for arg in rest:
+    with_value = {"--config", *(f"--{name}" for name, param in parameters.items() if param.annotation is not bool)}
+    options: list[str] = []
+    positional: list[str] = []
+    remaining = iter(args)
+    for arg in remaining:
         if arg.startswith("-"):
-            named += [arg, *itertools.islice(rest, 1 if arg in takes_value else 0)]
+            options += [arg, *itertools.islice(remaining, 1 if arg in with_value else 0)]
         else:
-            plain.append(arg)
-    single, several = plain[: len(required) - 1], plain[len(required) - 1 :]
-    return [*single, *named], {required[-1].name: several} if several else {}
+            positional.append(arg)
+    first, values = positional[: len(required) - 1], positional[len(required) - 1 :]
+    return [*first, *options], {required[-1].name: values} if values else {}
 
 
-def _switch_on(args: list[str], switches: set[str]) -> list[str]:
-    """Writes `--overlays`, and `--overlays false`, as the parser wants them: `--overlays=true`."""
-    spelt: list[str] = []
-    rest = iter([*args, None])
-    arg = next(rest)
-    while arg is not None:
-        following = next(rest)
-        if arg not in switches:
-            spelt.append(arg)
-        elif following in ("true", "false"):
-            spelt.append(f"{arg}={following}")
-            following = next(rest)
+def _expand_switches(args: list[str], switches: set[str]) -> list[str]:
+    """Writes `--overlays`, and `--overlays false`, in the form that the parser requires: `--overlays=true`."""
+    expanded: list[str] = []
+    for arg in args:
+        if arg in ("true", "false") and expanded and expanded[-1] in switches:
+            expanded[-1] += f"={arg}"
         else:
-            spelt.append(f"{arg}=true")
-        arg = following
-    return spelt
+            expanded.append(arg)
+    return [f"{arg}=true" if arg in switches else arg for arg in expanded]

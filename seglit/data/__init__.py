@@ -7,7 +7,8 @@ from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.coco_json import CocoDataModule
 from seglit.data.dataset import SegmentationDataset
-from seglit.data.folder import FolderDataModule, FolderDataset, PairsDataModule
+from seglit.data.file_pairs import PairsDataModule
+from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.data.hugging_face import HuggingFaceDataModule
 from seglit.data.labelme_json import LabelmeDataModule
 from seglit.data.synthetic import SyntheticDataModule, SyntheticDataset

@@ -1,4 +1,4 @@
-"""Archives that a data set is downloaded as: what is missing is fetched, checked and unpacked, or said."""
+"""Archives of public data sets: missing ones are downloaded, verified and unpacked, or reported."""
 
 import tempfile
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from seglit.errors import InputError
 
 @dataclass(frozen=True)
 class Archive:
-    """A folder that a data set needs, and the archive that holds it.
+    """A folder of a data set and the archive that contains it.
 
     Args:
         path: The folder, relative to the data root.
-        url: The archive, or the page where one gets it after a login.
-        md5: The archive's checksum; None where it cannot be downloaded without a login.
-        inside: The folder's path within the archive, where it is another one.
+        url: Address of the archive, or of its download page if that requires a login.
+        md5: Checksum of the archive; None if it requires a login.
+        inside: Path of the folder within the archive, if it differs from `path`.
     """
 
     path: str
@@ -29,27 +29,25 @@ class Archive:
 
 
 def refuse_missing(archives: Iterable[Archive], root: Path) -> None:
-    """Refuses a root that lacks what the archives hold.
+    """Checks that all folders exist.
 
     Raises:
-        InputError: A folder is missing; it says how to get it.
+        InputError: A folder is missing; the message says how to get it.
     """
     missing = [archive for archive in archives if not (root / archive.path).is_dir()]
     if not missing:
         return
     folders = ", ".join(archive.path for archive in missing)
     sources = ", ".join(dict.fromkeys(archive.url for archive in missing))
-    fetch = (
-        "`download: true` fetches it, or unpack there" if all(archive.md5 for archive in missing) else "unpack there"
-    )
-    raise InputError(f"data root {root}: no folder {folders} there; {fetch} what is at {sources}")
+    option = "set `download: true`, or " if all(archive.md5 for archive in missing) else ""
+    raise InputError(f"data root {root}: no folder {folders}; {option}download {sources} and unpack it there")
 
 
 def fetch_missing(archives: Iterable[Archive], root: Path) -> None:
-    """Downloads and unpacks what is missing and needs no login.
+    """Downloads and unpacks missing archives that require no login.
 
     Raises:
-        InputError: The source cannot be reached, or sent something else.
+        InputError: The download fails, or its checksum is wrong.
     """
     for archive in archives:
         if archive.md5 and not (root / archive.path).is_dir():
@@ -57,7 +55,7 @@ def fetch_missing(archives: Iterable[Archive], root: Path) -> None:
 
 
 def _fetch(archive: Archive, root: Path) -> None:
-    """Unpacks beside the place, then moves: what was interrupted is never taken for the whole."""
+    """Unpacks to a temporary folder, then moves: an interrupted download leaves no partial data set."""
     target = root / archive.path
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -65,9 +63,9 @@ def _fetch(archive: Archive, root: Path) -> None:
             download_and_extract_archive(archive.url, str(root), unpacked, md5=archive.md5)
             target.parent.mkdir(parents=True, exist_ok=True)
             (Path(unpacked) / (archive.inside or archive.path)).rename(target)
-    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: the checksum is another
+    except (OSError, HTTPException, RuntimeError) as error:  # RuntimeError: wrong checksum
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"cannot download {archive.url} ({reason}); fetch it where there is a network and unpack it so that "
-            f"{target} is there"
+            f"cannot download {archive.url} ({reason}); download it on a machine with network access and unpack it so "
+            f"that {target} exists"
         ) from error

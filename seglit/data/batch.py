@@ -1,4 +1,4 @@
-"""What a sample and a batch hold, and how the one becomes the other."""
+"""Samples, batches and collation."""
 
 from typing import TypedDict
 
@@ -11,11 +11,10 @@ from seglit.labels import IGNORE_INDEX
 
 
 class Sample(TypedDict):
-    """One image and its mask: image (C, H, W) as stored, mask uint8 (H, W) class indices with void 255, and a name.
+    """An image (C, H, W) as stored, its mask uint8 (H, W) of class indices with void 255, and its name.
 
-    One that only evens out the ranks has no name ("") and a mask of void.
-
-    An image is uint8, uint16, int16 or float32, as its file.
+    The image is uint8, uint16, int16 or float32, as in its file. A padding sample, which equalises ranks, has the name
+    "" and a mask of void.
     """
 
     image: Tensor
@@ -24,10 +23,10 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Images of one size: image (B, C, H, W) as stored, mask uint8 (B, H, W) class indices, void 255, and names.
+    """Images (B, C, H, W) as stored, masks uint8 (B, H, W) of class indices with void 255, and names.
 
-    Images stay as stored (uint8, uint16, int16 or float32) until they are on the device; the module normalises them
-    there. A training batch pads smaller images; evaluation gets a list of batches, one per size.
+    Images are normalised on the device. Training pads images to the largest of the batch; evaluation gets a list of
+    batches, one per image size.
     """
 
     image: Tensor
@@ -36,10 +35,10 @@ class Batch(TypedDict):
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Stacks samples; smaller ones are padded at bottom and right: image by its edge, mask by void.
+    """Stacks samples, padded at bottom and right to the largest: images by their edge, masks by void.
 
     Raises:
-        InputError: The images are of several types, and so in several units.
+        InputError: The images have several dtypes.
     """
     _check_types(samples)
     height, width = (max(sides) for sides in zip(*(sample["mask"].shape for sample in samples), strict=True))
@@ -47,10 +46,10 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def collate_by_size(samples: list[Sample]) -> list[Batch]:
-    """Stacks samples of the same size, without padding, which would reach into the logits.
+    """Stacks samples of the same size, without padding, which would change the logits near the border.
 
     Raises:
-        InputError: The images are of several types, and so in several units.
+        InputError: The images have several dtypes.
     """
     _check_types(samples)
     by_size: dict[torch.Size, list[Sample]] = {}
@@ -68,17 +67,17 @@ def _stack(samples: list[Sample]) -> Batch:
 
 
 def _check_types(samples: list[Sample]) -> None:
-    if len(kinds := {sample["image"].dtype: sample["name"] for sample in samples}) > 1:
-        listed = ", ".join(f"{name} of {str(kind).removeprefix('torch.')}" for kind, name in kinds.items())
-        raise InputError(f"images are of several types ({listed}); convert all to one")
+    if len(names := {sample["image"].dtype: sample["name"] for sample in samples}) > 1:
+        listed = ", ".join(f"{name}: {str(dtype).removeprefix('torch.')}" for dtype, name in names.items())
+        raise InputError(f"images have several dtypes ({listed}); convert all to one")
 
 
 def _pad(sample: Sample, height: int, width: int) -> Sample:
     rows, columns = sample["mask"].shape
     if (rows, columns) == (height, width):
         return sample
-    missing = [(0, 0), (0, height - rows), (0, width - columns)]
-    image = torch.from_numpy(np.pad(sample["image"].numpy(), missing, "edge"))  # torch 2.8 indexes no uint16
+    padding = [(0, 0), (0, height - rows), (0, width - columns)]
+    image = torch.from_numpy(np.pad(sample["image"].numpy(), padding, "edge"))  # torch 2.8 cannot pad uint16
     mask = torch.full((height, width), IGNORE_INDEX, dtype=torch.uint8)
     mask[:rows, :columns] = sample["mask"]
     return {"image": image, "mask": mask, "name": sample["name"]}

@@ -1,4 +1,4 @@
-"""Decoded pairs kept as files: what was decoded once is mapped into memory, by every reading process and later run."""
+"""Cache of decoded pairs on disk, memory-mapped and shared by all workers and runs."""
 
 import mmap
 import os
@@ -25,27 +25,26 @@ from seglit.images.replacing import replacing
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
-_HEADER = struct.Struct("<8s I 20s 3I 8s 12x")  # magic, CRC-32 of what follows it, key, height, width, channels, dtype
-_CHECKED = 12  # from here on
-_MAGIC = b"seglit\0\1"
+_HEADER = struct.Struct("<8s I 20s 3I 8s 12x")  # magic, CRC-32 of the rest, key, height, width, channels, dtype
+_CRC_START = 12  # first byte that the CRC-32 covers
+_MAGIC = b"decoded\1"
 _ENTRY = re.compile(r"[0-9a-f]{40}\.pair")
-_SPARED = 1e10  # bytes
+_MAX_RESERVE = 1e10  # bytes of disk left free at most
 
 
 @dataclass
 class Cache:
-    """A folder in which decoded pairs lie as they do in memory.
+    """A folder of decoded pairs.
 
-    An entry goes by a hash of all that it was made from: the bytes of its files, and the options and the code that they
-    are read by. What has changed goes by another, so that no entry is ever stale. Entries are mapped into memory, where
-    all processes share one copy of them; in a folder on a memory file system (`/dev/shm/seglit`) that is the only one.
+    The key of an entry is a hash of the bytes of its files and of the settings and code that read them, so no entry is
+    ever stale. Entries are memory-mapped: all processes share one copy, which in `/dev/shm` is the only one.
 
-    Where there is no room, the entries that were used longest ago are removed, though none that was used since this run
-    began; what then finds none is decoded anew each time. A tenth of the disk, at most 10 GB, stays free in any case.
+    When the folder is full, the least recently used entries are removed, except those used since this run started;
+    pairs that do not fit are decoded each time. A tenth of the disk, at most 10 GB, stays free.
 
     Args:
-        folder: Made where it is missing. Several runs and data sets may share one.
-        gb: How many GB (10^9 bytes) of entries it holds at most.
+        folder: Created if missing. Several runs and data sets may share it.
+        gb: Maximum size of all entries in GB (10^9 bytes).
 
     Raises:
         InputError: `gb` is not positive, or the folder cannot be written.
@@ -53,20 +52,20 @@ class Cache:
 
     folder: str
     gb: float = 16.0
-    began: float = field(default_factory=time.time, init=False, repr=False)
-    closed: bool = field(default=False, init=False, repr=False)  # this process writes no more
+    start_time: float = field(default_factory=time.time, init=False, repr=False)
+    closed: bool = field(default=False, init=False, repr=False)  # whether this process has stopped writing
 
     def __post_init__(self) -> None:
-        """Makes the folder, and holds it to the bound."""
+        """Creates the folder and enforces its maximum size."""
         if self.gb <= 0:
-            raise InputError(f"cache: gb is {self.gb:g}; it is how many GB the folder holds at most, more than 0")
+            raise InputError(f"cache: gb is {self.gb:g}; the maximum size in GB must be above 0")
         try:
             Path(self.folder).mkdir(parents=True, exist_ok=True)
             with self._lock():
                 self._write_total(self._make_room(0))
-        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: no file locks
             raise InputError(
-                f"cache: folder {self.folder}: cannot be written ({_reason(error)}); name another, or leave cache out"
+                f"cache: folder {self.folder}: cannot be written ({_reason(error)}); use another, or remove cache"
             ) from error
 
     def read(self, dataset: SegmentationDataset, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
@@ -83,87 +82,87 @@ class Cache:
             key = content_key(source, code)
         except OSError:
             return dataset.read(index)  # raises an error that names the file
-        kept = self._load(key)
-        if kept is not None:
-            return *kept, source.name
+        entry = self._load(key)
+        if entry is not None:
+            return *entry, source.name
         image, mask, name = dataset.read(index)
-        if not self.closed and content_key(source, code) == key:  # else a file was changed while it was decoded
+        if not self.closed and content_key(source, code) == key:  # else a file changed while it was decoded
             self._store(key, image, mask)
         return image, mask, name
 
     def _load(self, key: bytes) -> Arrays | None:
-        """Maps an entry; None where there is none, or a damaged one."""
+        """Maps an entry; None if it is missing or corrupt."""
         path = self._entry(key)
         try:
             with path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # what is written to it stays here
-        except (OSError, ValueError):  # ValueError: an empty file
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy on write
+        except (OSError, ValueError):  # ValueError: empty file
             return None
         pair = _unpack(mapped, key)
         if pair is not None:
-            with suppress(OSError):  # it may just have been removed
-                _mark_as_used(path)
+            with suppress(OSError):  # another process may have removed it
+                _touch(path)
         return pair
 
     def _store(self, key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> None:
-        """Writes an entry if there is room; else says so and writes no more."""
+        """Writes an entry; if it does not fit, warns and stops writing."""
         parts = _pack(key, image, mask)
         size = sum(part.nbytes for part in parts)
         try:
-            with self._lock():  # one process writes at a time, so that the bound holds
-                if self._load(key) is not None:  # another process was faster
+            with self._lock():  # one writer at a time, so that the total is right
+                if self._load(key) is not None:  # another process has written it
                     return
                 total = self._total()
                 if size > self._room(total) and size > self._room(total := self._make_room(size)):
-                    self._close(
-                        f"no room beside its {total / 1e9:.3g} GB (gb is {self.gb:g}; a tenth of the disk is spared)"
-                    )
+                    self._close(f"full at {total / 1e9:.3g} GB (gb is {self.gb:g}; a tenth of the disk stays free)")
                     return
                 self._write_total(total + size)
                 with replacing(self._entry(key)) as unfinished:
                     with unfinished.open("wb") as file:
                         file.writelines(parts)
-                    _mark_as_used(unfinished)
+                    _touch(unfinished)
         except (InputError, OSError, NotImplementedError) as error:
             self._close(f"cannot be written ({_reason(error)})")
 
     def _close(self, reason: str) -> None:
-        """Writes no more in this process, and says so once for all reading processes."""
+        """Stops writing in this process, and warns once, not in every worker."""
         self.closed = True
         worker = get_worker_info()
         if worker is None or worker.id == 0:
             print(
-                f"cache: {self.folder}: {reason}; what is not in it is decoded each time", file=sys.stderr, flush=True
+                f"cache: {self.folder}: {reason}; pairs not in it are decoded each time",
+                file=sys.stderr,
+                flush=True,
             )
 
     def _room(self, total: int) -> float:
-        """How many bytes may be added to the `total` of all entries."""
+        """Returns how many bytes may be added to a `total` of all entries."""
         disk = shutil.disk_usage(self.folder)
-        return min(self.gb * 1e9 - total, disk.free - min(disk.total / 10, _SPARED))
+        return min(self.gb * 1e9 - total, disk.free - min(disk.total / 10, _MAX_RESERVE))
 
     def _make_room(self, size: int) -> int:
-        """Removes what was used longest ago if `size` bytes do not fit; returns how many bytes there are then."""
-        found = []
+        """Removes least recently used entries until `size` bytes fit; returns the total of the others."""
+        entries = []
         for path in Path(self.folder).iterdir():
-            if path.suffix == ".part":  # nobody else writes: it is of a process that was killed
+            if path.suffix == ".part":  # left by a killed process: we hold the lock
                 path.unlink(missing_ok=True)
             elif _ENTRY.fullmatch(path.name):
                 status = path.stat()
-                found.append((status.st_mtime, status.st_size, path))
-        total = sum(each[1] for each in found)
+                entries.append((status.st_mtime, status.st_size, path))
+        total = sum(entry_size for _, entry_size, _ in entries)
         if size <= self._room(total):
             return total
-        wanted = size + self.gb * 1e9 / 10  # room for many, since counting looks at every file
-        for used, freed, path in sorted(found):
-            if used >= self.began or wanted <= self._room(total):
+        target = size + self.gb * 1e9 / 10  # more than needed, because counting stats every file
+        for last_used, entry_size, path in sorted(entries):
+            if last_used >= self.start_time or target <= self._room(total):
                 break
-            with suppress(PermissionError):  # Windows removes no file that is mapped
+            with suppress(PermissionError):  # Windows does not remove mapped files
                 path.unlink(missing_ok=True)
-                total -= freed
+                total -= entry_size
         return total
 
     def _total(self) -> int:
-        """Bytes of all entries, as last written; after a crash, or if someone removed some, there are fewer."""
+        """Returns the size of all entries as last written; too large if entries were removed by hand."""
         try:
             return int(Path(self.folder, "seglit.total").read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
@@ -180,10 +179,10 @@ class Cache:
 
 
 def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> list[memoryview]:
-    """An entry's parts: header, image (H, W, C), mask (H, W)."""
+    """Serialises an entry: header, image (H, W, C), mask (H, W)."""
     head = bytearray(_HEADER.pack(_MAGIC, 0, key, *image.shape, image.dtype.str.encode()))
     bodies = [np.ascontiguousarray(array).data.cast("B") for array in (image, mask)]
-    crc = zlib.crc32(memoryview(head)[_CHECKED:])
+    crc = zlib.crc32(memoryview(head)[_CRC_START:])
     for body in bodies:
         crc = zlib.crc32(body, crc)
     struct.pack_into("<I", head, len(_MAGIC), crc)
@@ -191,11 +190,11 @@ def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> l
 
 
 def _unpack(mapped: mmap.mmap, key: bytes) -> Arrays | None:
-    """The arrays in an entry; None if it is not whole, or not this key's."""
+    """Returns the arrays of an entry; None if it is corrupt or has another key."""
     if len(mapped) < _HEADER.size:
         return None
-    magic, crc, named, height, width, channels, dtype = _HEADER.unpack_from(mapped)
-    if (magic, named) != (_MAGIC, key) or zlib.crc32(memoryview(mapped)[_CHECKED:]) != crc:
+    magic, crc, stored_key, height, width, channels, dtype = _HEADER.unpack_from(mapped)
+    if (magic, stored_key) != (_MAGIC, key) or zlib.crc32(memoryview(mapped)[_CRC_START:]) != crc:
         return None
     shape = height, width, channels
     image = np.frombuffer(mapped, dtype.rstrip(b"\0").decode(), height * width * channels, _HEADER.size).reshape(shape)
@@ -203,8 +202,8 @@ def _unpack(mapped: mmap.mmap, key: bytes) -> Arrays | None:
     return image, mask
 
 
-def _mark_as_used(path: Path) -> None:
-    now = time.time_ns()  # given, since a file system's own clock is coarser than the one `began` was read from
+def _touch(path: Path) -> None:
+    now = time.time_ns()  # explicit: the clock of a file system is coarser than that of `start_time`
     os.utime(path, ns=(now, now))
 
 

@@ -1,128 +1,47 @@
-"""A folder of images and masks, in whichever of the usual layouts."""
+"""Data modules for folders of images and masks, in the usual layouts."""
 
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seglit.data.archives import Archive, fetch_missing, refuse_missing
-from seglit.data.base import SegmentationDataModule
 from seglit.data.dataset import SegmentationDataset, Source
-from seglit.errors import InputError
-from seglit.images.listing import nearest_entry
-from seglit.images.matching import find_pairs
-from seglit.images.pairs import Pair, Pairing, PairSettings, Split, divide
+from seglit.data.file_pairs import PairsDataModule
+from seglit.images.pairs import Pair, PairSettings, Split
 from seglit.images.picture import read_pair
 from seglit.labels import Labels
 
 
+@dataclass
 class FolderDataset(SegmentationDataset):
     """Pairs of image and mask files.
 
     Args:
         pairs: The files, in order.
-        labels: Which stored value is which class.
+        labels: Maps stored values to classes.
         in_channels: See `seglit.images.picture.read_image`.
     """
 
-    def __init__(self, pairs: list[Pair], labels: Labels, in_channels: int = 3) -> None:
-        self.pairs = pairs
-        self.labels = labels
-        self.in_channels = in_channels
+    pairs: list[Pair]
+    labels: Labels
+    in_channels: int
 
     def __len__(self) -> int:
         """Number of pairs."""
         return len(self.pairs)
 
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads a pair; see `SegmentationDataset.read` and `seglit.images.picture.read_pair`."""
+        """Reads a pair; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
         image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels)
         return image, mask, pair.name
 
     def source(self, index: int) -> Source:
-        """The pair's files, and what decides how they are read; see `SegmentationDataset.source`."""
+        """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
         options = self.in_channels, self.labels.values, self.labels.tolerance
         return Source(pair.name, (pair.image, pair.mask), options)
-
-
-class PairsDataModule(SegmentationDataModule):
-    """Images and masks (or annotations) in files below a root; a subclass says how a pair is read.
-
-    Args:
-        root: The folder that all paths are relative to.
-        labels: Class names, colours and stored values.
-        settings: How images, masks and splits are found.
-        archives: What the root must hold, and where it is to be had; None expects nothing.
-        download: Whether what is missing of `archives` is downloaded before training.
-        loader: Batches and augmentation, see `SegmentationDataModule`.
-
-    Raises:
-        InputError: There is no such folder, or something of `archives` is missing and not to be downloaded.
-    """
-
-    def __init__(
-        self,
-        root: str,
-        labels: Labels,
-        settings: PairSettings,
-        archives: list[Archive] | None = None,
-        download: bool = False,
-        **loader: Any,
-    ) -> None:
-        super().__init__(labels, **loader)
-        self.root = Path(root)
-        self.settings = settings
-        self.archives = archives or []
-        self.download = download
-        if not download:
-            refuse_missing(self.archives, self.root)
-            if not self.root.is_dir():
-                raise InputError(f"data root {root}: no such folder{nearest_entry(self.root)}")
-
-    def prepare_data(self) -> None:
-        """Downloads what is missing, if it is to be; the trainer calls this on one process of each machine."""
-        if self.download:
-            fetch_missing(self.archives, self.root)
-
-    def pairs_of(self, split: Split) -> list[Pair]:
-        """The pairs of a split.
-
-        Raises:
-            InputError: The split has none, or a file is missing.
-        """
-        if not self.has_split(split):
-            raise InputError(f"{self.root}: no images for the split {split!r} ({self.looked_in(split)})")
-        return self._divided[split]
-
-    def has_split(self, split: Split) -> bool:
-        """Whether the split has any pair."""
-        return bool(self._divided[split])
-
-    def find(self) -> Pairing:
-        """Finds every pair of every split."""
-        return find_pairs(self.root, self.settings)
-
-    def looked_in(self, split: Split) -> str:
-        """Where the images of a split are looked for, for messages."""
-        divided = f", splits is {self.settings.splits}" if self.settings.splits else ""
-        if self.settings.pairs is not None:
-            return f"looked in {self.settings.pairs}{divided}"
-        folders = self.settings.folders(self.root)
-        if "all" not in folders and split not in folders:
-            return f"images is {self.settings.images}"
-        images, _ = folders.get(split) or folders["all"]
-        return f"looked in {images}{divided}{'' if images.is_dir() else nearest_entry(images)}"
-
-    @cached_property
-    def _divided(self) -> dict[Split, list[Pair]]:
-        refuse_missing(self.archives, self.root)
-        found = self.find()
-        found.refuse_problems()
-        return divide(found.pairs, self.settings)
 
 
 class FolderDataModule(PairsDataModule):
@@ -131,35 +50,35 @@ class FolderDataModule(PairsDataModule):
     Three layouts:
 
     - split folders: `images: images/{split}`, `masks: masks/{split}`, for the splits train, val and test;
-    - flat folders: `images: images`, `masks: masks`, and `splits`, either list files (one name a line) or shares;
+    - flat folders: `images: images`, `masks: masks`, and `splits`, either list files (one name per line) or shares;
     - a CSV of pairs: `pairs: pairs.csv` with columns `image`, `mask` (relative to root) and, unless `splits` is
       set, `split`.
 
     Args:
-        root: The folder that everything below is relative to.
-        class_names: One name a class, in the order of the class indices.
-        images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test; where the
-            folders are spelt otherwise, the folder of each split (`{train: training, val: validation}`).
+        root: The folder that all other paths are relative to.
+        class_names: One name per class, in the order of the class indices.
+        images: Folder of the images, sub-folders included. `{split}` stands for train, val or test; for folders of
+            other names, a folder for each split (`{train: training, val: validation}`).
         masks: Folder of the masks, in the same sub-folders.
-        image_name: Name of an image; `{stem}` stands for the part that its mask's name shares, `.*` for any suffix.
-            Pictures of other names are passed over.
-        mask_name: Name of an image's mask, likewise.
+        image_name: File name of an image; `{stem}` is the part that it shares with its mask, `.*` any suffix. Images
+            of other names are ignored.
+        mask_name: File name of a mask, likewise.
         splits: For flat folders and CSVs: split to list file (`train: train.txt`), or split to share (`val: 0.1`,
-            `test: 0.2`; the rest is train), drawn by `split_seed` from the names alone. Beside split folders, a share
-            is drawn from train for a split that has no folder.
-        split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
-        pairs: A CSV of pairs, in place of `images` and `masks`.
-        exclude: Images to leave out, relative to root; what `seglit inspect` finds unusable.
-        mask_values: Class name to the stored integer or integers; by default the stored value is the class index.
+            `test: 0.2`; the rest is train), drawn from `split_seed` and the names. For split folders: share of train
+            to use as a split that has no folder.
+        split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.
+        pairs: A CSV of pairs, instead of `images` and `masks`.
+        exclude: Images to exclude, relative to root, such as those that `seglit inspect` finds unusable.
+        mask_values: Class name to the stored integer or integers; default: the stored value is the class index.
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.
-        mask_tolerance: How far a stored value may be from a listed one and still mean it, for masks blurred by JPEG or
-            anti-aliasing; what is farther from all is then void. 0 accepts listed values alone.
-        palette: RGB colours that pictures draw the classes in.
+        mask_tolerance: A stored value within this distance of a listed one counts as that one, any other is void; for
+            masks blurred by JPEG or anti-aliasing. 0 accepts listed values only.
+        palette: RGB colours to draw the classes in.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
-        InputError: A setting contradicts another, or a folder, list, CSV or mask is missing.
+        InputError: Settings contradict each other, or a folder, list, CSV or mask is missing.
     """
 
     def __init__(
@@ -186,5 +105,5 @@ class FolderDataModule(PairsDataModule):
         super().__init__(root, labels, settings, **loader)
 
     def dataset(self, split: Split) -> FolderDataset:
-        """Makes the data set of a split."""
+        """Returns the data set of a split."""
         return FolderDataset(self.pairs_of(split), self.labels, self.in_channels)

@@ -1,7 +1,8 @@
-"""Hugging Face `datasets` that have a column of images and one of masks."""
+"""Hugging Face `datasets` with a column of images and a column of masks."""
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,33 +22,26 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _SPLITS: dict[Split, str] = {"train": "train", "val": "validation", "test": "test"}
-"""What the splits are usually called there."""
+"""Usual names of the splits on the hub."""
 
 
+@dataclass
 class HuggingFaceDataset(SegmentationDataset):
-    """Rows of a table as pairs.
+    """Pairs in the rows of a table.
 
     Args:
         rows: The split.
-        columns: Names of the columns of images and of masks.
-        labels: Which stored value is which class.
-        in_channels: See `FolderDataModule`.
-        where: What the rows are of, for messages.
+        columns: Names of the columns of images and masks.
+        labels: Maps stored values to classes.
+        in_channels: See `seglit.images.picture.read_image`.
+        where: Data set and split, for messages.
     """
 
-    def __init__(
-        self,
-        rows: "Dataset",
-        columns: tuple[str, str],
-        labels: Labels,
-        in_channels: int,
-        where: str,
-    ) -> None:
-        self.rows = rows
-        self.columns = columns
-        self.labels = labels
-        self.in_channels = in_channels
-        self.where = where
+    rows: "Dataset"
+    columns: tuple[str, str]
+    labels: Labels
+    in_channels: int
+    where: str
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -65,27 +59,27 @@ class HuggingFaceDataset(SegmentationDataset):
 
 
 class HuggingFaceDataModule(SegmentationDataModule):
-    """A data set of the Hugging Face hub, or one that `save_to_disk` wrote. Needs `pip install "seglit[huggingface]"`.
+    """A data set of the Hugging Face hub, or one saved by `save_to_disk`. Requires `pip install "seglit[huggingface]"`.
 
-    Both columns hold pictures (the feature `Image`). What comes from the hub is downloaded once, and kept where
-    `HF_HOME` says. The library reads colours of 16 bits as 8.
+    Both columns are of the feature type `Image`. Data sets of the hub are downloaded once, to `HF_HOME`. The library
+    reads colours of 16 bits as 8 bits.
 
     Args:
-        path: A repository on the hub (`user/name`), a folder of Parquet files, or the folder of `save_to_disk`.
-        class_names: One name a class, in the order of the class indices.
-        name: Which of the repository's configurations; None takes its default.
+        path: A repository on the hub (`user/name`), a folder of Parquet files, or a folder of `save_to_disk`.
+        class_names: One name per class, in the order of the class indices.
+        name: Configuration of the repository; None is its default.
         image: Column of the images.
         mask: Column of the masks.
-        splits: Our splits to theirs, sliced where needed (`{train: "train[:90%]", val: "train[90%:]"}`); a test split
-            without masks is to be left out. None takes train, validation and test, as far as they are there.
-        mask_values: Class name to the stored integer or integers; by default the stored value is the class index.
+        splits: Split to split of the data set, or slice of one (`{train: "train[:90%]", val: "train[90%:]"}`); omit a
+            test split without masks. None takes those of train, validation and test that exist.
+        mask_values: Class name to the stored integer or integers; default: the stored value is the class index.
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.
-        palette: RGB colours that pictures draw the classes in.
+        palette: RGB colours to draw the classes in.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
-        InputError: The library, the data set, a split or a column is missing, or a column holds no pictures.
+        InputError: The library, the data set, a split or a column is missing, or a column does not contain images.
     """
 
     def __init__(
@@ -110,39 +104,38 @@ class HuggingFaceDataModule(SegmentationDataModule):
         self.splits = splits
 
     def prepare_data(self) -> None:
-        """Downloads what comes from the hub; the trainer calls this on one process of each machine."""
+        """Downloads a data set of the hub; the trainer calls this in one process per machine."""
         _load(self.path, self.name)
 
     def dataset(self, split: Split) -> HuggingFaceDataset:
-        """Makes the data set of a split."""
+        """Returns the data set of a split."""
         if not self.has_split(split):
             raise InputError(f"data set {self.path}: no split {split!r}; splits is {self.splits or _SPLITS}")
         rows, where = self._rows[split], f"data set {self.path}, {split}"
         return HuggingFaceDataset(rows, self.columns, self.labels, self.in_channels, where)
 
     def has_split(self, split: Split) -> bool:
-        """Whether the split is named, or there under its usual name."""
+        """Whether `splits` names the split, or it exists by its usual name."""
         return split in self._rows
 
     @cached_property
     def _rows(self) -> dict[Split, "Dataset"]:
-        """The rows of every split, whose columns are known to be there and to hold pictures."""
+        """The rows of every split, with columns checked."""
         from datasets import concatenate_datasets
 
         loaded = _load(self.path, self.name)
         named = self.splits or {split: name for split, name in _SPLITS.items() if name in loaded}
-        places = {
-            split: _places(name, loaded, f"data set {self.path}, splits: {split}") for split, name in named.items()
+        slices = {
+            split: _slices(name, loaded, f"data set {self.path}, splits: {split}") for split, name in named.items()
         }
-        _refuse_overlap(places, self.path)
-        found: dict[Split, Dataset] = {}
-        for split, parts in places.items():
-            chosen = [self._check(loaded[name], name).select(rows) for name, rows in parts]
-            found[split] = concatenate_datasets(chosen)
-        return found
+        _refuse_overlap(slices, self.path)
+        rows: dict[Split, Dataset] = {}
+        for split, parts in slices.items():
+            rows[split] = concatenate_datasets([self._check(loaded[name], name).select(part) for name, part in parts])
+        return rows
 
     def _check(self, rows: "Dataset", name: str) -> "Dataset":
-        """The two columns that are read, so that no other is decoded."""
+        """Selects the two columns, so that no other is decoded, and checks them."""
         import datasets
 
         for column in self.columns:
@@ -151,39 +144,35 @@ class HuggingFaceDataModule(SegmentationDataModule):
                 raise InputError(f"data set {self.path}, {name}: no column {column!r}{hint}")
             if not isinstance(rows.features[column], datasets.Image):
                 raise InputError(
-                    f"data set {self.path}, {name}: the column {column!r} holds {rows.features[column]}, no pictures"
+                    f"data set {self.path}, {name}: the column {column!r} contains {rows.features[column]}, not images"
                 )
         return rows.select_columns(list(dict.fromkeys(self.columns)))
 
 
 def _as_picture(cell: Image.Image, where: str) -> Picture:
-    """A cell, which the library has turned upright, as if it had been a file here."""
+    """Converts an image that the library has decoded and rotated by its EXIF orientation."""
     if cell.mode.startswith(("I", "F")):
         return Picture(Path(where), np.asarray(cell), "array", str(cell.format))
     return Picture.of_pillow(cell, Path(where))
 
 
 def _load(path: str, name: str | None) -> Mapping[str, "Dataset"]:
-    """All splits of a data set, from the disk or the hub.
-
-    Raises:
-        InputError: The library or the data set is missing, or the hub cannot be reached.
-    """
+    """Loads all splits, from disk or from the hub."""
     try:
         import datasets
     except ImportError:
-        raise InputError('Hugging Face data sets need: pip install "seglit[huggingface]"') from None
+        raise InputError('Hugging Face data sets require: pip install "seglit[huggingface]"') from None
     saved = any((Path(path) / file).is_file() for file in ("dataset_dict.json", "state.json"))
     try:
         loaded = datasets.load_from_disk(path) if saved else datasets.load_dataset(path, name)
-    # RuntimeError: a data set that is a program, which is no longer run
+    # RuntimeError: a data set with a loading script, which the library no longer runs
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise InputError(f"data set {path}: {' '.join(str(error).split())}") from error
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
-def _places(name: str, loaded: Mapping[str, "Dataset"], where: str) -> list[tuple[str, range]]:
-    """The rows that a name such as `train[:90%]` means."""
+def _slices(name: str, loaded: Mapping[str, "Dataset"], where: str) -> list[tuple[str, range]]:
+    """Splits and rows that a name such as `train[:90%]` refers to."""
     from datasets import ReadInstruction
 
     try:
@@ -193,9 +182,9 @@ def _places(name: str, loaded: Mapping[str, "Dataset"], where: str) -> list[tupl
     return [(part.splitname, range(part.from_, part.to)) for part in parts]
 
 
-def _refuse_overlap(places: Mapping[Split, list[tuple[str, range]]], path: str) -> None:
-    """A row in two splits would be trained on and scored."""
-    for (one, parts), (other, others) in itertools.combinations(places.items(), 2):
-        for (name, rows), (same, more) in itertools.product(parts, others):
-            if name == same and range(max(rows.start, more.start), min(rows.stop, more.stop)):
-                raise InputError(f"data set {path}: rows of {name!r} stand in both {one} and {other}; keep each in one")
+def _refuse_overlap(slices: Mapping[Split, list[tuple[str, range]]], path: str) -> None:
+    """Refuses splits that share rows: the model would be scored on its training data."""
+    for (one, parts), (other, other_parts) in itertools.combinations(slices.items(), 2):
+        for (name, rows), (other_name, other_rows) in itertools.product(parts, other_parts):
+            if name == other_name and range(max(rows.start, other_rows.start), min(rows.stop, other_rows.stop)):
+                raise InputError(f"data set {path}: {one} and {other} share rows of {name!r}; make them disjoint")

@@ -1,5 +1,6 @@
-"""Polygons drawn with labelme, as masks for any folder of images."""
+"""Images annotated in labelme JSON."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,71 +9,64 @@ import numpy.typing as npt
 from seglit.annotations.json_files import uncovered
 from seglit.annotations.labelme import draw_shapes
 from seglit.data.dataset import Source
-from seglit.data.folder import FolderDataset, PairsDataModule
+from seglit.data.file_pairs import PairsDataModule
+from seglit.data.folder import FolderDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.matching import find_pairs
-from seglit.images.pairs import Pair, Pairing, PairSettings, Split
+from seglit.images.pairs import Pairing, PairSettings, Split
 from seglit.images.picture import read_image
 from seglit.labels import IGNORE_INDEX, Labels
 
 
+@dataclass
 class LabelmeDataset(FolderDataset):
     """Images and their labelme files.
 
     Args:
-        pairs: The files, in order; the mask is a JSON.
+        pairs: The files, in order; the mask is a JSON file.
         labels: The classes.
-        values: A shape's label to its class index, or void.
-        fill: Class index of the pixels in no shape.
         in_channels: See `FolderDataset`.
+        values: Label of a shape to class index or void.
+        fill: Class index of pixels outside all shapes.
     """
 
-    def __init__(
-        self,
-        pairs: list[Pair],
-        labels: Labels,
-        values: dict[str, int],
-        fill: int,
-        in_channels: int = 3,
-    ) -> None:
-        super().__init__(pairs, labels, in_channels)
-        self.values = values
-        self.fill = fill
+    values: dict[str, int]
+    fill: int
 
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads the image upright, as labelme shows it, and draws its shapes; see `SegmentationDataset.read`."""
+        """Reads the image, applies its EXIF orientation, and draws its shapes; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
         image = read_image(pair.image, self.in_channels)
         mask = draw_shapes(pair.mask, image.shape[:2], self.values, self.fill, pair.image.name)
         return image, mask, pair.name
 
     def source(self, index: int) -> Source:
-        """The two files, and what the labels mean; see `SegmentationDataset.source`."""
+        """Returns the two files, and the classes of the labels."""
         return super().source(index)._replace(options=(self.in_channels, self.fill, self.values))
 
 
 class LabelmeDataModule(PairsDataModule):
-    """Images with labelme's JSON beside them, or in a folder of their own.
+    """Images with labelme JSON files, beside the images or in a folder of their own.
 
-    Polygons, rectangles, circles and masks are drawn in the order of the file, later ones over earlier ones; a shape
-    covers every pixel that its outline touches. Both are as in labelme's own export, and so are images without a JSON:
-    passed over, because nobody has looked at them. (An image that shows nothing has a JSON without shapes.)
+    As in labelme's own export, polygons, rectangles, circles and masks are drawn in the order of the file, later ones
+    over earlier ones; a shape covers every pixel that its outline touches; and images without a JSON file are ignored,
+    since nobody has annotated them. (An image that shows no object has a JSON file without shapes.)
 
     Args:
-        root: The folder that everything below is relative to.
-        class_names: One name a class, in the order of the class indices: the labels of the shapes, and `background`.
-        images: Folder of the images; sub-folders are read too. `{split}` stands for train, val or test.
+        root: The folder that all other paths are relative to.
+        class_names: One name per class, in the order of the class indices: labels of shapes, and `background`.
+        images: Folder of the images, sub-folders included. `{split}` stands for train, val or test.
         annotations: Folder of the JSON files; None finds them beside the images.
-        background: Class of the pixels in no shape; None makes them void.
+        background: Class of pixels outside all shapes; None makes them void.
         ignore_labels: Labels of shapes that are void.
         splits: For flat folders: split to list file (`train: train.txt`), or split to share (`val: 0.1`; the rest is
-            train). Beside split folders, a share is drawn from train for a split that has no folder.
-        split_seed: Draws the shares; apart from `seed`, so that another run seed keeps the split.
-        palette: RGB colours that pictures draw the classes in.
+            train). For split folders: share of train to use as a split that has no folder.
+        split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.
+        palette: RGB colours to draw the classes in.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
     Raises:
-        InputError: A folder, list or JSON is missing, or a shape is of another kind or label.
+        InputError: A folder, list or JSON file is missing, or a shape has another type or label.
     """
 
     def __init__(
@@ -97,15 +91,15 @@ class LabelmeDataModule(PairsDataModule):
         self.values |= dict.fromkeys(ignore_labels or [], IGNORE_INDEX)
 
     def dataset(self, split: Split) -> LabelmeDataset:
-        """Makes the data set of a split."""
-        return LabelmeDataset(self.pairs_of(split), self.labels, self.values, self.fill, self.in_channels)
+        """Returns the data set of a split."""
+        return LabelmeDataset(self.pairs_of(split), self.labels, self.in_channels, self.values, self.fill)
 
     def find(self) -> Pairing:
-        """Finds the images that have a JSON; the others are passed over."""
-        found = find_pairs(self.root, self.settings, (".json",))
-        if found.masks_alone:
-            file = found.masks_alone[0]
-            images = [*(pair.image.stem for pair in found.pairs), *(image.stem for image in found.images_alone)]
-            raise InputError(f"{file}: its image {file.stem}.* is not there{did_you_mean(file.stem, images)}")
-        found.images_alone = {}
-        return found
+        """Finds the images that have a JSON file."""
+        pairing = find_pairs(self.root, self.settings, (".json",))
+        if pairing.masks_without_image:
+            file = pairing.masks_without_image[0]
+            images = [*(pair.image.stem for pair in pairing.pairs), *(x.stem for x in pairing.images_without_mask)]
+            raise InputError(f"{file}: its image {file.stem}.* does not exist{did_you_mean(file.stem, images)}")
+        pairing.images_without_mask = {}
+        return pairing

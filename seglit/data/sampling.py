@@ -1,4 +1,4 @@
-"""Which sample comes next, on which rank and in which epoch."""
+"""Order of samples: per rank and epoch, shuffled for training, counted once for evaluation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,43 +8,44 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DistributedSampler
 
+_CLASS_DRAW = 1  # spawn key of the class draw, independent of augmentation
+
 
 @dataclass(frozen=True, slots=True)
 class SampleKey:
-    """All that a sample depends on besides the seed: what a sampler hands to the data set.
+    """What a sampler passes to the data set: with the seed, it determines the sample.
 
     Args:
-        index: The sample's place in the split.
-        epoch: The epoch it is drawn in, from 0; augmentation is drawn from (seed, epoch, index) alone.
-        void: Whether the sample only evens out the ranks: its mask is then void throughout, so it never counts.
-        wanted: The class that the crop has to show; None lets it lie anywhere.
-        place: The sample's place before another image was taken for the wanted class, which sets the augmentation; None
-            is `index`. One image, taken for several places of an epoch, so looks different each time.
+        index: Index of the image in the split.
+        epoch: Epoch, from 0; augmentation is drawn from (seed, epoch, index).
+        padding: Padding sample that equalises ranks; its mask is all void.
+        target_class: The class that the crop must contain; None places it at random.
+        drawn_for: Index whose sample this one replaces, if a class draw chose another image. Augmentation is drawn from
+            it, so that one image drawn for several samples of an epoch looks different in each.
     """
 
     index: int
     epoch: int = 0
-    void: bool = False
-    wanted: int | None = None
-    place: int | None = None
+    padding: bool = False
+    target_class: int | None = None
+    drawn_for: int | None = None
 
     def entropy(self, seed: int, *purpose: int) -> np.random.SeedSequence:
-        """All that may be drawn for the sample; draws for another purpose do not depend on each other."""
-        place = self.index if self.place is None else self.place
-        return np.random.SeedSequence((seed, self.epoch, place), spawn_key=purpose)
+        """Returns the random seed of the sample; seeds for different purposes are independent."""
+        index = self.index if self.drawn_for is None else self.drawn_for
+        return np.random.SeedSequence((seed, self.epoch, index), spawn_key=purpose)
 
 
 @dataclass(frozen=True)
 class ClassDraw:
-    """Takes another image for some samples, so that a share of the crops shows a class that was drawn.
+    """Rare class sampling (Hoyer et al., DAFormer, CVPR 2022, section 3.3) for a share of the samples.
 
-    Plain sampling shows a class as often as its images come up; here the class is drawn first, all alike, then an image
-    that holds it: rare class sampling (Hoyer et al., DAFormer, CVPR 2022, section 3.3) at a set rate.
+    Draws a class uniformly, then an image that contains it.
 
     Args:
-        rate: The share of samples, 0 to 1.
-        images: Each class that is drawn to the indices of the images that hold it, none empty.
-        seed: With the epoch and the place, all that a draw depends on.
+        rate: Share of the samples, 0 to 1.
+        images: Class index to the indices of the images that contain it, none empty.
+        seed: Random seed.
     """
 
     rate: float
@@ -52,31 +53,28 @@ class ClassDraw:
     seed: int
 
     def __call__(self, key: SampleKey) -> SampleKey:
-        """The key itself, or one of an image that holds the class that was drawn."""
+        """Returns the key itself, or that of an image which contains the drawn class."""
         generator = np.random.default_rng(key.entropy(self.seed, _CLASS_DRAW))
         if generator.random() >= self.rate:
             return key
-        wanted = int(generator.choice(list(self.images)))
-        return SampleKey(int(generator.choice(self.images[wanted])), key.epoch, wanted=wanted, place=key.index)
-
-
-_CLASS_DRAW = 1  # keeps it apart from the draw of the augmentation
+        target_class = int(generator.choice(list(self.images)))
+        index = int(generator.choice(self.images[target_class]))
+        return SampleKey(index, key.epoch, target_class=target_class, drawn_for=key.index)
 
 
 class KeySampler(DistributedSampler[SampleKey]):
-    """Hands out `SampleKey`s: shuffled by (seed, epoch) for training, in order and counted once for evaluation.
+    """Yields `SampleKey`s: shuffled by (seed, epoch) for training, in order and each counted once for evaluation.
 
-    It is a `DistributedSampler`, so that Lightning tells it the epoch and puts no sampler of its own in its place
-    (that one repeats samples and so changes the score). Because the key carries the epoch, workers that outlive an
-    epoch need no word of it.
+    It is a `DistributedSampler`, so Lightning sets its epoch and does not replace it by its own sampler, which repeats
+    samples and so changes scores. The key contains the epoch, so persistent workers need not be told.
 
     Args:
         length: Number of samples of the split.
-        shuffle: Whether this is training: shuffled, and repeats to even out the ranks are trained on.
+        shuffle: Shuffle for training; samples repeated to equalise ranks are then trained on, not padding.
         seed: Seed of the order.
         num_replicas: Number of ranks.
-        rank: This process's rank.
-        draw: What takes another image for some of the training samples.
+        rank: Rank of this process.
+        draw: Replaces some of the training samples.
     """
 
     def __init__(
@@ -95,8 +93,8 @@ class KeySampler(DistributedSampler[SampleKey]):
         self.draw = draw
 
     def __iter__(self) -> Iterator[SampleKey]:
-        places: Any = super().__iter__()
-        for position, index in enumerate(places):
+        indices: Any = super().__iter__()
+        for position, index in enumerate(indices):
             repeated = self.rank + position * self.num_replicas >= self.length
-            key = SampleKey(index, self.epoch, void=repeated and not self.shuffle)
+            key = SampleKey(index, self.epoch, padding=repeated and not self.shuffle)
             yield self.draw(key) if self.draw else key

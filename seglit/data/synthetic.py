@@ -1,9 +1,10 @@
-"""A made-up data set of shapes: no download, any size, and hard enough that a wrong loss or metric shows.
+"""A synthetic data set of shapes for tests and first runs: no download, and hard enough to expose a wrong loss.
 
-`seglit shapes data/shapes` writes it out as a folder of files.
+`seglit shapes data/shapes` writes it to a folder of files.
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +21,27 @@ LABELS = Labels.create(
     ["background", "disk", "box", "triangle", "line", "star"],
     palette=[[60, 60, 70], [230, 85, 75], [70, 140, 230], [245, 185, 65], [95, 200, 120], [190, 100, 220]],
 )
-"""`line` is thin, `star` is rare: what they score tells whether small and seldom classes are learned."""
+"""`line` is thin and `star` is rare: their scores show whether small and rare classes are learned."""
 
-_SUPERSAMPLING = 4  # drawn this much larger, then averaged: edges look as a camera's do
+_SUPERSAMPLING = 4  # shapes are drawn larger by this factor, then averaged, for antialiased edges
 _SPLIT_NUMBERS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
 
 
+@dataclass
 class SyntheticDataset(SegmentationDataset):
-    """Shapes on textured ground, drawn from (split, index) alone.
+    """Shapes on a textured background, drawn from (split, index).
 
     Args:
         length: Number of images.
-        split: Each split has its own images.
+        split: Splits have different images.
         size: (height, width) in pixels.
         in_channels: Channels of the images.
     """
 
-    def __init__(
-        self,
-        length: int,
-        split: Split = "train",
-        size: tuple[int, int] = (96, 96),
-        in_channels: int = 3,
-    ) -> None:
-        self.length = length
-        self.split = split
-        self.size = size
-        self.in_channels = in_channels
+    length: int
+    split: Split = "train"
+    size: tuple[int, int] = (96, 96)
+    in_channels: int = 3
 
     def __len__(self) -> int:
         """Number of images."""
@@ -55,7 +50,7 @@ class SyntheticDataset(SegmentationDataset):
     def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
         """Draws image (H, W, C) uint8 and mask (H, W) uint8."""
         rng = np.random.default_rng((_SPLIT_NUMBERS[self.split], index))
-        image = _ground(rng, self.size, self.in_channels)
+        image = _background(rng, self.size, self.in_channels)
         mask = np.zeros(self.size, np.uint8)
         for _ in range(rng.integers(3, 7)):
             shape = int(rng.choice([1, 2, 3, 4, 5], p=[0.26, 0.26, 0.22, 0.18, 0.08]))
@@ -68,14 +63,13 @@ class SyntheticDataset(SegmentationDataset):
 
 
 class SyntheticDataModule(SegmentationDataModule):
-    """The shapes as a data module: trains with no files at all.
+    """Shapes, drawn while training; needs no files.
 
     Args:
         num_train: Number of training images.
         num_val: Number of validation images.
         num_test: Number of test images.
         size: (height, width) in pixels of every image.
-        in_channels: Channels of the images.
         loader: Batches and augmentation, see `SegmentationDataModule`.
     """
 
@@ -92,17 +86,17 @@ class SyntheticDataModule(SegmentationDataModule):
         self.size = size
 
     def dataset(self, split: Split) -> SyntheticDataset:
-        """Makes the data set of a split."""
+        """Returns the data set of a split."""
         return SyntheticDataset(self.lengths[split], split, self.size, self.in_channels)
 
 
 def write_folder(
     root: Path, num_train: int = 64, num_val: int = 16, num_test: int = 16, size: tuple[int, int] = (96, 96)
 ) -> None:
-    """Writes the shapes as files: images/{split}/NAME.png (RGB) and masks/{split}/NAME.png (class indices).
+    """Writes images/{split}/NAME.png (RGB) and masks/{split}/NAME.png (class indices).
 
     Args:
-        root: Folder to write into; made where it is missing.
+        root: Folder to write into; created if missing.
         num_train: Number of training images.
         num_val: Number of validation images.
         num_test: Number of test images.
@@ -119,8 +113,8 @@ def write_folder(
             Image.fromarray(mask).save(root / "masks" / split / f"{name}.png")
 
 
-def _ground(rng: np.random.Generator, size: tuple[int, int], channels: int) -> npt.NDArray[np.float64]:
-    """A texture: smooth patches plus stripes, in random colours."""
+def _background(rng: np.random.Generator, size: tuple[int, int], channels: int) -> npt.NDArray[np.float64]:
+    """Draws a texture (H, W, C): smooth patches plus stripes, in random colours."""
     height, width = size
     coarse = rng.uniform(60, 190, (4, 4, channels)).astype(np.float32)
     rows = [Image.fromarray(coarse[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(channels)]
@@ -133,14 +127,14 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], channels: int) -> n
 
 
 def _paint(rng: np.random.Generator, shape: int, channels: int) -> npt.NDArray[np.float64]:
-    """A class's typical colour with much jitter: colour helps, but shape decides."""
+    """Draws a colour (C,) around the class's typical one, with much jitter: colour is a weak cue."""
     typical = 128 + 90 * np.sin((shape / 5 + np.arange(channels) / 3) * 2 * math.pi)
     color: npt.NDArray[np.float64] = (typical + rng.normal(0, 30, channels)).clip(0, 255)
     return color
 
 
 def _cover(rng: np.random.Generator, shape: int, size: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """How much of each pixel (H, W) a randomly placed shape covers, 0 to 1."""
+    """Draws a shape at random and returns the share of each pixel (H, W) that it covers, 0 to 1."""
     height, width = size
     picture = Image.new("L", (width * _SUPERSAMPLING, height * _SUPERSAMPLING))
     draw = ImageDraw.Draw(picture)

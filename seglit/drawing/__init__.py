@@ -1,1 +1,1 @@
-"""Everything that is looked at: predictions, charts, confusion matrices, pages."""
+"""Drawing of predictions, charts, confusion matrices and HTML pages."""

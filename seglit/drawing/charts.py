@@ -1,4 +1,4 @@
-"""Charts as SVG that stands in the page itself: matplotlib draws, the page's style colours, light and dark."""
+"""Charts as inline SVG: drawn by matplotlib, coloured by the page's CSS variables for light and dark mode."""
 
 import io
 import re
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[float, float]]
 
-# Colours of the page's style, by stand-ins that matplotlib takes for colours and nothing else on the page is.
+# CSS variables of the page and their placeholders: colours valid for matplotlib that occur nowhere else in the SVG.
 _VARIABLES = {"--ink": "#010203", "--faint": "#010204", "--line": "#010205", "--accent": "#010206", "--warm": "#010207"}
 _INK, _FAINT, _LINE, _ACCENT, _WARM = _VARIABLES.values()
-_POINTS = 400  # of a curve; more cannot be seen
+_MAX_POINTS = 400  # of a curve; more are not visible
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text, in the page's font
+    "svg.fonttype": "none",  # keep text as text, in the page's font
     "font.size": 9,
     "text.color": _INK,
     "axes.labelcolor": _FAINT,
@@ -43,12 +43,12 @@ _STYLE: dict[Any, Any] = {
 
 
 def draw_curves(title: str, curves: Mapping[str, Curve], mark: tuple[float, float] | None = None) -> str:
-    """Curves over the optimizer's steps.
+    """Draws curves over optimizer steps and returns the SVG.
 
     Args:
-        title: What they are of.
-        curves: At most three, each with its name; long ones are drawn as the means of neighbours.
-        mark: A step and a value to point out.
+        title: Title of the chart.
+        curves: At most three curves of (step, value) by name; long curves are drawn as means of neighbouring points.
+        mark: Step and value of a point to mark as the best.
     """
 
     def draw(axes: Axes) -> None:
@@ -67,24 +67,23 @@ def draw_curves(title: str, curves: Mapping[str, Curve], mark: tuple[float, floa
 def draw_reliability(
     pixels: Sequence[int], accuracy: Sequence[float | None], confidence: Sequence[float | None]
 ) -> str:
-    """How often a network is right by how sure it is; where pixels are, below.
+    """Draws accuracy over confidence, with the share of pixels in each bin as bars, and returns the SVG.
 
     Args:
-        pixels: Pixels in each bin of equal width.
-        accuracy: The share of them that is right; None in an empty bin.
-        confidence: Their mean confidence, likewise.
+        pixels: Number of pixels in each bin; the bins have equal width over 0..1.
+        accuracy: Share of these predicted correctly; None for an empty bin.
+        confidence: Mean confidence; None for an empty bin.
     """
     width, total = 1 / len(pixels), sum(pixels)
-    full = [(sure, right) for sure, right in zip(confidence, accuracy, strict=True) if None not in (sure, right)]
+    points = [point for point in zip(confidence, accuracy, strict=True) if None not in point]
 
     def draw(axes: Axes) -> None:
-        axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
-        lefts = [place * width for place in range(len(pixels))]
-        shares = [each / total if total else 0 for each in pixels]
+        axes.plot((0, 1), (0, 1), color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration")
+        lefts = [index * width for index in range(len(pixels))]
+        shares = [count / total if total else 0 for count in pixels]
         axes.bar(lefts, shares, width * 0.9, align="edge", color=_LINE, label="share of pixels")
-        axes.plot(
-            *zip(*full, strict=True) if full else ((), ()), color=_ACCENT, marker="o", markersize=4, label="right"
-        )
+        x, y = zip(*points, strict=True) if points else ((), ())
+        axes.plot(x, y, color=_ACCENT, marker="o", markersize=4, label="accuracy")
         axes.set(xlabel="probability of the predicted class", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(loc="upper left")
 
@@ -92,21 +91,21 @@ def draw_reliability(
 
 
 def draw_bars(title: str, bars: Mapping[str, float | None], notes: Sequence[str], label: str) -> str:
-    """Scores 0..1 as bars.
+    """Draws scores 0..1 as bars and returns the SVG.
 
     Args:
-        title: What they are.
-        bars: Names and scores; None is n/a.
-        notes: A line under each bar's name.
-        label: What the bars go by.
+        title: Title of the chart.
+        bars: Scores by name; None is n/a.
+        notes: One line below each bar's name.
+        label: Label of the x axis.
     """
 
     def draw(axes: Axes) -> None:
         heights = [value or 0 for value in bars.values()]
         axes.bar(range(len(heights)), heights, 0.62, color=_ACCENT)
-        for place, value in enumerate(bars.values()):
+        for index, value in enumerate(bars.values()):
             text = "n/a" if value is None else f"{value:.3f}"
-            axes.text(place, (value or 0) + 0.02, text, ha="center", va="bottom", color=_INK)
+            axes.text(index, (value or 0) + 0.02, text, ha="center", va="bottom", color=_INK)
         names = [f"{name}\n{note}" for name, note in zip(bars, notes, strict=True)]
         axes.set_xticks(range(len(names)), names)
         axes.set(ylim=(0, 1.1), xlabel=label, yticks=(0, 0.25, 0.5, 0.75, 1))
@@ -124,11 +123,11 @@ def _svg(title: str, draw: Callable[[Axes], None]) -> str:
         figure.savefig(
             stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
         )
-    return _for_a_page(stream.getvalue(), title)
+    return _make_inline(stream.getvalue(), title)
 
 
-def _for_a_page(svg: str, title: str) -> str:
-    """The drawing without what a file of its own needs, with the page's colours, and ids that no other one has."""
+def _make_inline(svg: str, title: str) -> str:
+    """Removes what only an SVG file needs, makes the ids unique in the page, and inserts its CSS variables."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
@@ -142,7 +141,7 @@ def _for_a_page(svg: str, title: str) -> str:
 
 
 def _thin_out(curve: Curve) -> Curve:
-    """At most `_POINTS` points: the means of neighbours."""
-    size = -(-len(curve) // _POINTS)
+    """Averages neighbouring points until at most `_MAX_POINTS` are left."""
+    size = -(-len(curve) // _MAX_POINTS)
     blocks = [curve[start : start + size] for start in range(0, len(curve), size)]
-    return [tuple(sum(each) / len(block) for each in zip(*block, strict=True)) for block in blocks]
+    return [tuple(sum(values) / len(block) for values in zip(*block, strict=True)) for block in blocks]

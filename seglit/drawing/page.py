@@ -1,4 +1,4 @@
-"""Pages of one HTML file: a template filled in, in the house's style, with pictures inside."""
+"""Self-contained HTML pages: templates and embedded images."""
 
 import base64
 import io
@@ -11,11 +11,11 @@ from PIL import Image
 
 
 def render(template: str, **values: Any) -> str:
-    """Fills in a template; what is put in is escaped.
+    """Renders a Jinja template; values are HTML-escaped.
 
     Args:
-        template: Its path in the package, as in `inspect/page.html`; it includes the style, `page.css`.
-        values: What it calls by these names.
+        template: Path in the package, such as `inspect/page.html`. Templates extend `drawing/page.html`.
+        values: Variables of the template.
     """
     environment = Environment(
         loader=PackageLoader("seglit", "."),
@@ -27,10 +27,10 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def data_address(array: npt.NDArray[np.uint8], largest: int) -> str:
-    """A picture (H, W, 3) as an address that holds it, made smaller until neither side is above `largest` pixels."""
+def data_address(array: npt.NDArray[np.uint8], max_size: int) -> str:
+    """Encodes an image (H, W, 3) as a WebP data URL, shrunk so that neither side exceeds `max_size` pixels."""
     picture = Image.fromarray(array)
-    picture.thumbnail((largest, largest))
+    picture.thumbnail((max_size, max_size))
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=75)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""Drawing predictions: image, target, prediction and errors side by side."""
+"""Draws predictions: image, target, prediction and errors side by side."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from seglit.labels import IGNORE_INDEX, Color, Labels
 
 _COLUMNS = ("image", "target", "prediction", "errors")
 _GAP = 6
-_TEXT = 13  # pixels
-_SAMPLED = 256  # rows and columns that percentiles are taken from
+_TEXT = 13  # font size in pixels
+_SAMPLED = 256  # rows and columns sampled for percentiles
 INK: Color = (40, 40, 48)
 _WRONG = (225, 40, 50)
 
 
 class Prediction(NamedTuple):
-    """One image with its target and prediction: image (H, W, C) as stored, class indices uint8 (H, W), void 255."""
+    """An image (H, W, C) as stored, with target and preds, class indices uint8 (H, W), void 255."""
 
     image: npt.NDArray[Any]
     target: npt.NDArray[np.uint8]
@@ -27,14 +27,12 @@ class Prediction(NamedTuple):
 
 
 def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 240) -> Image.Image:
-    """Draws one row a prediction, with the classes' colours below.
-
-    Errors are the image in grey with wrong pixels in red; void pixels of the target are never wrong.
+    """Draws one row per prediction (see `panels`) above a legend of the classes.
 
     Args:
-        predictions: What to draw.
-        labels: Names and colours.
-        width: Width of each picture in pixels.
+        predictions: The predictions.
+        labels: Class names and colours.
+        width: Width of each panel in pixels.
     """
     rows = [_row(prediction, labels, width) for prediction in predictions]
     total = len(_COLUMNS) * (width + _GAP) + _GAP
@@ -53,24 +51,25 @@ def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 24
 
 
 def as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The first three channels as RGB (H, W, 3) uint8; of one or two channels, the first as grey.
+    """Converts an image (H, W, C) to RGB (H, W, 3) uint8: its first three channels, or with fewer its first as grey.
 
-    What is not uint8 is stretched, each channel from its 2nd to its 98th percentile.
+    Values other than uint8 are stretched from the 2nd to the 98th percentile of each channel.
     """
-    shown = image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, -1)
-    if shown.dtype == np.uint8:
-        return shown
-    rows, columns = (max(1, length // _SAMPLED) for length in shown.shape[:2])
-    low, high = np.percentile(shown[::rows, ::columns], (2, 98), axis=(0, 1)).astype(np.float32)  # (3,) each
-    stretched = (shown.astype(np.float32) - low) / np.where(high > low, high - low, 1)
-    drawn: npt.NDArray[np.uint8] = (stretched * 255).clip(0, 255).astype(np.uint8)
-    return drawn
+    channels = image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, -1)
+    if channels.dtype == np.uint8:
+        return channels
+    row_step, column_step = (max(1, length // _SAMPLED) for length in channels.shape[:2])
+    sample = channels[::row_step, ::column_step]
+    low, high = np.percentile(sample, (2, 98), axis=(0, 1)).astype(np.float32)  # (3,) each
+    stretched = (channels.astype(np.float32) - low) / np.where(high > low, high - low, 1)
+    rgb: npt.NDArray[np.uint8] = (stretched * 255).clip(0, 255).astype(np.uint8)
+    return rgb
 
 
 def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> npt.NDArray[Any]:
-    """Resizes (H, W) or (H, W, 3) uint8 to a width in pixels, keeping the aspect; class indices take NEAREST.
+    """Resizes (H, W) or (H, W, 3) uint8 to a width in pixels, keeping the aspect ratio.
 
-    What would then be higher than four times the width is made as much narrower.
+    The height is limited to four times the width; taller images become narrower. Class indices require NEAREST.
     """
     height, columns = array.shape[:2]
     factor = min(width / columns, 4 * width / height)
@@ -79,18 +78,20 @@ def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> n
 
 
 def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Labels) -> npt.NDArray[np.uint8]:
-    """An image (H, W, 3) with the classes' colours over it, where the mask (H, W) is not void; void is pale."""
+    """Overlays the class colours of a mask (H, W) on an image (H, W, 3); void becomes pale."""
     colored = np.where((mask != IGNORE_INDEX)[..., None], labels.colorize(mask), 255)
     return (0.45 * image + 0.55 * colored).astype(np.uint8)
 
 
 def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDArray[np.uint8], ...]:
-    """Image, target, prediction and errors, (h, width, 3) each.
+    """Returns image, target, prediction and errors as RGB, (h, width, 3) each.
+
+    Errors are the image in grey with wrong pixels in red; void pixels of the target are never wrong.
 
     Args:
-        prediction: What to draw.
-        labels: Names and colours.
-        width: In pixels; the height follows.
+        prediction: The prediction.
+        labels: Class names and colours.
+        width: Width in pixels; the height keeps the aspect ratio, see `shrink`.
     """
     image = shrink(as_rgb(prediction.image), width, Image.Resampling.BILINEAR)
     target = shrink(prediction.target, width, Image.Resampling.NEAREST)
@@ -101,28 +102,28 @@ def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDAr
 
 
 def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
-    drawn = panels(prediction, labels, width)
-    row = Image.new("RGB", (len(drawn) * (width + _GAP) - _GAP, drawn[0].shape[0]), "white")
-    for column, panel in enumerate(drawn):
+    images = panels(prediction, labels, width)
+    row = Image.new("RGB", (len(images) * (width + _GAP) - _GAP, images[0].shape[0]), "white")
+    for column, panel in enumerate(images):
         row.paste(Image.fromarray(panel), (column * (width + _GAP), 0))
     return row
 
 
 def _legend(labels: Labels, width: int) -> Image.Image:
-    """Colour and name of every class, in lines as wide as the page, then void and wrong pixels."""
+    """Draws colours and names of all classes, void and wrong pixels, in lines of at most `width` pixels."""
     font = ImageFont.load_default(_TEXT)
     entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200)), ("wrong", _WRONG)]
-    places: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     x, y = _GAP, _GAP
     for name, _ in entries:
         step = round(font.getlength(name)) + 2 * _TEXT + _GAP
         if x + step > width and x > _GAP:
             x, y = _GAP, y + _TEXT + _GAP
-        places.append((x, y))
+        positions.append((x, y))
         x += step
     legend = Image.new("RGB", (width, y + _TEXT + 2 * _GAP), "white")
     draw = ImageDraw.Draw(legend)
-    for (name, color), (left, top) in zip(entries, places, strict=True):
+    for (name, color), (left, top) in zip(entries, positions, strict=True):
         draw.rectangle((left, top + 1, left + _TEXT, top + _TEXT + 1), fill=color)
         draw.text((left + _TEXT + _GAP // 2 + 1, top), name, INK, font)
     return legend

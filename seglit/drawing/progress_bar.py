@@ -1,4 +1,4 @@
-"""The progress bar of the commands that work through files."""
+"""The progress bar of the commands that process files."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -6,7 +6,7 @@ from rich.text import Text
 
 
 class _Speed(ProgressColumn):
-    """The mean speed of the last seconds."""
+    """Shows the recent mean speed."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -17,10 +17,10 @@ class _Speed(ProgressColumn):
 
 
 def progress_bar(unit: str) -> Progress:
-    """A bar on stderr that disappears when all is done; none where stderr is no terminal.
+    """Returns a bar on stderr that disappears when done, or a disabled one if stderr is not a terminal.
 
     Args:
-        unit: What is counted, in the plural.
+        unit: Plural name of the counted items.
     """
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(unit), TimeRemainingColumn()

@@ -1,1 +1,1 @@
-"""What a split is scored by, beyond the confusion matrix of `seglit.metrics`."""
+"""Scores of a split beyond the confusion matrix of `seglit.metrics`."""

@@ -1,8 +1,9 @@
-"""How far scores would move with other images of the same kind: bootstrap intervals over images.
+"""Bootstrap intervals over test images: how much scores would vary with other images of the same kind.
 
-Neither torchmetrics' `BootStrapper` (a copy of the metric for each resample, drawn within each batch) nor
-`scipy.stats.bootstrap` (copies every resample's images) gets through 10,000 resamples in seconds. But an IoU depends on
-sums over images alone, and the sums of a resample are a row of how often each image was drawn, times the counts.
+Neither torchmetrics' `BootStrapper` (one copy of the metric per resample, drawn within each batch) nor
+`scipy.stats.bootstrap` (copies the images of every resample) computes 10,000 resamples within seconds. But IoU depends
+only on sums over images, and the sums of a resample are a matrix product: how often each image is drawn, times its
+counts.
 """
 
 from dataclasses import dataclass
@@ -14,15 +15,15 @@ from seglit.metrics import Counts, PerClass, divide
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-"""The share of resamples within an interval."""
+"""Confidence level: the share of resamples within an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Bootstrap intervals of IoU, 0..1, or of a difference of IoU, -1..1; nan where a class is in no resample.
+    """Bootstrap intervals of IoU, 0..1, or of a difference of IoU, -1..1; nan for a class in no resample.
 
     Args:
-        miou: Lower and upper end for the mean over the classes that occur.
+        miou: Lower and upper end for the mean over the occurring classes.
         iou: Lower and upper ends for each class, float64 (2, C).
     """
 
@@ -31,44 +32,44 @@ class Intervals:
 
 
 def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
-    """Percentile intervals (Efron 1979) of IoU over images that are drawn with replacement.
+    """Computes percentile intervals (Efron 1979) of IoU over images drawn with replacement.
 
-    Each resample is scored as a split is: counts are summed, then divided, and classes that do not occur in it are left
-    out of its mean. A class's own interval is over the resamples in which it occurs.
+    Each resample is scored like a split: counts are summed, then divided, and its mean skips classes that do not occur
+    in it. The interval of a class is over the resamples in which it occurs.
 
     Args:
-        images: Each image's pixels per class, int64 (N, 3, C): right, in the target, predicted.
-        resamples: How many resamples of N images each.
-        seed: Seed of the draw; the same images in the same order give the same intervals.
+        images: Pixels per image and class, int64 (N, 3, C): correct, in the target, predicted.
+        resamples: Number of resamples of N images each.
+        seed: Random seed; the same images in the same order give the same intervals.
     """
     iou = _resample(images, resamples, seed)
     return _intervals(_means(iou), iou)
 
 
 def bootstrap_difference(first: Counts, second: Counts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
-    """Percentile intervals of how much higher a second network's IoU is than a first one's on the same images.
+    """Computes percentile intervals of the IoU of a second network minus that of a first, on the same images.
 
-    Paired: every resample scores both networks on the same draw of images, so that how hard these are cancels out, as
-    in a paired test. A class's own interval is over the resamples in which both have an IoU.
+    The bootstrap is paired: every resample scores both networks on the same images, so that their difficulty cancels
+    out, as in a paired test. The interval of a class is over the resamples in which both networks have an IoU.
 
     Args:
-        first: The first network's pixels per class in each image, int64 (N, 3, C), as for `bootstrap_iou`.
-        second: The second one's, of the same images in the same order.
-        resamples: How many resamples of N images each.
-        seed: Seed of the draw.
+        first: Pixels per image and class of the first network, int64 (N, 3, C), as for `bootstrap_iou`.
+        second: Those of the second network, for the same images in the same order.
+        resamples: Number of resamples of N images each.
+        seed: Random seed.
     """
     iou_first, iou_second = np.split(_resample(np.concatenate([first, second], axis=2), resamples, seed), 2, axis=1)
     return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first)
 
 
 def _resample(images: Counts, resamples: int, seed: int) -> NDArray[np.float64]:
-    """IoU (resamples, C) of resamples of images (N, 3, C); nan where a class does not occur."""
+    """Returns the IoU (resamples, C) of resampled images (N, 3, C); nan where a class does not occur."""
     count, _, num_classes = images.shape
     iou = np.full((resamples, num_classes), np.nan)
     if count == 0:
         return iou
     correct, target, predicted = images.swapaxes(0, 1)
-    # float64 holds sums of counts exactly up to 2^53, and its matrix product is the fast one
+    # float64 sums counts exactly up to 2^53 and has a fast matrix product
     sums = np.concatenate([correct, target + predicted - correct], axis=1).astype(np.float64)  # (N, 2C)
     generator = np.random.default_rng(seed)
     block = max(1, 2**20 // max(count, num_classes))  # bounds the memory, to some 30 MB
@@ -82,17 +83,17 @@ def _resample(images: Counts, resamples: int, seed: int) -> NDArray[np.float64]:
 
 
 def _means(iou: NDArray[np.float64]) -> PerClass:
-    """The mean (resamples,) over the classes that occur."""
+    """Returns the mean (resamples,) over the occurring classes."""
     occurs = ~np.isnan(iou)
     return divide(np.where(occurs, iou, 0).sum(axis=1), occurs.sum(axis=1))
 
 
 def _intervals(miou: PerClass, iou: NDArray[np.float64]) -> Intervals:
     low, high = _percentiles(miou)
-    return Intervals((float(low), float(high)), np.stack([_percentiles(each) for each in iou.T], axis=1))
+    return Intervals((float(low), float(high)), np.stack([_percentiles(values) for values in iou.T], axis=1))
 
 
 def _percentiles(values: PerClass) -> PerClass:
-    """The ends (2,) that leave (1 - `LEVEL`) / 2 of the values beyond each; nan if there are none."""
+    """Returns the interval's ends (2,), with (1 - `LEVEL`) / 2 of the values beyond each; nan without values."""
     defined = values[~np.isnan(values)]
     return np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(defined) else np.full(2, np.nan)

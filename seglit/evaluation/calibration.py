@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says: reliability in bins, and expected calibration error."""
+"""Calibration: accuracy by confidence, and expected calibration error (ECE)."""
 
 import torch
 from torch import Tensor
@@ -8,37 +8,38 @@ from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, PerClass, divide
 
 BINS = 15
-"""As many as Guo et al. take."""
+"""Number of confidence bins, from Guo et al."""
 _UNIT = 2**24
-"""Confidences are summed as multiples of 1 / 2^24, a float32's own step below 1: whole numbers add up to the same sum
-in any order and on any number of ranks, and the sum of 5 x 10^11 pixels still fits an int64."""
+"""Confidences are summed as integer multiples of 2^-24, the step of float32 below 1: integer sums do not depend on the
+order or number of ranks, and int64 holds the sum of 5 x 10^11 pixels."""
 
 
 class Reliability:
-    """Pixels sorted into bins of equal width by the probability of the predicted class.
+    """Accuracy and confidence (probability of the predicted class) in confidence bins of equal width.
 
     Attributes:
-        pixels: How many are in each bin, int64 (bins,).
-        accuracy: The share of them that is right, (bins,); nan for an empty bin.
-        confidence: Their mean probability, (bins,), likewise.
-        error: Expected calibration error, 0..1: the mean over all pixels of how far the two are apart; nan of no pixel.
+        pixels: Number of pixels in each bin, int64 (bins,).
+        accuracy: Share of pixels predicted correctly, (bins,); nan for an empty bin.
+        confidence: Mean confidence, (bins,); nan for an empty bin.
+        error: Expected calibration error, 0..1: the mean of |accuracy - confidence| weighted by pixels; nan without
+            pixels.
     """
 
     def __init__(self, counts: Counts) -> None:
-        self.pixels, right, units = counts
-        self.accuracy: PerClass = divide(right, self.pixels)
+        self.pixels, correct, units = counts
+        self.accuracy: PerClass = divide(correct, self.pixels)
         self.confidence: PerClass = divide(units / _UNIT, self.pixels)
-        gaps = abs(right - units / _UNIT).sum(keepdims=True)
+        gaps = abs(correct - units / _UNIT).sum(keepdims=True)
         self.error = float(divide(gaps, self.pixels.sum(keepdims=True))[0])
 
 
 class Calibration(Metric):
-    """Counts a split's labelled pixels by confidence (Naeini et al. 2015, Guo et al. 2017); gives its `Reliability`.
+    """Counts a split's labelled pixels by confidence (Naeini et al. 2015, Guo et al. 2017); returns `Reliability`.
 
-    The error is torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which serves no split of images: it keeps
-    every pixel's confidence (8 bytes each) until the end, and then counts them in float32, which stands still at 2^24.
-    Pixels of probability exactly 1 it puts into a bin of their own.
-    The bins are of equal width over 0..1; each begins with its lower end, and the last ends with 1.
+    The error is that of torchmetrics' `MulticlassCalibrationError` with `norm="l1"`, which does not scale to a split of
+    images: it stores the confidence of every pixel (8 bytes each) and counts in float32, which stops growing at 2^24.
+    It also has a separate bin for a confidence of exactly 1. Here the bins have equal width over 0..1, include their
+    lower end, and the last one also includes 1.
     """
 
     full_state_update = False
@@ -46,25 +47,25 @@ class Calibration(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        # pixels, right pixels, and the sum of their confidences in units of 2^-24, of each bin
+        # per bin: pixels, correct pixels, and the sum of confidences in units of 2^-24
         self.add_state("counts", torch.zeros(3, BINS, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, confidence: Tensor, preds: Tensor, target: Tensor) -> None:
-        """Counts a batch, on its own device and without waiting for it.
+        """Counts a batch on its device, without host sync.
 
         Args:
             confidence: Probability of the predicted class, float32 (B, H, W).
-            preds: Predicted class indices, any integer type, of the same shape.
-            target: Class indices of the same shape, any integer type, void = 255.
+            preds: Predicted class indices, any integer type, same shape.
+            target: Class indices, same shape, any integer type, void 255.
         """
         edges = torch.linspace(0, 1, BINS + 1, device=confidence.device)[1:-1]
         bins = torch.bucketize(confidence, edges, right=True)
-        bins = torch.where(target == IGNORE_INDEX, BINS, bins).flatten()  # void has a bin of its own, cut off below
+        bins = torch.where(target == IGNORE_INDEX, BINS, bins).flatten()  # void goes to an extra bin, dropped below
         units = (confidence * _UNIT).round().long().flatten()
-        sums = [torch.ones_like(units), (preds == target).long().flatten(), units]
+        summed = [torch.ones_like(units), (preds == target).long().flatten(), units]
         empty = torch.zeros(BINS + 1, dtype=torch.long, device=confidence.device)
-        self.counts += torch.stack([empty.index_add(0, bins, each)[:-1] for each in sums])
+        self.counts += torch.stack([empty.index_add(0, bins, values)[:-1] for values in summed])
 
     def compute(self) -> Reliability:
-        """The reliability of all that was counted since the last reset, on all ranks together."""
+        """Returns the reliability since the last reset, over all ranks."""
         return Reliability(self.counts.cpu().numpy())

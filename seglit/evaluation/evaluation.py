@@ -1,4 +1,4 @@
-"""What is counted over a split while it is predicted: a few counts for validation, all there is for a test."""
+"""Evaluation of a split batch by batch: a few fast counts for validation, all scores for a test."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -21,10 +21,10 @@ _Item = TypeVar("_Item")
 
 
 class Evaluation(nn.Module):
-    """What validation counts: fast, as it is done every epoch.
+    """Evaluates a validation split, fast enough for every epoch.
 
     Args:
-        num_classes: The number of classes, C.
+        num_classes: Number of classes, C.
         metrics: The user's own metrics.
     """
 
@@ -35,12 +35,12 @@ class Evaluation(nn.Module):
         self.mean_loss = MeanMetric()
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
-        """Counts whole images, unpadded, and returns what is predicted, int64 (B, H, W).
+        """Counts whole images without padding; returns the preds, int64 (B, H, W).
 
         Args:
             logits: Logits (B, C, H, W).
             mask: Class indices int64 (B, H, W), void 255.
-            names: The images' names; "" of one that only evens out the ranks.
+            names: The images' names; "" for a padding sample that equalises the ranks.
         """
         preds = logits.argmax(1)
         self.confusion.update(preds, mask)
@@ -48,32 +48,32 @@ class Evaluation(nn.Module):
         return preds
 
     def compute(self) -> Scores:
-        """The scores of all that was counted since the last reset, on all ranks together."""
+        """Returns the scores since the last reset, over all ranks."""
         return self.confusion.compute()
 
     def reset(self) -> None:
-        """Forgets what was counted."""
+        """Resets all counts."""
         self.confusion.reset()
         self.mean_loss.reset()
         self.own_metrics.reset()
 
 
 class TestScores(Scores):
-    """All scores of a split.
+    """All scores of a test split.
 
     Attributes:
         boundary: Boundary IoU and F1.
-        calibration: How often it is right by how sure it is, and expected calibration error.
-        sizes: Scores by the size of objects.
-        distances: Scores by the distance to the target's outline.
+        calibration: Accuracy by confidence, and expected calibration error.
+        sizes: Scores by object size.
+        distances: Scores by distance to the target's outlines.
         confusions: The confusions that cost the most IoU.
-        label_errors: Where the target is likelier wrong than the prediction.
-        names: The names of the images with labelled pixels, sorted.
-        images: Their pixels per class, int64 (N, 3, C): right, in the target, predicted; read-only.
+        label_errors: The likeliest label errors.
+        names: Names of the images with labelled pixels, sorted.
+        images: Their pixels per class, int64 (N, 3, C): correct, in the target, predicted; read-only.
         intervals: 95 % bootstrap intervals over these images.
     """
 
-    __test__ = False  # pytest takes names that begin so for tests
+    __test__ = False  # not a test, although pytest collects classes of this name
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class TestScores(Scores):
         self.intervals: Intervals = bootstrap_iou(images)
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, float]:
-        """The scores under the names they are logged by."""
+        """Returns the scores by their logged names."""
         low, high = self.intervals.miou
         return {
             **super().as_dict(class_names),
@@ -114,14 +114,14 @@ class TestScores(Scores):
 
 
 class TestEvaluation(Evaluation):
-    """What a test counts: also along outlines, by size, how sure the network is, and each image by itself.
+    """Evaluates a test split: adds boundaries, object sizes, calibration, error regions and scores per image.
 
     Args:
-        num_classes: The number of classes, C.
+        num_classes: Number of classes, C.
         metrics: The user's own metrics.
     """
 
-    __test__ = False  # pytest takes names that begin so for tests
+    __test__ = False  # not a test, although pytest collects classes of this name
 
     def __init__(self, num_classes: int, metrics: Sequence[Metric] = ()) -> None:
         super().__init__(num_classes, metrics)
@@ -134,7 +134,7 @@ class TestEvaluation(Evaluation):
         self._images: list[Tensor] = []  # (B, 3, C) each
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
-        """Counts whole images, unpadded, and returns what is predicted, int64 (B, H, W)."""
+        """Counts whole images without padding; returns the preds, int64 (B, H, W)."""
         preds = super().update(logits, mask, names)
         confidence = logits.float().softmax(1).amax(1)
         self.calibration.update(confidence, preds, mask)
@@ -146,9 +146,9 @@ class TestEvaluation(Evaluation):
         return preds
 
     def compute(self) -> TestScores:
-        """The scores of all that was counted since the last reset, on all ranks together."""
+        """Returns the scores since the last reset, over all ranks."""
         names, images = self._gather_images()
-        confused, doubtful = (_gather(each) for each in self.regions.found())
+        regions, label_errors = map(_gather, self.regions.compute())
         confusion = super().compute().confusion
         return TestScores(
             confusion,
@@ -156,51 +156,51 @@ class TestEvaluation(Evaluation):
             self.calibration.compute(),
             self.sizes.compute(),
             self.distances.compute(),
-            most_confused(confusion, confused),
-            likeliest_label_errors(doubtful),
+            most_confused(confusion, regions),
+            likeliest_label_errors(label_errors),
             names,
             images,
         )
 
     def reset(self) -> None:
-        """Forgets what was counted."""
+        """Resets all counts."""
         super().reset()
         for counts in (self.boundary, self.calibration, self.sizes, self.distances, self.regions):
             counts.reset()
         self._names, self._images = [], []
 
     def _gather_images(self) -> tuple[list[str], Counts]:
-        """The images of all ranks, in an order that does not depend on which rank had which.
+        """Returns names and counts of the images of all ranks, in an order independent of the ranks.
 
-        Those without a labelled pixel are left out: they have no score, and may be there only to even out the ranks.
+        Images without labelled pixels are left out: they have no score and may be padding samples that equalise ranks.
         """
-        mine = [each for batch in self._images for each in batch.cpu().numpy()]
-        every = _gather([(name, each) for name, each in zip(self._names, mine, strict=True) if each[1].any()])
-        every.sort(key=lambda image: (image[0], image[1].tobytes()))
+        local = [counts for batch in self._images for counts in batch.cpu().numpy()]
+        images = _gather([(name, counts) for name, counts in zip(self._names, local, strict=True) if counts[1].any()])
+        images.sort(key=lambda image: (image[0], image[1].tobytes()))
         empty = np.zeros((0, 3, self.confusion.num_classes), dtype=np.int64)
-        return [name for name, _ in every], np.concatenate([empty, *(each[np.newaxis] for _, each in every)])
+        return [name for name, _ in images], np.concatenate([empty, *(counts[np.newaxis] for _, counts in images)])
 
 
-def _gather(mine: list[_Item]) -> list[_Item]:
-    """What the lists of all ranks hold."""
-    everyones = [mine]
+def _gather(items: list[_Item]) -> list[_Item]:
+    """Concatenates the lists of all ranks."""
+    ranks = [items]
     if distributed.is_available() and distributed.is_initialized():
-        everyones = [mine] * distributed.get_world_size()
-        distributed.all_gather_object(everyones, mine)
-    return [item for each in everyones for item in each]
+        ranks = [items] * distributed.get_world_size()
+        distributed.all_gather_object(ranks, items)
+    return [item for rank_items in ranks for item in rank_items]
 
 
 def count_images(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
-    """Each image's pixels per class, int64 (B, 3, C): right, in the target, predicted; void is not in them.
+    """Counts pixels per image and class, int64 (B, 3, C): correct, in the target, predicted; all without void.
 
     Args:
         preds: Predicted class indices int64 (B, H, W).
         target: Class indices int64 (B, H, W), void 255.
-        num_classes: The number of classes, C.
+        num_classes: Number of classes, C.
     """
     void = target == IGNORE_INDEX
-    kinds = torch.stack([torch.where(preds == target, target, num_classes), target, preds], dim=1)  # (B, 3, H, W)
-    kinds = torch.where(void.unsqueeze(1), num_classes, kinds)  # what is not counted has a cell of its own, the last
+    classes = torch.stack([torch.where(preds == target, target, num_classes), target, preds], dim=1)  # (B, 3, H, W)
+    classes = torch.where(void.unsqueeze(1), num_classes, classes)  # uncounted pixels go to an extra cell, the last
     rows = torch.arange(3 * len(target), device=target.device).view(-1, 3, 1, 1)
-    counts = torch.bincount((rows * (num_classes + 1) + kinds).flatten(), minlength=rows.numel() * (num_classes + 1))
+    counts = torch.bincount((rows * (num_classes + 1) + classes).flatten(), minlength=rows.numel() * (num_classes + 1))
     return counts.view(-1, 3, num_classes + 1)[..., :-1]

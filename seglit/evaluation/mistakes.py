@@ -1,4 +1,4 @@
-"""Where a prediction is wrong: the regions of each confusion, and those that are more likely errors of the labels."""
+"""Error regions: the largest of each confusion, and likely label errors."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -9,30 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seglit.evaluation.boundary import F1_WIDTH, Classes, Places, in_pixels, outline_distance
-from seglit.labels import IGNORE_INDEX
+from seglit.evaluation.boundary import F1_WIDTH, Classes, Mask, image_pairs, in_pixels, outline_distance
 from seglit.metrics import Counts, divide
 
-SURE = 0.9
-"""The probability from which on a network is taken to be sure."""
+CONFIDENT = 0.9
+"""Minimum probability of a confident prediction."""
 _CONFUSIONS = 10
-_EXAMPLES = 3
-_DOUBTS = 24
+_EXAMPLES = 3  # regions per confusion
+_LABEL_ERRORS = 24
 _CODE = 256  # target * _CODE + prediction
 
 _Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class Region(NamedTuple):
-    """Connected pixels of one target class and another predicted class.
+    """A connected component of pixels with the same target class and the same wrong predicted class.
 
     Args:
         image: The image's name.
-        target: The target's class index.
-        prediction: The predicted one.
-        box: Left, top, width, height in pixels.
-        pixels: How many pixels it has.
-        confidence: The mean probability of the predicted class, 0..1.
+        target: Target class index.
+        prediction: Predicted class index.
+        box: Bounding box: left, top, width, height in pixels.
+        pixels: Number of pixels.
+        confidence: Mean probability of the predicted class, 0..1.
     """
 
     image: str
@@ -44,15 +43,15 @@ class Region(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """Pixels of one class that are predicted as another, over a split.
+    """A split's pixels of one class that are predicted as another.
 
     Args:
-        target: The target's class index.
-        prediction: The predicted one.
-        pixels: How many pixels.
-        share: Their share of the target class's pixels.
-        cost: What the IoU of the target class would gain were they right: their share of its union.
-        regions: The largest region of each of the images where it is largest.
+        target: Target class index.
+        prediction: Predicted class index.
+        pixels: Number of pixels.
+        share: Share of the target class's pixels.
+        cost: IoU that the target class would gain if they were correct: their share of its union.
+        regions: The largest regions, at most one per image.
     """
 
     target: int
@@ -64,61 +63,64 @@ class Confusion(NamedTuple):
 
 
 class ErrorRegions:
-    """Keeps the regions of a split that are worth a look; nothing of it is summed, so it is no torchmetrics metric.
+    """Keeps a split's largest error regions per confusion and its likeliest label errors.
 
-    A label error is likely where the network is sure (`SURE`) of another class than the target says, farther from the
-    target's outlines than an outline may be off (boundary F1's width): the target there names the wrong class or lacks
-    an object, or else the network is sure of a mistake. The more sure pixels a region has, the likelier (Northcutt et
+    A label error is likely where the network confidently (`CONFIDENT`) predicts another class, farther from the
+    target's outlines than boundary F1's tolerance: there the target has a wrong class or misses an object, or else the
+    network is confidently wrong. The more confident pixels a region has, the likelier is a label error (Northcutt et
     al., Confident learning, JAIR 2021, count such pairs of label and confident prediction).
+
+    It is no torchmetrics metric, because regions cannot be summed.
     """
 
     def __init__(self) -> None:
-        self._confused: dict[tuple[int, int], list[Region]] = defaultdict(list)
-        self._doubtful: list[Region] = []
+        self._by_pair: dict[tuple[int, int], list[Region]] = defaultdict(list)
+        self._label_errors: list[Region] = []
 
     def update(self, preds: Tensor, target: Tensor, confidence: Tensor, names: list[str]) -> None:
-        """Looks at whole images, unpadded; on the CPU, where OpenCV is.
+        """Finds the error regions of whole images without padding, on the CPU with OpenCV.
 
         Args:
             preds: Predicted class indices, any integer type, (B, H, W).
-            target: Class indices of the same shape, any integer type, void = 255.
+            target: Class indices, same shape, any integer type, void 255.
             confidence: Probability of the predicted class, float32 (B, H, W).
             names: The images' names.
         """
-        classes = (each.cpu().numpy().astype(np.uint8) for each in (preds, target))
-        for found, true, sure, name in zip(*classes, confidence.cpu().numpy(), names, strict=True):
-            wrong = (found != true) & (true != IGNORE_INDEX)
-            for pair, places in _split(wrong, true, found):
-                kept = self._confused[pair]
-                smallest = kept[-1].pixels if len(kept) == _EXAMPLES else 1
-                regions = _find_regions(places, smallest, 1, sure, (name, *pair))
+        images = zip(image_pairs(preds, target), confidence.cpu().numpy(), names, strict=True)
+        for (image_preds, image_target), image_confidence, name in images:
+            wrong = image_preds != image_target
+            for pair, pixels in _split_by_pair(wrong, image_preds, image_target):
+                kept = self._by_pair[pair]
+                min_pixels = kept[-1].pixels if len(kept) == _EXAMPLES else 1
+                regions = _find_regions(pixels, min_pixels, 1, image_confidence, (name, *pair))
                 kept[:] = _largest([*kept, *regions], _EXAMPLES)
-            far = outline_distance(true) > in_pixels(F1_WIDTH, true)
-            for pair, places in _split(wrong & far & (sure >= SURE), true, found):
-                smallest = self._doubtful[-1].pixels if len(self._doubtful) == _DOUBTS else 1
-                regions = _find_regions(places, smallest, _DOUBTS, sure, (name, *pair))
-                self._doubtful = _largest([*self._doubtful, *regions], _DOUBTS)
+            far = outline_distance(image_target) > in_pixels(F1_WIDTH, image_target)
+            suspect = wrong & far & (image_confidence >= CONFIDENT)
+            for pair, pixels in _split_by_pair(suspect, image_preds, image_target):
+                min_pixels = self._label_errors[-1].pixels if len(self._label_errors) == _LABEL_ERRORS else 1
+                regions = _find_regions(pixels, min_pixels, _LABEL_ERRORS, image_confidence, (name, *pair))
+                self._label_errors = _largest([*self._label_errors, *regions], _LABEL_ERRORS)
 
-    def found(self) -> tuple[list[Region], list[Region]]:
-        """The largest regions of every confusion, and the likeliest label errors."""
-        return [region for regions in self._confused.values() for region in regions], self._doubtful
+    def compute(self) -> tuple[list[Region], list[Region]]:
+        """Returns this rank's largest regions of all confusions, and its likeliest label errors."""
+        return [region for regions in self._by_pair.values() for region in regions], self._label_errors
 
     def reset(self) -> None:
-        """Forgets all."""
-        self._confused.clear()
-        self._doubtful = []
+        """Removes all regions."""
+        self._by_pair.clear()
+        self._label_errors = []
 
 
 def most_confused(confusion: Counts, regions: Iterable[Region]) -> list[Confusion]:
-    """The confusions that cost their class the most IoU.
+    """Returns the confusions that cost their target class the most IoU.
 
     Args:
-        confusion: Pixel counts, int64 (C, C), rows the target, columns the prediction.
+        confusion: Pixel counts, int64 (C, C), rows target, columns prediction.
         regions: Regions of any confusion, from all ranks.
     """
     target, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     union = target + predicted - confusion.diagonal()
-    cost = np.nan_to_num(divide(confusion, np.broadcast_to(union[:, np.newaxis], confusion.shape)))
+    cost = np.nan_to_num(divide(confusion, union[:, np.newaxis]))
     np.fill_diagonal(cost, 0)
     by_pair = defaultdict(list)
     for region in regions:
@@ -140,41 +142,41 @@ def most_confused(confusion: Counts, regions: Iterable[Region]) -> list[Confusio
 
 
 def likeliest_label_errors(regions: Iterable[Region]) -> list[Region]:
-    """The likeliest label errors of all ranks', in order."""
-    return _largest(regions, _DOUBTS)
+    """Returns the likeliest label errors among those of all ranks, likeliest first."""
+    return _largest(regions, _LABEL_ERRORS)
 
 
 def _largest(regions: Iterable[Region], count: int) -> list[Region]:
-    """The largest in an order that does not depend on the one they come in."""
+    """Returns the largest regions, independent of the input order."""
     return sorted(regions, key=lambda region: (-region.pixels, -region.confidence, *region[:4]))[:count]
 
 
-def _split(places: Places, true: Classes, found: Classes) -> Iterator[tuple[tuple[int, int], _Pixels]]:
-    """Each pair of target and predicted class among some pixels, with the rows and columns of its pixels."""
-    rows, columns = np.nonzero(places)
-    codes = true[rows, columns].astype(np.uint16) * np.uint16(_CODE) + found[rows, columns]
+def _split_by_pair(mask: Mask, preds: Classes, target: Classes) -> Iterator[tuple[tuple[int, int], _Pixels]]:
+    """Yields each (target, predicted class) pair within a mask, with the rows and columns of its pixels."""
+    rows, columns = np.nonzero(mask)
+    codes = target[rows, columns].astype(np.uint16) * np.uint16(_CODE) + preds[rows, columns]
     order = np.argsort(codes, kind="stable")
     pairs, starts = np.unique(codes[order], return_index=True)
-    for pair, pixels in zip(pairs.tolist(), np.split(order, starts[1:]), strict=False):  # no pixel, no pair
+    for pair, pixels in zip(pairs.tolist(), np.split(order, starts[1:]), strict=False):  # an empty mask has no pair
         yield divmod(pair, _CODE), (rows[pixels], columns[pixels])
 
 
 def _find_regions(
-    pixels: _Pixels, smallest: int, count: int, sure: NDArray[np.float32], key: tuple[str, int, int]
+    pixels: _Pixels, min_pixels: int, count: int, confidence: NDArray[np.float32], key: tuple[str, int, int]
 ) -> Iterator[Region]:
-    """The largest connected regions of some pixels, none of them below a number of pixels."""
+    """Yields the `count` largest connected components of some pixels that have at least `min_pixels`."""
     rows, columns = pixels
-    if len(rows) < smallest:
+    if len(rows) < min_pixels:
         return
     top, left = int(rows.min()), int(columns.min())
-    places = np.zeros((rows.max() - top + 1, columns.max() - left + 1), np.uint8)
-    places[rows - top, columns - left] = 1
-    _, labels = cv2.connectedComponents(places, connectivity=8)
+    mask = np.zeros((rows.max() - top + 1, columns.max() - left + 1), np.uint8)
+    mask[rows - top, columns - left] = 1
+    _, labels = cv2.connectedComponents(mask, connectivity=8)
     areas = np.bincount(labels.ravel())
     largest = np.argsort(-areas[1:], kind="stable")[:count] + 1
-    for label in largest[areas[largest] >= smallest].tolist():
-        inside = labels == label
-        x, y, width, height = cv2.boundingRect(inside.view(np.uint8))
-        seen = sure[top : top + inside.shape[0], left : left + inside.shape[1]][inside]
-        confidence = round(float(seen.mean(dtype=np.float64)), 4)
-        yield Region(*key, (left + x, top + y, width, height), int(areas[label]), confidence)
+    for label in largest[areas[largest] >= min_pixels].tolist():
+        region = labels == label
+        x, y, width, height = cv2.boundingRect(region.view(np.uint8))
+        values = confidence[top : top + region.shape[0], left : left + region.shape[1]][region]
+        mean = round(float(values.mean(dtype=np.float64)), 4)
+        yield Region(*key, (left + x, top + y, width, height), int(areas[label]), mean)

@@ -1,4 +1,4 @@
-"""A user's own torchmetrics, counted beside seglit's scores."""
+"""The user's own torchmetrics, computed next to the built-in scores."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from torchmetrics import Metric
 from seglit.errors import InputError
 
 MetricValue = float | list[float]
-"""A metric of a split: one value, or one for each class."""
+"""Value of a metric: one number, or one per class."""
 
 
 class OwnMetrics(nn.Module):
-    """Counts a split with any torchmetrics, each under the name of its class; a second of one class is `NAME_2`.
+    """Computes torchmetrics on a split, each named after its class; the second metric of a class is `NAME_2`.
 
-    A metric is given, image by image at its stored size and unpadded, `preds` and `target`, int64 (B, H, W): class
-    indices, void in the target 255; what is predicted under void is in `preds` too. Images that only even out the
-    ranks of a distributed run it never sees.
+    A metric's `update` receives `preds` and `target`, int64 (B, H, W), of images at their stored size without padding:
+    class indices, void in the target 255; `preds` are not masked where the target is void. Padding samples that
+    equalise the ranks of a distributed run are left out.
 
     Args:
         metrics: The metrics; they are copied.
-        num_classes: The number of classes, C.
+        num_classes: Number of classes, C.
     """
 
     def __init__(self, metrics: Sequence[Metric], num_classes: int) -> None:
@@ -32,30 +32,30 @@ class OwnMetrics(nn.Module):
             name = type(metric).__name__
             same = sum(type(other).__name__ == name for other in self.metrics.values())
             self.metrics[f"{name}_{same + 1}" if same else name] = metric.clone()
-        self.modules_of_metrics = nn.ModuleList(self.metrics.values())  # so that they move with this module
+        self.modules_of_metrics = nn.ModuleList(self.metrics.values())  # moves them between devices with this module
 
     def update(self, preds: Tensor, target: Tensor, names: Sequence[str]) -> None:
         """Counts whole images.
 
         Args:
             preds: Predicted class indices, int64 (B, H, W).
-            target: Class indices of the same shape, int64, void 255.
-            names: The images' names; "" of one that only evens out the ranks.
+            target: Class indices, int64, same shape, void 255.
+            names: The images' names; "" for a padding sample that equalises the ranks.
         """
-        if self.metrics and (real := [row for row, name in enumerate(names) if name]):
+        if self.metrics and (indices := [index for index, name in enumerate(names) if name]):
             for metric in self.metrics.values():
-                metric.update(preds[real], target[real])
+                metric.update(preds[indices], target[indices])
 
     def compute(self) -> dict[str, MetricValue]:
-        """The values of all that was counted since the last reset, on all ranks together.
+        """Returns the values since the last reset, over all ranks.
 
         Raises:
-            InputError: A metric gives neither one value nor one for each class.
+            InputError: A metric returns neither one value nor one per class.
         """
         return {name: self._value(name, metric.compute()) for name, metric in self.metrics.items()}
 
     def reset(self) -> None:
-        """Forgets what was counted."""
+        """Resets all metrics."""
         for metric in self.metrics.values():
             metric.reset()
 
@@ -64,7 +64,7 @@ class OwnMetrics(nn.Module):
         if value is None or (value.numel() != 1 and value.shape != (self.num_classes,)):
             got = type(computed).__name__ if value is None else f"a tensor of shape {tuple(value.shape)}"
             raise InputError(
-                f"model.metrics: {name}.compute gives {got}; it is one value, or one for each of the "
+                f"model.metrics: {name}.compute returns {got}; it must be one value, or one for each of the "
                 f"{self.num_classes} classes"
             )
         values: list[float] = value.double().flatten().tolist()
@@ -72,11 +72,11 @@ class OwnMetrics(nn.Module):
 
 
 def by_name(values: dict[str, MetricValue], class_names: Sequence[str]) -> dict[str, float]:
-    """Every value under the name it is logged by: `Hits`, or `Hits/<class>`."""
+    """Returns the values by their logged names: `Hits`, or `Hits/<class>` per class."""
     named: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, list):
-            named |= {f"{name}/{each}": part for each, part in zip(class_names, value, strict=True)}
+            named |= {f"{name}/{class_name}": part for class_name, part in zip(class_names, value, strict=True)}
         else:
             named[name] = value
     return named

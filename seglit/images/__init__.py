@@ -1,1 +1,1 @@
-"""Files to arrays and back, and which files belong together; no torch."""
+"""Reads and writes image and mask files, and pairs images with masks; no torch."""

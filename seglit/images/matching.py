@@ -1,4 +1,4 @@
-"""Which mask belongs to which image: found by names, lists and tables, for training and `seglit inspect` alike."""
+"""Pairs images with masks by names, list files or tables; used by the data modules and `seglit inspect`."""
 
 from pathlib import Path
 
@@ -8,92 +8,94 @@ from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSe
 
 
 def find_pairs(root: Path, settings: PairSettings, mask_suffixes: tuple[str, ...] = SUFFIXES) -> Pairing:
-    """Finds every image and its mask.
+    """Finds all images and their masks.
 
     Args:
-        root: The folder that the settings' paths are relative to.
+        root: The folder that the paths in the settings are relative to.
         settings: The layout.
-        mask_suffixes: What the names of masks end in.
+        mask_suffixes: File suffixes of masks.
 
     Raises:
-        InputError: A list or table is missing or cannot be read, or an entry leaves the root.
+        InputError: A list or table is missing or cannot be read, or names a file outside the root.
     """
     if settings.pairs is not None:
-        found = _read_table(root, settings)
+        pairing = _read_table(root, settings)
     else:
-        found = Pairing()
-        for split, folders in settings.folders(root).items():
-            _match(found, split, *folders, _Names(root, settings), mask_suffixes)
-        used = {pair.mask for pair in found.pairs}  # masks of all splits may lie in one folder
-        found.masks_alone = sorted({*found.masks_alone} - used)
+        pairing, names = Pairing(), _NamePatterns(root, settings)
+        for split, (images, masks) in settings.folders(root).items():
+            _match(pairing, split, images, masks, names, mask_suffixes)
+        used = {pair.mask for pair in pairing.pairs}  # one folder may hold the masks of all splits
+        pairing.masks_without_image = sorted({*pairing.masks_without_image} - used)
     if settings.lists:
-        apply_lists(found, root, settings)
-    return found
+        apply_lists(pairing, root, settings)
+    return pairing
 
 
-def apply_lists(found: Pairing, root: Path, settings: PairSettings) -> None:
-    """Puts the pairs that the list files name into their splits, in the order of the lists, and drops all others.
+def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
+    """Assigns pairs to splits by the list files, in the order of the lists, and drops pairs that are not listed.
 
     Raises:
         InputError: A list file is missing.
     """
     folder = "" if settings.pairs is not None else str(settings.images)
     base = root / folder
-    known = {pair.name: pair for pair in found.pairs}
-    alone = {image.relative_to(base).with_suffix("").as_posix(): image for image in found.images_alone}
+    paired = {pair.name: pair for pair in pairing.pairs}
+    unpaired = {image.relative_to(base).with_suffix("").as_posix(): image for image in pairing.images_without_mask}
     excluded = {(root / path).with_suffix("") for path in settings.exclude}
-    named = known.keys() | alone.keys()
+    names = paired.keys() | unpaired.keys()
     pairs: list[Pair] = []
-    listed_alone: set[Path] = set()
+    listed_unpaired: set[Path] = set()
     for split, file in settings.lists.items():
         path = root / file
         if not path.is_file():
-            raise InputError(f"splits: {split}: {path} is no file{nearest_entry(path)}")
-        lost: list[str] = []
+            raise InputError(f"splits: {split}: {path} is not a file{nearest_entry(path)}")
+        missing: list[str] = []
         for line in read_list(path, folder):
-            first = line.split()[0]  # some lists have more after the name, such as a class
-            name = first if first in named and line not in named else line
-            if name in known:
-                pairs.append(known[name]._replace(split=split))
-            elif name in alone:
-                listed_alone.add(alone[name])
+            first = line.split()[0]  # some lists have columns after the name, such as a class
+            name = first if first in names and line not in names else line
+            if name in paired:
+                pairs.append(paired[name]._replace(split=split))
+            elif name in unpaired:
+                listed_unpaired.add(unpaired[name])
             elif base / name not in excluded:
-                lost.append(name)
-        if lost:
-            found.missing.append(_missing_names(path, base, lost, sorted(named)))
-    found.pairs = pairs
-    found.images_alone = {image: where for image, where in found.images_alone.items() if image in listed_alone}
-    found.masks_alone = []
+                missing.append(name)
+        if missing:
+            pairing.missing.append(_missing_names(path, base, missing, sorted(names)))
+    pairing.pairs = pairs
+    pairing.images_without_mask = {
+        image: expected for image, expected in pairing.images_without_mask.items() if image in listed_unpaired
+    }
+    pairing.masks_without_image = []
 
 
 def listed_file(root: Path, entry: str | None, where: str) -> Path:
-    """The path that a table or annotation file names, which may be that of no file.
+    """Returns the path that a table or annotation file names; the file may not exist.
 
     Raises:
-        InputError: The entry is empty or leaves the root: what is written for an image is named like it.
+        InputError: The entry is empty, or outside the root: outputs for an image are named after its path.
     """
     if not entry:
         raise InputError(f"{where} is empty")
     if Path(entry).is_absolute() or ".." in Path(entry).parts:
-        raise InputError(f"{where} {entry} leaves the data root {root}; its paths are relative to that")
+        raise InputError(f"{where} {entry} leaves the data root {root}; paths must be relative to it")
     return root / entry
 
 
 def missing_file(image: Path, path: Path, where: str) -> Missing:
-    """An image of which a file is not there."""
+    """Returns the record for an image of which a file does not exist."""
     return Missing([image], lambda: f"{where} {path}: no such file{nearest_entry(path)}")
 
 
 def _read_table(root: Path, settings: PairSettings) -> Pairing:
     path = root / str(settings.pairs)
     if not path.is_file():
-        raise InputError(f"pairs: {path} is no file{nearest_entry(path)}")
-    excluded = {root / each for each in settings.exclude}
-    found = Pairing()
+        raise InputError(f"pairs: {path} is not a file{nearest_entry(path)}")
+    excluded = {root / image for image in settings.exclude}
+    pairing = Pairing()
     with reading_table(path) as table:
         columns = table.fieldnames or ()
-        if missing := {"image", "mask"} - set(columns):
-            raise InputError(f"{path}: no column {min(missing)!r}; its columns are {', '.join(columns)}")
+        if absent := {"image", "mask"} - set(columns):
+            raise InputError(f"{path}: no column {min(absent)!r}; its columns are {', '.join(columns)}")
         if "split" in columns and settings.splits:
             raise InputError(f"splits is set, but {settings.pairs} has a column split: keep one")
         for row in table:
@@ -102,30 +104,32 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
             where = f"{path}, line {table.line_num}"
             image, split = listed_file(root, row["image"], f"{where}: image"), row.get("split", "all")
             if "split" in columns and split not in SPLITS:
-                raise InputError(f"{where}: split is {split!r}; it takes train, val or test")
+                raise InputError(f"{where}: split is {split!r}; expected train, val or test")
             if not row["mask"]:
-                found.missing.append(Missing([image], f"{where}: mask is empty".__str__))
+                pairing.missing.append(Missing([image], f"{where}: mask is empty".__str__))
                 continue
             mask = listed_file(root, row["mask"], f"{where}: mask")
-            if lost := [(column, file) for column, file in (("image", image), ("mask", mask)) if not is_file(file)]:
-                found.missing.append(missing_file(image, lost[0][1], f"{where}: {lost[0][0]}"))
+            if missing := [(column, file) for column, file in (("image", image), ("mask", mask)) if not is_file(file)]:
+                column, file = missing[0]
+                pairing.missing.append(missing_file(image, file, f"{where}: {column}"))
             else:
                 name = Path(row["image"]).with_suffix("").as_posix()
-                found.pairs.append(Pair(image, mask, name, split))  # type: ignore[arg-type]  # it is one of SPLITS
-    return found
+                pairing.pairs.append(Pair(image, mask, name, split))  # type: ignore[arg-type]  # one of SPLITS
+    return pairing
 
 
-def _missing_names(path: Path, base: Path, lost: list[str], known: list[str]) -> Missing:
-    """Names of a list file that no image has."""
+def _missing_names(path: Path, base: Path, missing: list[str], names: list[str]) -> Missing:
+    """The record for names in a list file that no image has."""
 
     def error() -> str:
-        return f"{path}: {len(lost)} of its names have no image, first {lost[0]!r}{did_you_mean(lost[0], known)}"
+        hint = did_you_mean(missing[0], names)
+        return f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}{hint}"
 
-    return Missing([base / f"{name}.*" for name in lost], error)
+    return Missing([base / f"{name}.*" for name in missing], error)
 
 
-class _Names:
-    """What the settings say of names: which picture is an image, and what its mask is called."""
+class _NamePatterns:
+    """The name patterns of the settings."""
 
     def __init__(self, root: Path, settings: PairSettings) -> None:
         self.image_name = settings.image_name
@@ -133,54 +137,55 @@ class _Names:
         self.excluded = {root / path for path in settings.exclude}
 
     def mask_of(self, image: Path) -> str | None:
-        """The mask's path, both relative to their folders; None where the picture is not named like an image."""
+        """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
         stem = _stem(image.name, self.image_name)
         return None if stem is None else (image.parent / self.mask_name.replace("{stem}", stem)).as_posix()
 
-    def is_mask(self, picture: Path) -> bool:
-        """Whether a picture that lies among images is named like a mask."""
-        told = self.mask_name.removesuffix(".*") != "{stem}"
-        return told and _stem(picture.name, self.mask_name) is not None
+    def is_mask(self, file: Path) -> bool:
+        """Whether a file in a folder of both images and masks is named like a mask."""
+        is_distinct = self.mask_name.removesuffix(".*") != "{stem}"
+        return is_distinct and _stem(file.name, self.mask_name) is not None
 
 
 def _stem(name: str, pattern: str) -> str | None:
-    """What stands for `{stem}` in a name of the pattern; None where it is not of it."""
+    """The part of a name that `{stem}` stands for in a pattern; None if the name does not match."""
     before, _, after = pattern.partition("{stem}")
     if after.endswith(".*"):
         after = after.removesuffix(".*") + Path(name).suffix
-    fits = name.startswith(before) and name.removeprefix(before).endswith(after)
-    return name[len(before) : len(name) - len(after)] if fits else None
+    matches = name.startswith(before) and name.removeprefix(before).endswith(after)
+    return name[len(before) : len(name) - len(after)] if matches else None
 
 
 def _match(
-    found: Pairing,
+    pairing: Pairing,
     split: AnySplit,
     images: Path,
     masks: Path,
-    names: _Names,
+    names: _NamePatterns,
     mask_suffixes: tuple[str, ...],
 ) -> None:
-    """Matches the images below a folder with the masks below another, or the same; a missing folder has none."""
-    stored = {path.relative_to(masks).as_posix(): path for path in files_below(masks, mask_suffixes)}
-    by_stem = {name.rsplit(".", 1)[0]: path for name, path in stored.items()}
-    below = masks != images and masks.is_relative_to(images)
-    wanted = {
-        image: mask
+    """Matches the images below a folder with the masks below another or the same folder; either may be missing."""
+    mask_files = {path.relative_to(masks).as_posix(): path for path in files_below(masks, mask_suffixes)}
+    by_stem = {name.rsplit(".", 1)[0]: path for name, path in mask_files.items()}
+    masks_are_below = masks != images and masks.is_relative_to(images)
+    mask_names = {
+        image: mask_name
         for image in files_below(images)
         if image not in names.excluded
-        and not (below and image.is_relative_to(masks))
-        and (mask := names.mask_of(image.relative_to(images)))
+        and not (masks_are_below and image.is_relative_to(masks))
+        and (mask_name := names.mask_of(image.relative_to(images)))
     }
-    matched: dict[Path, Path | None] = {
-        image: by_stem.get(mask[:-2]) if mask.endswith(".*") else stored.get(mask) for image, mask in wanted.items()
+    matches = {
+        image: by_stem.get(mask_name[:-2]) if mask_name.endswith(".*") else mask_files.get(mask_name)
+        for image, mask_name in mask_names.items()
     }
-    taken = set(matched.values())
-    for image, found_mask in matched.items():
-        if image in taken or (found_mask is None and images == masks and names.is_mask(image)):
-            found.masks_alone.append(image)
-        elif found_mask is None:
-            found.images_alone[image] = wanted[image], masks
+    matched = set(matches.values())
+    for image, mask in matches.items():
+        if image in matched or (mask is None and images == masks and names.is_mask(image)):
+            pairing.masks_without_image.append(image)
+        elif mask is None:
+            pairing.images_without_mask[image] = mask_names[image], masks
         else:
-            found.pairs.append(Pair(image, found_mask, image.relative_to(images).with_suffix("").as_posix(), split))
-    others = (mask for mask in stored.values() if mask not in wanted)
-    found.masks_alone += [mask for mask in others if images != masks or names.is_mask(mask)]
+            pairing.pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix(), split))
+    others = (mask for mask in mask_files.values() if mask not in mask_names)
+    pairing.masks_without_image += [mask for mask in others if images != masks or names.is_mask(mask)]

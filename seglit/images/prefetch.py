@@ -1,4 +1,4 @@
-"""Work done ahead of its use, so that reading, computing and writing overlap."""
+"""Prefetching: items are computed in other threads while earlier ones are used."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,25 +11,25 @@ S = TypeVar("S")
 
 
 def prefetch(function: Callable[[S], T], items: Iterable[S], pool: Executor, ahead: int) -> Iterator[T]:
-    """The function's values in the order of the items, of which up to `ahead` are computed while one is used."""
-    waiting: deque[Future[T]] = deque()
+    """Yields the function's results in order; up to `ahead` of them are computed while one is used."""
+    pending: deque[Future[T]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:  # where the user stops early or an item fails, the others are not begun
-        for future in waiting:
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:  # after an early stop or an error the remaining items are not started
+        for future in pending:
             future.cancel()
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items; the next one is made in another thread while one is used."""
+    """Yields the same items; the next one is computed in another thread while one is used."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
         for item in prefetch(lambda _: next(items, end), count(), pool, 1):
             if item is end:
                 return
-            yield item  # type: ignore[misc]  # it is no end
+            yield item  # type: ignore[misc]  # not `end`

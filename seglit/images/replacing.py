@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic writes."""
 
 import os
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from seglit.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` when all went well, and else is deleted.
+    """Yields a temporary file to write to, which replaces `path` on success and is deleted on an error.
 
     Raises:
-        InputError: The place cannot be written to.
+        InputError: The file cannot be written.
     """
-    # not the name itself, which may be as long as names can be; and a file for each process that writes the same
+    # a hash of the name, which may have the maximal length; and one file per process that writes the same path
     part = path.with_name(f".{blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

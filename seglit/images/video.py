@@ -1,4 +1,4 @@
-"""Videos read frame by frame, with OpenCV, which brings its own decoders."""
+"""Reads videos frame by frame with OpenCV, whose wheels include the decoders."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,7 +14,7 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
 def count_frames(path: Path) -> int:
-    """How many frames a video says it has; 1 where it says nothing."""
+    """Returns the number of frames that a video states; 1 if it states none."""
     capture = cv2.VideoCapture(str(path))
     frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
@@ -26,20 +26,20 @@ def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int,
 
     Args:
         path: The file.
-        skips: Whether a frame, counted from 0, is not wanted.
+        skips: Returns whether to skip the frame with an index, counted from 0.
 
-    Returns:
-        Each frame's number and its picture (H, W, 3) uint8, RGB.
+    Yields:
+        Index and image (H, W, 3) uint8 RGB of each frame.
 
     Raises:
-        InputError: It cannot be decoded, or ends before nine tenths of the frames that it says it has.
+        InputError: The video cannot be decoded, or ends before nine tenths of the stated number of frames.
     """
     stated = count_frames(path)
     capture = cv2.VideoCapture(str(path))
     try:
         for index in count():
             if not capture.grab():
-                if index < 0.9 * stated:  # containers state the number roughly
+                if index < 0.9 * stated:  # the stated number is approximate
                     raise InputError(f"{path}: cannot be read as a video beyond frame {index} of {stated}")
                 return
             if not skips(index):

@@ -1,1 +1,1 @@
-"""A folder of images and masks, understood before a step is trained."""
+"""`seglit inspect`: the layout, mask coding and problems of a folder of images and masks."""

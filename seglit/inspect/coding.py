@@ -1,4 +1,4 @@
-"""How masks code their classes, told from the values they hold: the classes, void, and the settings that read them."""
+"""Infers from the stored values how masks code their classes: the classes, void, and the settings that read them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,26 +7,28 @@ from typing import Any
 import numpy as np
 
 from seglit.errors import InputError
-from seglit.inspect.facts import LOSSY
 from seglit.inspect.survey import Survey, ValueCount
-from seglit.labels import IGNORE_INDEX, Color, Stored
+from seglit.labels import IGNORE_INDEX, Stored
 
-_EDGE = 0.9  # a value is only ever between others if this share of its pixels is at an edge
+TOO_MANY = f"only {IGNORE_INDEX} classes fit, and it is not among the most frequent"
+"""The hint of values that are void because class indices have 8 bits."""
+
+_EDGE = 0.9  # values with this share of their pixels along edges result from blurring
 _RARE = 0.05  # void is seldom more than this share of the pixels, and rarer than a class on average
-_LEAST = 1e-3  # the smallest share of the pixels of a real value of a blurred mask, with what was blurred from it
-_CANDIDATES = 2048  # the most frequent values, among which the real ones of a blurred mask are looked for
-_APART = 48  # two real values of a blurred mask are at least this far apart in their largest channel
+_MIN_SHARE = 1e-3  # smallest share of the pixels of a real value of a blurred mask, including the values near it
+_MAX_CANDIDATES = 2048  # the real values of a blurred mask are searched among this many most frequent ones
+_MIN_DISTANCE = 48  # smallest distance of two real values of a blurred mask, in their largest channel
 
 
 @dataclass
 class Value:
-    """A stored value and what it seems to mean.
+    """A stored value and its inferred meaning.
 
     Args:
-        stored: The value, or colour.
-        count: Where it occurs.
+        stored: The value or colour.
+        count: Its occurrences.
         share: Its share of all pixels.
-        class_name: The class it means; None for void.
+        class_name: Its class; None for void.
         hint: Why it is, or may be, void.
     """
 
@@ -39,13 +41,13 @@ class Value:
 
 @dataclass
 class Coding:
-    """How the masks are read.
+    """How the masks code their classes.
 
     Args:
         description: The coding in words, with its evidence.
-        values: Every value that means something, in order.
-        settings: What the data module has to be told.
-        blurred: Share of pixels that hold a value between others (JPEG, anti-aliasing); None where masks are sharp.
+        values: All values with a meaning, sorted.
+        settings: Settings of the data module.
+        blurred: Share of pixels with values that result from blurring (JPEG, anti-aliasing); None for sharp masks.
         questions: What only the user can answer.
     """
 
@@ -67,179 +69,177 @@ class Coding:
 
 
 def find_coding(survey: Survey, class_names: Sequence[str] | None = None) -> Coding:
-    """Tells the coding of the masks from all the values they hold.
+    """Infers the coding of the masks from all their values.
 
     Args:
-        survey: What was counted.
-        class_names: The classes in the order of their values, if the user named them.
+        survey: The survey, with at least one value.
+        class_names: The classes in the order of their values, if the user gave them.
 
     Raises:
-        InputError: There are no values, or fewer than class names.
+        InputError: There are fewer values than class names.
     """
-    if not survey.values:
-        raise InputError("no mask could be read, so there is nothing to tell the classes from")
-    counts: Mapping[Stored, ValueCount] = dict(sorted(survey.values.items(), key=lambda item: _order(item[0])))
-    colors = sum(isinstance(stored, tuple) for stored in counts) * 2 > len(counts)
-    counts = {stored: count for stored, count in counts.items() if isinstance(stored, tuple) == colors}
-    total = sum(count.pixels for count in counts.values()) + survey.rare_pixels
-    centres = _centres(counts, total) if _is_blurred(survey, counts) else None
-    kept = list(counts) if centres is None else centres
-    values = [Value(stored, counts[stored], counts[stored].pixels / total) for stored in kept]
-    if centres is not None:
-        _gather(values, counts, total)
-    _find_void(values, class_names)
-    _name(values, class_names)
-    blurred = None if centres is None else sum(c.pixels for v, c in counts.items() if v not in centres) / total
-    coding = Coding(_describe(survey, values, len(counts), centres is not None), values, blurred=blurred)
+    in_color = sum(isinstance(stored, tuple) for stored in survey.values) * 2 > len(survey.values)
+    same_kind = [stored for stored in survey.values if isinstance(stored, tuple) == in_color]
+    counts = {stored: survey.values[stored] for stored in sorted(same_kind, key=_channels)}
+    total = sum(count.pixels for count in counts.values()) + survey.uncounted_pixels
+    is_blurred = _is_blurred(survey, counts)
+    real = _cluster_centres(counts, total) if is_blurred else list(counts)
+    values = [Value(stored, counts[stored], counts[stored].pixels / total) for stored in real]
+    if is_blurred:
+        _add_neighbours(values, counts, total)
+    _assign_classes(values, class_names)
+    coding = Coding(_describe(survey, values, len(counts), is_blurred), values)
+    if is_blurred:
+        coding.blurred = sum(count.pixels for stored, count in counts.items() if stored not in real) / total
     coding.settings = _settings(survey, coding)
     coding.questions = [
-        f"is {_shown(value.stored)} void? {value.hint}; if so, move it to ignore_values"
+        f"is {shown(value.stored)} void? {value.hint}; if so, move it to ignore_values"
         for value in coding.classes
         if value.hint
     ]
     if class_names is None:
-        coding.questions.append("what are the classes called? give --class_names, or change class_names in the file")
+        coding.questions.append("what are the classes called? give --class_names, or edit class_names in the file")
     return coding
 
 
+def shown(stored: Stored) -> str:
+    """Returns a stored value as it is written in YAML."""
+    return str(list(stored) if isinstance(stored, tuple) else stored)
+
+
 def _is_blurred(survey: Survey, counts: Mapping[Stored, ValueCount]) -> bool:
-    """Whether most values only ever lie between others, as JPEG and anti-aliasing leave them."""
-    if survey.crowded.count:
-        return True
-    lossy = any(file_format in LOSSY for _, file_format, _ in survey.mask_kinds)
-    between = sum(count.edge_share >= _EDGE for count in counts.values())
-    return (lossy and len(counts) > 8) or between > max(8, 2 * (len(counts) - between))
+    """Whether most values occur only along edges, as in masks that are saved as JPEG or anti-aliased."""
+    along_edges = sum(count.edge_share >= _EDGE for count in counts.values())
+    return (
+        survey.truncated_masks > 0
+        or (survey.has_lossy_masks and len(counts) > 8)
+        or along_edges > max(8, 2 * (len(counts) - along_edges))
+    )
 
 
-def _centres(counts: Mapping[Stored, ValueCount], total: int) -> list[Stored]:
-    """The values that the others were blurred from: frequent, with what is near; forming areas; far from each other."""
-    colors = np.array([_order(value) for value in counts])  # (V, 1) or (V, 3)
+def _cluster_centres(counts: Mapping[Stored, ValueCount], total: int) -> list[Stored]:
+    """Finds the values that all others are blurred from: frequent with their neighbours, not only edges, far apart."""
+    values = list(counts)
+    colors = np.array([_channels(value) for value in values])  # (V, 1) or (V, 3)
     pixels = np.array([count.pixels for count in counts.values()])
     edges = np.array([count.edge_pixels for count in counts.values()])
-    values = list(counts)
-    centres: list[int] = []
-    for place in np.argsort(-pixels, kind="stable")[:_CANDIDATES].tolist():
-        near = np.abs(colors - colors[place]).max(-1) <= _APART // 2
-        areas = pixels[near].sum() >= _LEAST * total and edges[near].sum() < _EDGE * pixels[near].sum()
-        if areas and all(_distance(values[place], values[centre]) >= _APART for centre in centres):
-            centres.append(place)
-    return sorted((values[place] for place in centres or [int(pixels.argmax())]), key=_order)
+    centres: list[Stored] = []
+    for index in np.argsort(-pixels, kind="stable")[:_MAX_CANDIDATES].tolist():
+        near = np.abs(colors - colors[index]).max(-1) <= _MIN_DISTANCE // 2
+        is_region = pixels[near].sum() >= _MIN_SHARE * total and edges[near].sum() < _EDGE * pixels[near].sum()
+        if is_region and all(_distance(values[index], centre) >= _MIN_DISTANCE for centre in centres):
+            centres.append(values[index])
+    return sorted(centres or [values[int(pixels.argmax())]], key=_channels)
 
 
-def _gather(values: list[Value], counts: Mapping[Stored, ValueCount], total: int) -> None:
-    """Gives each centre the share of everything within its reach."""
-    reach = _reach([value.stored for value in values])
+def _add_neighbours(values: list[Value], counts: Mapping[Stored, ValueCount], total: int) -> None:
+    """Adds to the share of each centre the values within the tolerance."""
+    tolerance = _tolerance(values)
     for value in values:
-        near = (count.pixels for other, count in counts.items() if _distance(other, value.stored) <= reach)
+        near = (count.pixels for stored, count in counts.items() if _distance(stored, value.stored) <= tolerance)
         value.share = sum(near) / total
 
 
-def _reach(centres: Sequence[Stored]) -> int:
-    gaps = [_distance(a, b) for i, a in enumerate(centres) for b in centres[i + 1 :]]
+def _tolerance(values: Sequence[Value]) -> int:
+    """The largest tolerance, up to 64, with which no stored value is near two centres."""
+    gaps = [_distance(one.stored, other.stored) for i, one in enumerate(values) for other in values[i + 1 :]]
     return min([64, *((gap - 1) // 2 for gap in gaps)])
 
 
-def _find_void(values: list[Value], class_names: Sequence[str] | None) -> None:
-    """Marks what must be void as such (`class_name` None), and says of what may be why."""
-    suspects = [value for value in values if _suspect(value, values)]
-    unnamed = 0 if class_names is None else len(values) - len(class_names)
-    if unnamed < 0:
-        raise InputError(
-            f"--class_names names {len(class_names or ())} classes, but the masks hold {len(values)} values: "
-            f"{', '.join(_shown(value.stored) for value in values[:20])}"
-        )
-    if class_names is None:
-        void = [value for value in suspects if value.stored == 255]
-    else:  # what was not named: the suspects first, then from the last value down
-        rest = [value for value in reversed(values) if value not in suspects]
-        void = [*sorted(suspects, key=lambda value: (value.stored != 255, value.share)), *rest][:unnamed]
-    if crowd := max(0, len(values) - len(void) - IGNORE_INDEX):  # class indices have 8 bits
-        rarest = sorted((value for value in values if value not in void), key=lambda value: value.share)[:crowd]
-        for value in rarest:
-            value.hint = f"only {IGNORE_INDEX} classes fit, and it is not among the most frequent"
-        void += rarest
+def _assign_classes(values: list[Value], class_names: Sequence[str] | None) -> None:
+    """Sets the `class_name` of every class, and the `hint` of every value that is or may be void."""
     for value in values:
-        value.class_name = None if value in void else ""
-        if class_names is not None:
-            value.hint = f"no class was named for it{'; ' * bool(value.hint)}{value.hint}" if value in void else ""
-
-
-def _suspect(value: Value, values: list[Value]) -> bool:
-    """Whether a value may be void; says why in its `hint`."""
-    others = [other.stored for other in values if isinstance(other.stored, int) and other.stored != value.stored]
-    last = isinstance(value.stored, int) and value.stored > max(others, default=value.stored)
-    if value.stored == 255 and len(others) > 1 and max(others) < 128 and len(others) > max(others) / 2:
-        value.hint = "255 beside class indices is the usual void"
-    elif value.share < min(_RARE, 1 / len(values)) and len(values) > 2 and (last or value.stored in (0, (0, 0, 0))):
-        value.hint = f"it is rare ({value.share:.1%}) and {'the last value' if last else 'zero'}"
-        if value.count.edge_share > 0.6:
-            value.hint += f", and {value.count.edge_share:.0%} of it lies between other values, like a border"
-    return bool(value.hint)
-
-
-def _name(values: list[Value], class_names: Sequence[str] | None) -> None:
-    classes = [value for value in values if value.class_name is not None]
-    if class_names is not None:
-        names = list(class_names)
-    elif len(classes) == 2:
-        names = ["background", "foreground"]
-    else:
-        names = [f"class_{value.stored if isinstance(value.stored, int) else i}" for i, value in enumerate(classes)]
-    for value, name in zip(classes, names, strict=True):
+        value.hint = _void_hint(value, values)
+    void: set[Stored]
+    if class_names is None:
+        void = {value.stored for value in values if value.hint and value.stored == 255}
+        by_share = sorted((value for value in values if value.stored not in void), key=lambda value: value.share)
+        for value in by_share[: max(0, len(by_share) - IGNORE_INDEX)]:
+            value.hint = TOO_MANY
+            void.add(value.stored)
+    elif len(class_names) > len(values):
+        raise InputError(
+            f"--class_names has {len(class_names)} names, but the masks contain {len(values)} values: "
+            f"{', '.join(shown(value.stored) for value in values[:20])}"
+        )
+    else:  # as many void values as have no name: the likely ones first, then from the last value down
+        likely = sorted((value for value in values if value.hint), key=lambda value: (value.stored != 255, value.share))
+        others = [value for value in reversed(values) if not value.hint]
+        void = {value.stored for value in [*likely, *others][: len(values) - len(class_names)]}
+        for value in values:
+            reasons = filter(None, ("no class name was given for it", value.hint))
+            value.hint = "; ".join(reasons) if value.stored in void else ""
+    classes = [value for value in values if value.stored not in void]
+    for value, name in zip(classes, class_names or _default_names(classes), strict=True):
         value.class_name = name
 
 
-def _describe(survey: Survey, values: list[Value], distinct: int, blurred: bool) -> str:
+def _void_hint(value: Value, values: list[Value]) -> str:
+    """Returns why one of the sorted values may be void, else ''."""
+    if len(values) <= 2:
+        return ""
+    is_last = isinstance(value.stored, int) and value is values[-1]
+    largest_other = values[-2 if is_last else -1].stored
+    if value.stored == 255 and isinstance(largest_other, int) and largest_other < min(128, 2 * (len(values) - 1)):
+        return "255 beside class indices usually means void"
+    is_rare = value.share < min(_RARE, 1 / len(values))
+    if not is_rare or not (is_last or value.stored in (0, (0, 0, 0))):
+        return ""
+    hint = f"it is rare ({value.share:.1%}) and {'the last value' if is_last else 'zero'}"
+    if value.count.edge_share > 0.6:
+        hint += f", and {value.count.edge_share:.0%} of it lies between other values, like a border"
+    return hint
+
+
+def _default_names(classes: Sequence[Value]) -> list[str]:
+    if len(classes) == 2:
+        return ["background", "foreground"]
+    return [f"class_{value.stored if isinstance(value.stored, int) else i}" for i, value in enumerate(classes)]
+
+
+def _describe(survey: Survey, values: list[Value], distinct: int, is_blurred: bool) -> str:
     (coding, _, dtype), _ = survey.mask_kinds.most_common(1)[0]
     grey = [value.stored for value in values if isinstance(value.stored, int)]
-    if blurred:
-        formats = {file_format for _, file_format, _ in survey.mask_kinds}
-        cause = "saved with loss, as JPEG does" if formats & {*LOSSY} else "anti-aliased"
+    if is_blurred:
+        cause = "lossy compression, such as JPEG" if survey.has_lossy_masks else "anti-aliased"
         return f"blurred ({cause}): {distinct} distinct values around {len(values)} real ones"
-    if coding == "colours" and not grey:
+    if not grey:
         return f"RGB colours: {distinct} distinct"
     if grey in ([0, 255], [0, 1]):
         return f"binary: {grey[0]} and {grey[1]}"
-    classes = [value.stored for value in values if value.class_name is not None and isinstance(value.stored, int)]
-    kind = "palette indices" if coding == "palette" else "indices"
     if distinct == 1:
-        return f"the one value {grey[0]} ({dtype})"
+        return f"a single value, {grey[0]} ({dtype})"
+    classes = [value.stored for value in values if value.class_name is not None]
+    kind = "palette indices" if coding == "palette" else "indices"
     if classes == list(range(len(classes))):
         return f"class {kind} 0 to {len(classes) - 1} ({dtype})"
     if classes == list(range(1, len(classes) + 1)):
-        return f"class {kind} from 1 on, 1 to {len(classes)}, where they are commonly from 0 ({dtype})"
+        return f"class {kind} 1 to {len(classes)}, which usually start at 0 ({dtype})"
     gaps = " with gaps" if grey[-1] - grey[0] >= len(grey) else ""
     return f"{distinct} values from {grey[0]} to {grey[-1]}{gaps} ({dtype})"
 
 
 def _settings(survey: Survey, coding: Coding) -> dict[str, Any]:
-    names = [str(value.class_name) for value in coding.classes]
+    names = [value.class_name for value in coding.classes]
+    stored = [value.stored for value in coding.classes]
     settings: dict[str, Any] = {"class_names": names}
-    if any(isinstance(value.stored, tuple) for value in coding.values):
-        settings["mask_colors"] = {v.class_name: _plain(v.stored) for v in coding.classes}
-    elif [value.stored for value in coding.classes] != list(range(len(names))):
-        settings["mask_values"] = {v.class_name: v.stored for v in coding.classes}
+    if isinstance(coding.values[0].stored, tuple):
+        settings["mask_colors"] = dict(zip(names, stored, strict=True))
+    elif stored != list(range(len(names))):
+        settings["mask_values"] = dict(zip(names, stored, strict=True))
     if coding.void:
-        settings["ignore_values"] = [_plain(value.stored) for value in coding.void]
+        settings["ignore_values"] = [value.stored for value in coding.void]
     if coding.blurred is not None:
-        settings["mask_tolerance"] = _reach([value.stored for value in coding.values])
-    palette = [survey.palette.get(v.stored) if isinstance(v.stored, int) else None for v in coding.classes]
+        settings["mask_tolerance"] = _tolerance(coding.values)
+    palette = [survey.palette.get(value) if isinstance(value, int) else None for value in stored]
     if all(palette) and len(set(palette)) == len(palette):
-        settings["palette"] = [list(color) for color in palette if color]
+        settings["palette"] = palette
     return settings
 
 
-def _order(value: Stored) -> tuple[int, ...]:
+def _channels(value: Stored) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
 def _distance(one: Stored, other: Stored) -> int:
-    return max(abs(a - b) for a, b in zip(_order(one), _order(other), strict=True))
-
-
-def _plain(value: Stored) -> int | list[int]:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Stored | Color) -> str:
-    return str(_plain(value))
+    return max(abs(a - b) for a, b in zip(_channels(one), _channels(other), strict=True))

@@ -1,4 +1,4 @@
-"""`seglit inspect`: a folder understood before a step is trained."""
+"""`seglit inspect`: reports on a folder of images and masks before training."""
 
 from json import dumps
 from pathlib import Path
@@ -21,40 +21,40 @@ def inspect(
     json: bool = False,
     workers: int | None = None,
 ) -> int:
-    """Reads a folder of images and masks, says what is in it and what is wrong, and writes the configuration.
+    """Inspects a folder of images and masks: prints its contents and problems, and writes the data configuration.
 
     Args:
         root: The folder.
-        images: Folder of the images, relative to root, `{split}` standing for a split; found if not given.
+        images: Folder of the images, relative to root, with `{split}` in place of a split; inferred if not given.
         masks: Folder of the masks, likewise.
-        pairs: CSV of the pairs with columns image and mask; found if not given.
-        class_names: The classes in the order of their stored values, as in `sky,road,car`; a value that is not named
-            is void.
+        pairs: CSV of the pairs with columns image and mask; inferred if not given.
+        class_names: The classes in the order of their stored values, as in `sky,road,car`; values without a name are
+            void.
         write: Data configuration to write, such as configs/data/mine.yaml.
-        report: Folder to write a page to look at, index.html.
+        report: Folder to write an HTML report to, index.html.
         json: Print everything as JSON.
-        workers: Reading processes; by default one a core.
+        workers: Worker processes; by default one per core.
 
     Returns:
-        0 for clean, 1 for findings that would spoil a training.
+        0, or 1 if any finding is an error.
 
     Raises:
-        InputError: It could not be read at all.
+        InputError: The folder cannot be read at all.
     """
     names = [name.strip() for name in class_names.split(",")] if class_names else None
-    found = inspect_folder(Path(root).expanduser().absolute(), images, masks, pairs, names, workers)
-    console = Console(stderr=json, soft_wrap=True)
+    inspection = inspect_folder(Path(root).expanduser().absolute(), images, masks, pairs, names, workers)
+    console = Console(stderr=json, soft_wrap=True, highlight=False)
     if json:
-        print(dumps(as_plain(found), indent=1))
+        print(dumps(as_plain(inspection), indent=1))
     else:
-        print_summary(console, found)
+        print_summary(console, inspection)
     if write:
         path = Path(write)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write_configuration(found), encoding="utf-8")
-        console.print(f"written: {write}; train with `seglit fit --data {write}`", highlight=False, markup=False)
+        path.write_text(write_configuration(inspection), encoding="utf-8")
+        console.print(f"written: {write}; train with `seglit fit --data {write}`", markup=False)
     if report:
         from seglit.inspect.page import write_page
 
-        console.print(f"report: {write_page(Path(report), found)}", highlight=False, markup=False)
-    return int(not found.is_clean)
+        console.print(f"report: {write_page(Path(report), inspection)}", markup=False)
+    return int(not inspection.is_clean)

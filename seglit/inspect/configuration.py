@@ -1,4 +1,4 @@
-"""The data configuration that an inspected folder is trained with."""
+"""Writes the data configuration for an inspected folder."""
 
 import json
 import os
@@ -13,15 +13,14 @@ from seglit.inspect.survey import Survey
 
 
 def write_configuration(inspection: Inspection) -> str:
-    """The text of a commented YAML file that `seglit fit --data` takes as it is.
+    """Returns a commented YAML file for `seglit fit --data`.
 
     Raises:
-        InputError: It would have to name a file whose name is no Unicode.
+        InputError: A file name is not valid Unicode.
     """
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
-    found = printable(layout.description)
     lines = [
-        f"# {len(survey.pairs)} pairs of images and masks, as `seglit inspect` found them: {found}.",
+        f"# {len(survey.pairs)} pairs of images and masks, found by `seglit inspect`: {printable(layout.description)}.",
         f"# Masks: {coding.description}.",
         f"class_path: {layout.class_path}",
         "init_args:",
@@ -29,90 +28,72 @@ def write_configuration(inspection: Inspection) -> str:
     ]
     for key, value in layout.settings.items():
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
-        lines += _entry(key, value, "shares, drawn from the names alone" if drawn else "")
+        lines += _entry(key, value, "shares, drawn at random from the sorted names" if drawn else "")
     if not layout.public:
         lines += [*_labels(coding), *_exclude(inspection), *_channels(survey)]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)
     lines += _entry("batch_size", advice.batch_size)
-    if survey.channels == 3 and all(dtype == "uint8" for *_, dtype in survey.image_kinds):
-        lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:", "      scale: [0.5, 1.5]"]
-    else:
-        lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:"]
+    lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:"]
+    if survey.channels == 3 and survey.is_8_bit:
+        lines.append("      scale: [0.5, 1.5]")
     lines += ["      transforms:", "        - class_path: albumentations.HorizontalFlip"]
-    if layout.public:  # whose classes are numbered in their own way
-        return "\n".join(lines) + "\n"
-    lines += [
-        "",
-        "# Classes are far from equal in pixels? `class_weights: auto` of seglit.losses.CrossEntropy, or one of these",
-        "# names, makes weights of the training masks; `rare_rate: 0.3`, beside scale, takes more crops of the rare.",
-        *(f"#   {name}{' (auto)' * (name == AUTO)}: {json.dumps(weights)}" for name, weights in advice.weights.items()),
-    ]
+    if not layout.public:  # its classes have other indices than those of the survey
+        lines += [
+            "",
+            "# Imbalanced classes? `class_weights: auto` of seglit.losses.CrossEntropy, or one of these names,",
+            "# derives weights from the training masks; `rare_rate: 0.3`, beside scale, crops rare classes more often.",
+        ]
+        for name, weights in advice.weights.items():
+            lines.append(f"#   {name}{' (auto)' * (name == AUTO)}: {json.dumps(weights)}")
     return "\n".join(lines) + "\n"
 
 
 def _labels(coding: Coding) -> list[str]:
-    shares = {str(value.class_name): f"{value.share:.2%} of the pixels" for value in coding.classes}
     lines: list[str] = []
     for key, value in coding.settings.items():
         if key == "class_names":
-            hints = {str(each.class_name): each.hint for each in coding.classes}
             lines.append("  class_names:")
-            for name in value:
-                hint = f"; perhaps void: {hints[name]}" if hints[name] else ""
-                lines.append(f"    - {_flow(name)} # {_stored(coding, name)}, {shares[name]}{hint}")
-        elif key == "ignore_values":
-            lines += _entry(
-                key,
-                value,
-                "; ".join(
-                    f"{_flow(v)}: {each.share:.2%} of the pixels, {each.hint}"
-                    for v, each in zip(value, coding.void, strict=True)
-                ),
-            )
+            for entry in coding.classes:
+                hint = f"; perhaps void: {entry.hint}" if entry.hint else ""
+                stored = f"stored as {_flow(entry.stored)}, {entry.share:.2%} of the pixels"
+                lines.append(f"    - {_flow(entry.class_name)} # {stored}{hint}")
         elif isinstance(value, dict):
             lines += [f"  {key}:", *(f"    {_flow(name)}: {_flow(stored)}" for name, stored in value.items())]
+        elif key == "ignore_values":
+            reasons = (f"{_flow(void.stored)}: {void.share:.2%} of the pixels, {void.hint}" for void in coding.void)
+            lines += _entry(key, value, "; ".join(reasons))
         elif key == "mask_tolerance":
-            lines += _entry(
-                key,
-                value,
-                f"{coding.blurred:.1%} of the pixels are blurred between the values; beyond this they are void",
-            )
+            blurred = f"{coding.blurred:.1%} of the pixels are blurred between the values"
+            lines += _entry(key, value, f"{blurred}; beyond this they are void")
         else:
             lines += _entry(key, value)
     return lines
 
 
-def _stored(coding: Coding, name: str) -> str:
-    (value,) = [each.stored for each in coding.classes if each.class_name == name]
-    return f"stored as {_flow(value)}"
-
-
 def _exclude(inspection: Inspection) -> list[str]:
-    """What cannot be trained on, with the reason."""
+    """Lists the images that cannot be trained on, with the reason."""
     layout, survey = inspection.layout, inspection.survey
     reasons = dict(survey.unreadable_images)
     reasons.update({pair.image: f"mask: {why}" for pair, why in survey.unreadable_masks})
     reasons.update({pair.image: why for pair, why in survey.mismatched})
-    reasons.update(dict.fromkeys(layout.found.images_alone, "no mask"))
-    reasons.update(dict.fromkeys(layout.missing, "it or its mask is not there"))
-    reasons.update(dict.fromkeys(layout.found.twice, "in more than one split"))
+    reasons.update(dict.fromkeys(layout.pairing.images_without_mask, "no mask"))
+    reasons.update(dict.fromkeys(layout.missing, "it or its mask does not exist"))
+    reasons.update(dict.fromkeys(layout.pairing.in_several_splits, "in more than one split"))
     if not reasons:
         return []
-    named = ((path.relative_to(inspection.root).as_posix(), why) for path, why in sorted(reasons.items()))
-    return ["  exclude:", *(f"    - {_flow(name)} # {printable(why)}" for name, why in named)]
+    names = ((path.relative_to(inspection.root).as_posix(), why) for path, why in sorted(reasons.items()))
+    return ["  exclude:", *(f"    - {_flow(name)} # {printable(why)}" for name, why in names)]
 
 
 def _channels(survey: Survey) -> list[str]:
     divisors = [1.0 if channel in survey.constant else std for channel, std in enumerate(survey.std)]
-    stats = [("mean", survey.mean), ("std", divisors)]
-    rounded = {name: [float(f"{value:.5g}") for value in values] for name, values in stats}
     lines = _entry("in_channels", survey.channels)
-    if all(dtype == "uint8" for *_, dtype in survey.image_kinds) and survey.channels in (1, 3):
-        return lines + [
-            f"  # {name}: {_flow(values)} # of these images; without it, ImageNet's" for name, values in rounded.items()
-        ]
-    for name, values in rounded.items():
-        lines += _entry(name, values)
+    for name, values in (("mean", survey.mean), ("std", divisors)):
+        rounded = [float(f"{value:.5g}") for value in values]
+        if survey.is_8_bit and survey.channels in (1, 3):
+            lines += [f"  # {name}: {_flow(rounded)} # of these images; default: that of ImageNet"]
+        else:
+            lines += _entry(name, rounded)
     return lines
 
 
@@ -121,20 +102,20 @@ def _entry(key: str, value: Any, comment: str = "") -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """A value as YAML in one line; JSON is YAML, plainer words need no quotes."""
+    """Formats a value as YAML in one line, which is JSON with unquoted words."""
     if isinstance(value, str):
         plain = value and value[0].isalpha() and all(c.isalnum() or c in "_-./" for c in value)
-        if any("\ud800" <= each <= "\udfff" for each in value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
             raise InputError(
-                f"{value}: the name is no Unicode, and so cannot be written to a configuration; rename it, or save as "
-                "UTF-8 what lists it"
+                f"{value}: the name is not valid Unicode and cannot be written to a configuration; rename the file, or "
+                "save the list that names it as UTF-8"
             )
-        # What is not printed ends a line of YAML or is refused there; its escapes are Python's, as they are JSON's.
+        # YAML rejects unprintable characters or ends the line at them; Python's escapes are also those of JSON.
         return value if plain and value.lower() not in _RESERVED else printable(json.dumps(value, ensure_ascii=False))
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(each) for each in value) + "]"
+        return "[" + ", ".join(_flow(item) for item in value) + "]"
     return json.dumps(value)
 
 

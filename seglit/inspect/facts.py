@@ -1,9 +1,9 @@
-"""What one image and its mask look like: read once, kept as a few numbers."""
+"""Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,83 +14,88 @@ from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
 from seglit.labels import Stored
 
-MOST_VALUES = 4096
-"""Distinct values kept of one mask: one that holds more is no map of classes as it stands."""
-
 LOSSY = ("JPEG", "MPO", "WEBP")
-"""Formats that change values around every edge (WebP unless it is told not to)."""
-LOSSY_STEP = 24
-"""What their noise within an area stays below, from pixel to pixel."""
+"""Formats that change values along every edge (WebP unless it is saved lossless)."""
+
+_LOSSY_STEP = 24  # compression noise within a region stays below this, from pixel to pixel
+_MOST_VALUES = 4096  # distinct values counted per mask; a mask with more is not a label map as it stands
+
+
+class ImageKind(NamedTuple):
+    """How an image is stored: Pillow's colour model (or `array`), channels including alpha, NumPy dtype name."""
+
+    mode: str
+    channels: int
+    dtype: str
+
+
+class MaskKind(NamedTuple):
+    """How a mask is stored: `indices`, `palette` or `colours`; file format, such as PNG; NumPy dtype name."""
+
+    coding: str
+    file_format: str
+    dtype: str
 
 
 @dataclass(slots=True)
 class ImageFacts:
-    """What an image looks like.
+    """Facts about an image.
 
     Args:
-        size: Height and width in pixels, upright.
-        channels: Channels as stored, alpha counted.
-        dtype: NumPy's name of the values' type.
-        mode: The file's colour model, as Pillow names it, or `array`.
-        turned: Whether an EXIF orientation turns it.
-        total: Sum over the pixels of each channel without alpha, float64 (C,).
+        kind: How it is stored.
+        size: Height and width in pixels, after its EXIF orientation is applied.
+        turned: Whether an EXIF orientation rotates or flips it.
+        total: Sum over the pixels of each channel, without alpha, float64 (C,).
         squares: Sum of the squares, float64 (C,).
         low: Smallest value.
         high: Largest value.
         digest: Hash of the pixels, 8 bytes.
-        look: Perceptual hash, 2 x 64 bits: whether each patch is brighter than the one to its right, and below.
+        dhash: Perceptual hash, 2 x 64 bits: whether each patch is brighter than the one to its right, and below.
     """
 
+    kind: ImageKind
     size: tuple[int, int]
-    channels: int
-    dtype: str
-    mode: str
     turned: bool
     total: npt.NDArray[np.float64]
     squares: npt.NDArray[np.float64]
     low: float
     high: float
     digest: int
-    look: tuple[int, int]
+    dhash: tuple[int, int]
 
 
 @dataclass(slots=True)
 class MaskFacts:
-    """What a mask holds.
+    """Facts about a mask.
 
     Args:
-        size: Height and width in pixels, upright.
-        coding: `indices`, `palette` or `colours`.
-        file_format: The file's format, such as PNG.
-        dtype: NumPy's name of the values' type.
-        values: Stored value to its numbers of pixels, and of pixels at an edge to another value.
-        more: Whether it holds more distinct values than `MOST_VALUES`, of which the most frequent are kept.
+        kind: How it is stored.
+        size: Height and width in pixels, after the EXIF orientation is applied.
+        values: Stored value to its number of pixels, and of pixels next to another value.
+        truncated: Whether `values` has only the most frequent of too many distinct values.
         palette: The file's own colours, by value.
     """
 
+    kind: MaskKind
     size: tuple[int, int]
-    coding: str
-    file_format: str
-    dtype: str
     values: dict[Stored, tuple[int, int]]
-    more: bool
+    truncated: bool
     palette: dict[int, tuple[int, int, int]]
 
 
 @dataclass(slots=True)
 class PairFacts:
-    """What a pair looks like; an unreadable file has no facts but a reason."""
+    """Facts about a pair; for an unreadable file, the reason instead."""
 
-    pair: Pair
-    image: ImageFacts | None
-    mask: MaskFacts | None
+    image: ImageFacts | None = None
+    mask: MaskFacts | None = None
     image_unreadable: str = ""
     mask_unreadable: str = ""
 
 
 def read_facts(pair: Pair) -> PairFacts:
     """Reads both files of a pair once."""
-    facts = PairFacts(pair, None, None)
+    facts = PairFacts()
     orientation, stored_size = None, None
     try:
         picture = open_picture(pair.image)
@@ -99,8 +104,7 @@ def read_facts(pair: Pair) -> PairFacts:
     except InputError as error:
         facts.image_unreadable = _reason(error, pair.image)
     try:
-        mask = open_picture(pair.mask).turned_like(orientation, stored_size)
-        facts.mask = _mask_facts(mask)
+        facts.mask = _mask_facts(open_picture(pair.mask).turned_like(orientation, stored_size))
     except InputError as error:
         facts.mask_unreadable = _reason(error, pair.mask)
     return facts
@@ -112,69 +116,64 @@ def _reason(error: InputError, path: Path) -> str:
 
 def _image_facts(picture: Picture) -> ImageFacts:
     array = picture.array()  # (H, W, C)
-    seen = array[..., :3] if picture.has_alpha else array
-    flat = seen.reshape(-1, seen.shape[-1])
+    visible = array[..., :3] if picture.has_alpha else array
+    flat = visible.reshape(-1, visible.shape[-1])
     if array.dtype == np.uint8:
-        histograms = np.stack([np.bincount(channel, minlength=256) for channel in flat.T]).astype(
-            np.float64
-        )  # (C, 256)
+        histograms = np.stack([np.bincount(channel, minlength=256) for channel in flat.T])  # (C, 256)
         levels = np.arange(256, dtype=np.float64)
         total, squares = histograms @ levels, histograms @ levels**2
     else:
         wide = flat.astype(np.float64)
         total, squares = wide.sum(0), (wide**2).sum(0)
     return ImageFacts(
+        kind=ImageKind(picture.mode, array.shape[2], array.dtype.name),
         size=array.shape[:2],
-        channels=array.shape[2],
-        dtype=array.dtype.name,
-        mode=picture.mode,
         turned=picture.orientation not in (None, 1),
         total=total,
         squares=squares,
-        low=float(seen.min()),
-        high=float(seen.max()),
+        low=float(visible.min()),
+        high=float(visible.max()),
         digest=int.from_bytes(hashlib.blake2b(array.tobytes(), digest_size=8).digest()),
-        look=_look(seen),
+        dhash=_dhash(visible),
     )
 
 
-def _look(array: npt.NDArray[Any]) -> tuple[int, int]:
+def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
     """Difference hash (N. Krawetz, 2013, hackerfactor.com/blog/?/archives/529), along rows and along columns."""
-    grey = array.astype(np.float32).mean(-1) if array.dtype != np.uint8 else array.mean(-1, dtype=np.float32)
+    grey = array.mean(-1, dtype=np.float32)
     small = np.asarray(Image.fromarray(grey).resize((9, 9), Image.Resampling.BOX))
     across, down = small[:8, :8] > small[:8, 1:], small[:8, :8] > small[1:, :8]
-    return _bits(across), _bits(down)
+    return _pack_bits(across), _pack_bits(down)
 
 
-def _bits(flags: npt.NDArray[np.bool_]) -> int:
+def _pack_bits(flags: npt.NDArray[np.bool_]) -> int:
     return int.from_bytes(np.packbits(flags).tobytes())
 
 
 def _mask_facts(mask: Picture) -> MaskFacts:
     stored = mask.stored_values()  # (H, W) integers or (H, W, 3) colours
     codes = stored if stored.ndim == 2 else stored.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    values, places, pixels = np.unique(codes, return_inverse=True, return_counts=True)
-    places = places.reshape(codes.shape)
-    step = LOSSY_STEP if mask.file_format in LOSSY else 0
-    edges = np.bincount(places[_edges(stored, step)], minlength=len(values))
-    kept = np.sort(np.argsort(-pixels, kind="stable")[:MOST_VALUES])
-    counted: dict[Stored, tuple[int, int]] = {}
-    for value, *counts in zip(values[kept].tolist(), pixels[kept].tolist(), edges[kept].tolist(), strict=True):
-        key = value if stored.ndim == 2 else (value >> 16, value >> 8 & 255, value & 255)
-        counted[key] = (counts[0], counts[1])
+    values, inverse, pixels = np.unique(codes, return_inverse=True, return_counts=True)
+    step = _LOSSY_STEP if mask.file_format in LOSSY else 0
+    edges = np.bincount(inverse.reshape(codes.shape)[_edges(stored, step)], minlength=len(values))
+    frequent = np.sort(np.argsort(-pixels, kind="stable")[:_MOST_VALUES])
+    counts: dict[Stored, tuple[int, int]] = {}
+    columns = (column[frequent].tolist() for column in (values, pixels, edges))
+    for code, pixel_count, edge_count in zip(*columns, strict=True):
+        value = code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255)
+        counts[value] = (pixel_count, edge_count)
+    coding = "colours" if stored.ndim == 3 else "palette" if mask.mode == "P" else "indices"
     return MaskFacts(
+        kind=MaskKind(coding, mask.file_format, stored.dtype.name),
         size=(codes.shape[0], codes.shape[1]),
-        coding="colours" if stored.ndim == 3 else "palette" if mask.mode == "P" else "indices",
-        file_format=mask.file_format,
-        dtype=stored.dtype.name,
-        values=counted,
-        more=len(values) > MOST_VALUES,
+        values=counts,
+        truncated=len(values) > _MOST_VALUES,
         palette={index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())},
     )
 
 
 def _edges(stored: npt.NDArray[Any], step: int) -> npt.NDArray[np.bool_]:
-    """Where a pixel differs from one of its four neighbours by more than `step`, in its largest channel."""
+    """Marks pixels that differ by more than `step` from one of their four neighbours, in any channel."""
     wide = stored.reshape(*stored.shape[:2], -1).astype(np.int32)
     edges = np.zeros(stored.shape[:2], bool)
     across, down = (np.abs(np.diff(wide, axis=axis)).max(-1) > step for axis in (1, 0))

@@ -1,33 +1,31 @@
-"""What is wrong with a folder, or worth knowing, by the rules of `seglit.inspect.rules`."""
+"""Findings about a folder, errors and notes, by the rules of `seglit.inspect.rules`."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seglit.inspect.coding import Coding, Value
+from seglit.inspect.coding import TOO_MANY, Coding, Value, shown
 from seglit.inspect.duplicates import Duplicate
-from seglit.inspect.facts import LOSSY
 from seglit.inspect.layout import Layout
 from seglit.inspect.rules import DRAWN_COPIES, LEFT_OUT, RULES, Severity
 from seglit.inspect.survey import Survey
-from seglit.labels import IGNORE_INDEX
 
-_SHOWN = 50
-_LEAST = 3  # pairs that make a train, a val and a test split
+_FIRST_FILES = 50
+_MIN_PAIRS = 3  # for one pair in each of train, val and test
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Args:
         code: The rule's name.
         severity: See `Severity`.
         message: What it is, in one line.
         advice: What to do about it.
-        count: How many files (or values) it concerns.
-        files: The first of them, with what is particular to each.
+        count: Number of files (or values) concerned.
+        files: The first of them, each with a detail or ''.
     """
 
     code: str
@@ -41,104 +39,103 @@ class Finding:
 def find_all(
     root: Path, layout: Layout, survey: Survey, coding: Coding, duplicates: Iterable[Duplicate]
 ) -> list[Finding]:
-    """Everything found, errors first."""
-    every = [
-        *_broken(survey),
+    """Returns all findings, errors first."""
+    findings = [
+        *_unusable_files(survey),
         *_pairs(layout),
         *_blurred(survey, coding),
-        *_one_split(coding),
+        *_missing_values(coding),
         *_duplicates(layout, duplicates),
         *_names(root, layout),
-        *_coded(survey, coding),
-        *_empty(survey, coding),
+        *_coding(survey, coding),
+        *_single_valued(survey, coding),
         *_images(survey),
     ]
-    if layout.public:  # read whole
-        every = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in every]
-    return sorted(every, key=lambda finding: finding.severity != "error")
+    if layout.public:  # its configuration excludes nothing
+        findings = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in findings]
+    return sorted(findings, key=lambda finding: finding.severity != "error")
 
 
 def _finding(
     code: str,
-    files: Iterable[tuple[Path | None, str]] = (),
+    files: Iterable[tuple[Path, str]] = (),
     count: int | None = None,
     severity: Severity | None = None,
-    **gaps: object,
+    **fields: object,
 ) -> Iterator[Finding]:
-    """A finding by a rule; none where it concerns no file and no count is given."""
-    listed = [(path, detail) for path, detail in files if path is not None]
-    count = len(listed) if count is None else count
-    if listed or count:
+    """Yields a finding by a rule; nothing if it concerns no file and no count is given."""
+    files = list(files)
+    count = len(files) if count is None else count
+    if count:
         rule = RULES[code]
-        message, advice = (text.format(count=count, **gaps) for text in rule[1:])
-        yield Finding(code, severity or rule.severity, message, advice, count, listed[:_SHOWN])
+        message, advice = (text.format(count=count, **fields) for text in rule[1:])
+        yield Finding(code, severity or rule.severity, message, advice, count, files[:_FIRST_FILES])
 
 
-def _broken(survey: Survey) -> Iterator[Finding]:
-    bombs = [each for each in survey.unreadable_images if "decompression bomb" in each[1]]
+def _unusable_files(survey: Survey) -> Iterator[Finding]:
+    bombs = [(path, why) for path, why in survey.unreadable_images if "decompression bomb" in why]
     yield from _finding("decompression_bomb", bombs)
-    yield from _finding("unreadable_image", (each for each in survey.unreadable_images if each not in bombs))
+    yield from _finding("unreadable_image", (image for image in survey.unreadable_images if image not in bombs))
     yield from _finding("unreadable_mask", ((pair.mask, why) for pair, why in survey.unreadable_masks))
     yield from _finding("size_mismatch", ((pair.mask, sizes) for pair, sizes in survey.mismatched))
 
 
 def _pairs(layout: Layout) -> Iterator[Finding]:
+    pairing = layout.pairing
     for code, paths in (
-        ("image_without_mask", layout.found.images_alone),
-        ("mask_without_image", layout.found.masks_alone),
+        ("image_without_mask", pairing.images_without_mask),
+        ("mask_without_image", pairing.masks_without_image),
         ("listed_but_missing", layout.missing),
-        ("in_two_splits", layout.found.twice),
+        ("in_two_splits", pairing.in_several_splits),
     ):
         yield from _finding(code, ((path, "") for path in paths))
-    twice = set(layout.found.twice)
-    found = {pair.split for pair in layout.pairs if pair.image not in twice}
-    if "val" not in {*found, *layout.settings.get("splits", ())} and found != {"all"}:
+    repeated = set(pairing.in_several_splits)
+    splits = {pair.split for pair in layout.pairs if pair.image not in repeated}
+    if "val" not in {*splits, *layout.settings.get("splits", ())} and splits != {"all"}:
         yield from _finding("no_validation", count=1)
-    if found == {"all"} and len(layout.pairs) < _LEAST:
+    if splits == {"all"} and len(layout.pairs) < _MIN_PAIRS:
         yield from _finding("too_few", count=1, pairs=len(layout.pairs))
 
 
 def _blurred(survey: Survey, coding: Coding) -> Iterator[Finding]:
     if coding.blurred is None:
         return
-    lossy = any(file_format in LOSSY for _, file_format, _ in survey.mask_kinds)
-    real = {each.stored for each in coding.values}
-    between = {
-        count.first: f"value {list(value) if isinstance(value, tuple) else value}"
-        for value, count in reversed(survey.values.items())
-        if value not in real
-    }
-    count = sum(count.images > 0 for count in survey.values.values()) - len(coding.values)
-    code = "jpeg_masks" if lossy else "antialiased_masks"
-    yield from _finding(code, reversed(between.items()), count, share=coding.blurred)
+    real = {value.stored for value in coding.values}
+    first: dict[Path, str] = {}
+    for stored, count in survey.values.items():
+        if stored not in real:
+            first.setdefault(count.first, f"value {shown(stored)}")
+    code = "jpeg_masks" if survey.has_lossy_masks else "antialiased_masks"
+    yield from _finding(code, first.items(), len(survey.values) - len(real), share=coding.blurred)
 
 
-def _one_split(coding: Coding) -> Iterator[Finding]:
+def _missing_values(coding: Coding) -> Iterator[Finding]:
     splits = {split for value in coding.values for split in value.count.splits}
-    groups: dict[tuple[str, ...], list[Value]] = defaultdict(list)
+    by_missing: dict[tuple[str, ...], list[Value]] = defaultdict(list)
     for value in coding.values:
-        groups[tuple(sorted(splits - set(value.count.splits)))].append(value)
-    groups.pop((), None)
-    for missing, values in groups.items():
+        by_missing[tuple(sorted(splits - set(value.count.splits)))].append(value)
+    by_missing.pop((), None)
+    for missing, values in by_missing.items():
         untrained = "train" in missing and any(value.class_name is not None for value in values)
-        shown = ", ".join(f"{value.stored} ({value.class_name or 'void'})" for value in values[:8])
+        names = ", ".join(f"{value.stored} ({value.class_name or 'void'})" for value in values[:8])
         yield from _finding(
             "value_never_trained" if untrained else "value_missing_in_split",
-            ((value.count.first, f"the first of {value.count.images} that hold {value.stored}") for value in values),
+            ((value.count.first, f"the first of {value.count.images} with {value.stored}") for value in values),
             splits=" and ".join(missing),
-            values=f"{shown}{', ...' * (len(values) > 8)}",
+            values=f"{names}{', ...' * (len(values) > 8)}",
         )
 
 
 def _duplicates(layout: Layout, duplicates: Iterable[Duplicate]) -> Iterator[Finding]:
-    # copies among images that are split at random leak, too
+    # duplicates among images that are split at random leak, too
     drawn = isinstance(layout.settings.get("splits", {}).get("val"), float)
-    groups: dict[str, list[tuple[Path, str]]] = defaultdict(list)
-    for each in duplicates:
-        code = f"{'exact' if each.exact else 'near'}_{'leak' if each.leak else 'duplicate'}"
-        detail = f"like {each.one.image.name}{f' in {each.one.split}' * each.leak}"
-        groups[code].append((each.other.image, detail))
-    for code, files in groups.items():
+    by_code: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    for duplicate in duplicates:
+        code = f"{'exact' if duplicate.exact else 'near'}_{'leak' if duplicate.leak else 'duplicate'}"
+        original = duplicate.original
+        detail = f"like {original.image.name}{f' in {original.split}' * duplicate.leak}"
+        by_code[code].append((duplicate.copy.image, detail))
+    for code, files in by_code.items():
         for finding in _finding(code, files):
             leaks = drawn and code.endswith("duplicate")
             yield replace(finding, severity="error", advice=DRAWN_COPIES) if leaks else finding
@@ -158,41 +155,40 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
     yield from _finding("symlink_outside", ((path, f"leads to {path.resolve()}") for path in outside))
 
 
-def _coded(survey: Survey, coding: Coding) -> Iterator[Finding]:
-    grey = [value.stored for value in coding.classes if isinstance(value.stored, int)]
-    beyond = [value for value in coding.void if value.hint.startswith(f"only {IGNORE_INDEX} classes fit")]
+def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
     yield from _finding(
         "too_many_values",
-        ((value.count.first, f"holds {value.stored}") for value in beyond),
+        ((value.count.first, f"contains {value.stored}") for value in coding.void if value.hint == TOO_MANY),
         values=len(coding.values),
     )
-    if len(coding.classes) == 1:
-        yield from _finding("one_class", count=1, value=coding.classes[0].stored)
-    if grey == [0, 255]:
+    classes = [value.stored for value in coding.classes]
+    if len(classes) == 1:
+        yield from _finding("one_class", count=1, value=classes[0])
+    if classes == [0, 255]:
         yield from _finding("binary_0_255", count=2)
-    elif grey and grey == list(range(1, len(grey) + 1)):
-        yield from _finding("off_by_one", count=len(grey))
-    if len({kind[0] == "colours" for kind in survey.mask_kinds}) > 1:
+    elif classes == list(range(1, len(classes) + 1)):
+        yield from _finding("off_by_one", count=len(classes))
+    if len({kind.coding == "colours" for kind in survey.mask_kinds}) > 1:
         kinds = survey.mask_kinds.items()
         yield from _finding(
             "mixed_mask_coding",
-            ((survey.first_of[kind], f"the first of {count} {kind[0]}") for kind, count in kinds),
-            sum(survey.mask_kinds.values()),
-            kinds=", ".join(f"{count} {kind[0]} {kind[1]}" for kind, count in kinds),
+            ((survey.first_of[kind], f"the first of {count} {kind.coding}") for kind, count in kinds),
+            survey.mask_kinds.total(),
+            kinds=", ".join(f"{count} {kind.coding} {kind.file_format}" for kind, count in kinds),
         )
 
 
-def _empty(survey: Survey, coding: Coding) -> Iterator[Finding]:
+def _single_valued(survey: Survey, coding: Coding) -> Iterator[Finding]:
     names = {value.stored: value.class_name for value in coding.values}
     void = {value.stored for value in coding.void}
-    for value, files in survey.single.items():
-        code = "all_void_masks" if value in void else "single_class_masks"
-        yield from _finding(code, files.first, files.count, value=names.get(value) or value)
+    for stored, masks in survey.single_valued.items():
+        code = "all_void_masks" if stored in void else "single_class_masks"
+        yield from _finding(code, ((mask, "") for mask in masks), value=names.get(stored) or stored)
 
 
 def _images(survey: Survey) -> Iterator[Finding]:
-    yield from _finding("exif_turned", survey.turned.first, survey.turned.count)
-    yield from _finding("cmyk", survey.cmyk.first, survey.cmyk.count)
+    yield from _finding("exif_turned", ((image, "") for image in survey.turned))
+    yield from _finding("cmyk", ((image, "") for image in survey.cmyk))
     constant = survey.constant
     yield from _finding(
         "constant_channels",
@@ -201,21 +197,20 @@ def _images(survey: Survey) -> Iterator[Finding]:
         channels=", ".join(map(str, constant)),
     )
     kinds = survey.image_kinds.most_common()
-    deep = [(kind, count) for kind, count in kinds if kind[2] != "uint8"]
+    deep = [(kind, count) for kind, count in kinds if kind.dtype != "uint8"]
     yield from _finding(
         "more_than_8_bits",
-        ((survey.first_of[kind], f"the first of {count} {kind[2]}") for kind, count in deep),
+        ((survey.first_of[kind], f"the first of {count} {kind.dtype}") for kind, count in deep),
         sum(count for _, count in deep),
-        types=" and ".join(sorted({kind[2] for kind, _ in deep})),
+        types=" and ".join(sorted({kind.dtype for kind, _ in deep})),
         low=survey.low,
         high=survey.high,
     )
-    if len({kind[1:] for kind, _ in kinds}) > 1:
-        unlike = any(kind[2] != "uint8" or kind[1] > 4 for kind, _ in kinds)
+    if len({(kind.channels, kind.dtype) for kind, _ in kinds}) > 1:
         yield from _finding(
             "mixed_images",
-            ((survey.first_of[kind], f"the first of {count} {kind[0]}") for kind, count in kinds),
-            sum(count for _, count in kinds),
-            severity="error" if unlike else "note",
-            kinds=", ".join(f"{count} x {kind[0]} ({kind[1]} channels, {kind[2]})" for kind, count in kinds),
+            ((survey.first_of[kind], f"the first of {count} {kind.mode}") for kind, count in kinds),
+            survey.image_kinds.total(),
+            severity="error" if deep or any(kind.channels > 4 for kind, _ in kinds) else "note",
+            kinds=", ".join(f"{count} x {kind.mode} ({kind.channels} channels, {kind.dtype})" for kind, count in kinds),
         )

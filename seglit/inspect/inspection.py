@@ -1,4 +1,4 @@
-"""A folder inspected: read once, understood, and what is wrong with it."""
+"""Inspection of a folder: layout, survey, mask coding, findings and advice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from seglit.inspect.survey import Survey, read_all
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is known of a folder.
+    """The result of `inspect_folder`.
 
     Args:
         root: The folder.
-        layout: How it is laid out.
-        survey: What was counted.
+        layout: The layout of its files.
+        survey: The accumulated facts of all pairs.
         coding: How the masks code their classes.
-        advice: What to start training from.
-        findings: What is wrong, or worth knowing, errors first.
+        advice: Suggested settings.
+        findings: All findings, errors first.
     """
 
     root: Path
@@ -36,11 +36,11 @@ class Inspection:
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is no error among the findings."""
+        """Whether no finding is an error."""
         return all(finding.severity != "error" for finding in self.findings)
 
     def below(self, path: Path) -> str:
-        """A path as it is shown: relative to the folder, if it lies below."""
+        """Returns a path relative to the folder, if it is below it."""
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
 
 
@@ -52,18 +52,18 @@ def inspect_folder(
     class_names: Sequence[str] | None = None,
     workers: int | None = None,
 ) -> Inspection:
-    """Reads a folder of images and masks.
+    """Reads and inspects a folder of images and masks.
 
     Args:
         root: The folder.
-        images: Folder of the images, relative to root, `{split}` standing for a split; found if not given.
+        images: Folder of the images, see `find_layout`.
         masks: Folder of the masks, likewise.
-        pairs: CSV of the pairs with columns image and mask; found if not given.
-        class_names: The classes in the order of their stored values; a value that is not named is void.
-        workers: Reading processes; by default one a core.
+        pairs: CSV of the pairs, likewise.
+        class_names: The classes in the order of their stored values; values without a name are void.
+        workers: Worker processes; default: one per core.
 
     Raises:
-        InputError: It could not be read at all.
+        InputError: The layout cannot be inferred, or no pair can be read.
     """
     layout = find_layout(root, images, masks, pairs)
     if not layout.pairs:
@@ -75,19 +75,11 @@ def inspect_folder(
             survey.add(index, facts)
             progress.advance(task)
     if not survey.values:
-        raise InputError(f"{root}: no pair of the {len(layout.pairs)} could be read: {_first_reason(survey)}")
+        of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
+        path, why = [*survey.unreadable_images, *of_masks][0]
+        raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
     coding = find_coding(survey, class_names)
     if layout.public:
-        coding.questions = []  # its configuration knows
+        coding.questions = []  # its configuration answers them
     findings = find_all(root, layout, survey, coding, find_duplicates(survey))
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
-
-
-def _first_reason(survey: Survey) -> str:
-    if survey.unreadable_images:
-        path, why = survey.unreadable_images[0]
-    elif survey.unreadable_masks:
-        path, why = survey.unreadable_masks[0][0].mask, survey.unreadable_masks[0][1]
-    else:
-        path, why = survey.mismatched[0][0].mask, survey.mismatched[0][1]
-    return f"{path.name}: {why}"

@@ -1,8 +1,7 @@
-"""A page to look at: what was found, and the images with their masks laid over them, problems first."""
+"""The HTML report: findings and tables, and images with their masks overlaid, those with findings first."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,119 +10,76 @@ from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.picture import read_pair
-from seglit.inspect.coding import Coding
 from seglit.inspect.inspection import Inspection
-from seglit.inspect.survey import Survey
 from seglit.inspect.text import sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
 
-_PICTURES = 60
-_WIDTH = 320  # pixels of a picture on the page
-_PER_FINDING = 6
+_MAX_OVERLAYS = 60
+_MAX_PER_FINDING = 6
+_WIDTH = 320  # pixels of an image on the page
 
 
-@dataclass(frozen=True)
-class Overlay:
-    """One picture on the page.
+class Overlay(NamedTuple):
+    """A pair on the page; both pictures are data URLs."""
 
-    Args:
-        name: The image's path below the root.
-        split: Its split.
-        remark: Why it is shown, if something is wrong with it.
-        plain: The image as a data address.
-        overlay: The image with its mask laid over it, as a data address.
-        classes: The classes in it.
-    """
-
-    name: str
+    name: str  # the image's path below the root
     split: str
-    remark: str
-    plain: str
-    overlay: str
+    remark: str  # the finding that concerns it, if any
+    image: str
+    blended: str  # the image with its mask overlaid
     classes: str
 
 
-@dataclass(frozen=True)
-class Point:
-    """One size in the plot: its place in per cent, its radius in pixels, and its label."""
-
-    x: float
-    y: float
-    radius: float
-    label: str
-
-
 def write_page(folder: Path, inspection: Inspection) -> Path:
-    """Writes `index.html` into a folder: one file that needs no other and no network.
+    """Writes `index.html` into a folder: a single file that needs no network.
 
     Returns:
         The page's path.
     """
-    survey, coding = inspection.survey, inspection.coding
-    labels = Labels.create(**_labels_arguments(coding))
+    settings = dict(inspection.coding.settings)
+    tolerance = settings.pop("mask_tolerance", 0)
+    labels = Labels.create(**settings, tolerance=tolerance)
     page = render(
         "inspect/page.html",
         inspection=inspection,
-        survey=survey,
-        coding=coding,
+        survey=inspection.survey,
+        coding=inspection.coding,
         advice=inspection.advice,
-        sizes=sizes_text(survey),
-        points=_points(survey),
+        sizes=sizes_text(inspection.survey),
         colors=dict(zip(labels.class_names, labels.palette, strict=True)),
-        most=max(value.share for value in coding.values),
         overlays=_overlays(inspection, labels),
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files need be no Unicode
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # file names may not be valid Unicode
     return path
 
 
-def _labels_arguments(coding: Coding) -> dict[str, Any]:
-    settings = dict(coding.settings)
-    settings["tolerance"] = settings.pop("mask_tolerance", 0)
-    return settings
-
-
-def _points(survey: Survey) -> list[Point]:
-    """Sizes as points, wide ones to the right, high ones up, larger where there are more."""
-    height, width = (max(sides) for sides in zip(*survey.sizes, strict=True))
-    most = survey.sizes.most_common(1)[0][1]
-    return [
-        Point(100 * columns / width, 100 * rows / height, 3 + 9 * (count / most) ** 0.5, f"{rows} x {columns}: {count}")
-        for (rows, columns), count in survey.sizes.most_common(500)
-    ]
-
-
 def _overlays(inspection: Inspection, labels: Labels) -> list[Overlay]:
-    survey = inspection.survey
-    by_file = {path: pair for pair in survey.pairs for path in pair[:2]}
-    chosen: dict[Pair, str] = {}
+    pairs = inspection.survey.pairs
+    by_file = {path: pair for pair in pairs for path in pair[:2]}
+    remarks: dict[Pair, str] = {}
     for finding in inspection.findings:
-        for path, detail in finding.files[:_PER_FINDING]:
+        for path, detail in finding.files[:_MAX_PER_FINDING]:
             if path in by_file:
-                chosen.setdefault(by_file[path], f"{finding.message}{f' ({detail})' if detail else ''}")
-    step = max(1, len(survey.pairs) // _PICTURES)
-    for pair in survey.pairs[::step]:
-        chosen.setdefault(pair, "")
-    overlays = (_overlay(pair, remark, inspection, labels) for pair, remark in list(chosen.items())[:_PICTURES])
+                remarks.setdefault(by_file[path], f"{finding.message}{f' ({detail})' if detail else ''}")
+    for pair in pairs[:: max(1, len(pairs) // _MAX_OVERLAYS)]:
+        remarks.setdefault(pair, "")
+    overlays = (_overlay(pair, remark, inspection, labels) for pair, remark in list(remarks.items())[:_MAX_OVERLAYS])
     return [overlay for overlay in overlays if overlay is not None]
 
 
 def _overlay(pair: Pair, remark: str, inspection: Inspection, labels: Labels) -> Overlay | None:
-    """The picture of a pair; None where its files cannot be shown together."""
     try:
         image, mask = read_pair(pair.image, pair.mask, labels, inspection.survey.channels)
-    except InputError:  # among the findings already
+    except InputError:  # already a finding
         return None
-    seen = as_rgb(image)
-    blended = lay_over(seen, mask, labels)
-    present = [labels.class_names[index] for index in np.unique(mask) if index != IGNORE_INDEX]
+    rgb = as_rgb(image)
     return Overlay(
         inspection.below(pair.image),
         pair.split,
         remark,
-        data_address(seen, _WIDTH),
-        data_address(blended, _WIDTH),
-        ", ".join(present),
+        data_address(rgb, _WIDTH),
+        data_address(lay_over(rgb, mask, labels), _WIDTH),
+        ", ".join(labels.class_names[index] for index in np.unique(mask) if index != IGNORE_INDEX),
     )

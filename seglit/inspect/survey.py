@@ -1,4 +1,4 @@
-"""What a whole folder holds: every pair read once, in parallel, and added up."""
+"""Survey of a whole folder: reads every pair once, in parallel, and accumulates the facts."""
 
 import os
 from array import array
@@ -15,65 +15,50 @@ import numpy.typing as npt
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.prefetch import prefetch
-from seglit.inspect.facts import ImageFacts, MaskFacts, PairFacts, read_facts
+from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
 from seglit.labels import Color, Stored
 
-TRAINED = ("train", "all")
-"""The splits that mean, std and weights are taken from."""
+TRAINING_SPLITS = ("train", "all")
+"""The splits from which mean, std and class weights are computed."""
 
-_CHUNK = 16  # pairs sent to a process at a time
-_SHOWN = 50  # files kept of each thing that is only reported
-_MOST_VALUES = 1 << 16  # distinct stored values kept of all masks together
+_CHUNK = 16  # pairs per task of a worker process
+_MOST_VALUES = 1 << 16  # distinct values counted over all masks
 
 
 @dataclass
 class ValueCount:
-    """Where a stored value occurs.
+    """Occurrences of a stored value.
 
     Args:
-        pixels: How many hold it.
-        images: How many images hold it.
-        edge_pixels: Its pixels that touch another value.
-        trained_area: All pixels of the training images that hold it.
+        first: The first mask that contains it.
+        pixels: Number of its pixels.
+        images: Number of images that contain it.
+        edge_pixels: Its pixels next to another value.
+        training_area: All pixels of the training images that contain it.
         splits: Its pixels in each split.
-        first: The first mask that holds it.
     """
 
+    first: Path
     pixels: int = 0
     images: int = 0
     edge_pixels: int = 0
-    trained_area: int = 0
+    training_area: int = 0
     splits: Counter[str] = field(default_factory=Counter)
-    first: Path | None = None
 
     @property
     def edge_share(self) -> float:
-        """Share of its pixels that touch another value: near 1 for what only lies between others."""
+        """Share of its pixels next to another value: near 1 for values that occur only along edges."""
         return self.edge_pixels / self.pixels
 
     @property
-    def trained_pixels(self) -> int:
-        """Pixels in the images that are trained on."""
-        return sum(self.splits[split] for split in TRAINED)
-
-
-@dataclass
-class Files:
-    """How many files something is said of, and the first of them."""
-
-    count: int = 0
-    first: list[tuple[Path, str]] = field(default_factory=list)
-
-    def add(self, path: Path, detail: str = "") -> None:
-        """Counts a file."""
-        self.count += 1
-        if len(self.first) < _SHOWN:
-            self.first.append((path, detail))
+    def training_pixels(self) -> int:
+        """Its pixels in the training images."""
+        return sum(self.splits[split] for split in TRAINING_SPLITS)
 
 
 @dataclass
 class Moments:
-    """What mean and std are made of, added up over images of as many channels, alpha not counted."""
+    """Sums for mean and std over images with the same number of channels, without alpha."""
 
     images: int = 0
     pixels: int = 0
@@ -83,40 +68,38 @@ class Moments:
 
 @dataclass
 class Survey:
-    """Everything that was counted.
-
-    Of a pair that was read only three hashes stay (24 bytes), beside the names in `pairs`.
+    """The accumulated facts of all pairs; of most pairs, only an index and three hashes are stored (32 bytes).
 
     Args:
-        pairs: The pairs, in the order they were read.
+        pairs: The pairs, in the order in which they are read.
     """
 
     pairs: list[Pair]
-    counts: Counter[str] = field(default_factory=Counter)
+    split_counts: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    image_kinds: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    mask_kinds: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    first_of: dict[tuple[str, int | str, str], Path] = field(default_factory=dict)
-    values: dict[Stored, ValueCount] = field(default_factory=lambda: defaultdict(ValueCount))
-    rare_pixels: int = 0
+    image_kinds: Counter[ImageKind] = field(default_factory=Counter)
+    mask_kinds: Counter[MaskKind] = field(default_factory=Counter)
+    first_of: dict[ImageKind | MaskKind, Path] = field(default_factory=dict)
+    values: dict[Stored, ValueCount] = field(default_factory=dict)
+    uncounted_pixels: int = 0  # of values beyond `_MOST_VALUES`
     palette: dict[int, Color] = field(default_factory=dict)
     unreadable_images: list[tuple[Path, str]] = field(default_factory=list)
     unreadable_masks: list[tuple[Pair, str]] = field(default_factory=list)
     mismatched: list[tuple[Pair, str]] = field(default_factory=list)
-    turned: Files = field(default_factory=Files)
-    cmyk: Files = field(default_factory=Files)
-    crowded: Files = field(default_factory=Files)
-    single: dict[Stored, Files] = field(default_factory=lambda: defaultdict(Files))
+    turned: list[Path] = field(default_factory=list)
+    cmyk: list[Path] = field(default_factory=list)
+    truncated_masks: int = 0
+    single_valued: dict[Stored, list[Path]] = field(default_factory=lambda: defaultdict(list))
     low: float = np.inf
     high: float = -np.inf
     moments: dict[int, Moments] = field(default_factory=lambda: defaultdict(Moments))
+    hashed: "array[int]" = field(default_factory=lambda: array("Q"))  # indices in `pairs`
     digests: "array[int]" = field(default_factory=lambda: array("Q"))
-    looks: tuple["array[int]", "array[int]"] = field(default_factory=lambda: (array("Q"), array("Q")))
-    hashed: "array[int]" = field(default_factory=lambda: array("Q"))
+    dhashes: "array[int]" = field(default_factory=lambda: array("Q"))  # two words per image
 
     @property
     def channels(self) -> int:
-        """Channels of most images, alpha not counted."""
+        """Channels of most images, without alpha."""
         return max(self.moments, key=lambda channels: self.moments[channels].images)
 
     @property
@@ -134,73 +117,81 @@ class Survey:
 
     @property
     def constant(self) -> list[int]:
-        """The channels that hold one value throughout, as far as the sums of their squares tell."""
-        both = zip(self.mean, self.std, strict=True)
-        return [channel for channel, (mean, std) in enumerate(both) if std <= 1e-6 * abs(mean)]
+        """The channels with a single value throughout, to the precision of the sums of squares."""
+        moments = zip(self.mean, self.std, strict=True)
+        return [channel for channel, (mean, std) in enumerate(moments) if std <= 1e-6 * abs(mean)]
+
+    @property
+    def is_8_bit(self) -> bool:
+        """Whether all images are 8-bit."""
+        return all(kind.dtype == "uint8" for kind in self.image_kinds)
+
+    @property
+    def has_lossy_masks(self) -> bool:
+        """Whether any mask has a format with lossy compression."""
+        return any(kind.file_format in LOSSY for kind in self.mask_kinds)
 
     def add(self, index: int, facts: PairFacts) -> None:
-        """Adds what was read of the pair of that index."""
+        """Adds the facts of the pair with this index."""
+        pair = self.pairs[index]
         if facts.image_unreadable:
-            self.unreadable_images.append((facts.pair.image, facts.image_unreadable))
+            self.unreadable_images.append((pair.image, facts.image_unreadable))
         if facts.mask_unreadable:
-            self.unreadable_masks.append((facts.pair, facts.mask_unreadable))
+            self.unreadable_masks.append((pair, facts.mask_unreadable))
         if facts.image:
-            self._add_image(index, facts.pair, facts.image)
+            self._add_image(index, pair, facts.image)
         if facts.image and facts.mask:
             (height, width), (rows, columns) = facts.image.size, facts.mask.size
             if (height, width) == (rows, columns):
-                self._add_mask(facts.pair, facts.mask)
+                self._add_mask(pair, facts.mask)
             else:
-                self.mismatched.append((facts.pair, f"image {height} x {width}, mask {rows} x {columns}"))
+                self.mismatched.append((pair, f"image {height} x {width}, mask {rows} x {columns}"))
 
     def _add_image(self, index: int, pair: Pair, image: ImageFacts) -> None:
-        self.counts[pair.split] += 1
+        self.split_counts[pair.split] += 1
         self.sizes[image.size] += 1
-        kind = image.mode, image.channels, image.dtype
-        self.image_kinds[kind] += 1
-        self.first_of.setdefault(kind, pair.image)
+        self.image_kinds[image.kind] += 1
+        self.first_of.setdefault(image.kind, pair.image)
         if image.turned:
-            self.turned.add(pair.image)
-        if image.mode == "CMYK":
-            self.cmyk.add(pair.image)
+            self.turned.append(pair.image)
+        if image.kind.mode == "CMYK":
+            self.cmyk.append(pair.image)
         self.low, self.high = min(self.low, image.low), max(self.high, image.high)
         moments = self.moments[len(image.total)]
         moments.images += 1
-        if pair.split in TRAINED:
+        if pair.split in TRAINING_SPLITS:
             moments.total, moments.squares = moments.total + image.total, moments.squares + image.squares
             moments.pixels += image.size[0] * image.size[1]
         self.hashed.append(index)
         self.digests.append(image.digest)
-        for hashes, look in zip(self.looks, image.look, strict=True):
-            hashes.append(look)
+        self.dhashes.extend(image.dhash)
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:
-        kind = mask.coding, mask.file_format, mask.dtype
-        self.mask_kinds[kind] += 1
-        self.first_of.setdefault(kind, pair.mask)
+        self.mask_kinds[mask.kind] += 1
+        self.first_of.setdefault(mask.kind, pair.mask)
         self.palette.update(mask.palette)
-        if mask.more:
-            self.crowded.add(pair.mask)
+        self.truncated_masks += mask.truncated
         if len(mask.values) == 1:
-            self.single[next(iter(mask.values))].add(pair.mask)
+            self.single_valued[next(iter(mask.values))].append(pair.mask)
         for value, (pixels, edges) in mask.values.items():
-            if value not in self.values and len(self.values) >= _MOST_VALUES:
-                self.rare_pixels += pixels
-                continue
+            if value not in self.values:
+                if len(self.values) >= _MOST_VALUES:
+                    self.uncounted_pixels += pixels
+                    continue
+                self.values[value] = ValueCount(pair.mask)
             count = self.values[value]
             count.pixels += pixels
             count.images += 1
             count.edge_pixels += edges
             count.splits[pair.split] += pixels
-            count.trained_area += mask.size[0] * mask.size[1] if pair.split in TRAINED else 0
-            count.first = count.first or pair.mask
+            count.training_area += mask.size[0] * mask.size[1] if pair.split in TRAINING_SPLITS else 0
 
 
 def read_all(pairs: list[Pair], workers: int | None = None) -> Iterator[PairFacts]:
-    """Reads every pair in several processes, in order; only a few are under way at a time.
+    """Reads every pair in worker processes, in order, with a bounded number of tasks in flight.
 
     Raises:
-        InputError: A reading process died.
+        InputError: A worker process died.
     """
     workers = workers or os.cpu_count() or 1
     chunks = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
@@ -209,7 +200,7 @@ def read_all(pairs: list[Pair], workers: int | None = None) -> Iterator[PairFact
             for facts in prefetch(_read_chunk, chunks, pool, 4 * workers):
                 yield from facts
         except BrokenProcessPool as error:
-            raise InputError("a reading process died, probably for lack of memory; try --workers 1") from error
+            raise InputError("a worker process died, probably out of memory; try --workers 1") from error
 
 
 def _read_chunk(pairs: list[Pair]) -> list[PairFacts]:

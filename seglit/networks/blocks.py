@@ -11,7 +11,7 @@ UpsampleMode = Literal["transposed", "bilinear"]
 class ConvBlock(nn.Sequential):
     """Two 3x3 convolutions, each with BatchNorm and ReLU: (B, in_channels, H, W) -> (B, out_channels, H, W).
 
-    The paper's convolutions are unpadded and its maps shrink; padding by one keeps H and W.
+    The paper's convolutions are not padded and shrink the maps; padding by one keeps H and W.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -27,7 +27,7 @@ class ConvBlock(nn.Sequential):
 
 
 def init_he(module: nn.Module) -> None:
-    """Draws every convolution's weights from N(0, 2 / fan_in) (Ronneberger et al. 2015, section 3; He et al. 2015)."""
+    """Initialises convolutions from N(0, 2 / fan_in) (Ronneberger et al. 2015, section 3; He et al. 2015)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -36,9 +36,9 @@ def init_he(module: nn.Module) -> None:
 def upsample_twice(in_channels: int, out_channels: int, mode: UpsampleMode) -> nn.Module:
     """Doubles height and width and changes the channels: (B, in, H, W) -> (B, out, 2H, 2W).
 
-    `transposed` learns what each of the four new pixels becomes (the paper's "up-conv 2x2"); `bilinear` interpolates,
-    which cannot leave a checkerboard. Its 1x1 convolution comes first: the two commute, and before the
-    interpolation it costs a quarter.
+    `transposed` learns the four new pixels of each pixel (the paper's "up-conv 2x2"); `bilinear` interpolates, which
+    leaves no checkerboard artefacts. Its 1x1 convolution comes first: the two commute, and before the interpolation it
+    costs a quarter.
     """
     if mode == "transposed":
         return nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
@@ -49,21 +49,21 @@ def upsample_twice(in_channels: int, out_channels: int, mode: UpsampleMode) -> n
 
 
 def crop(x: Tensor, like: Tensor) -> Tensor:
-    """Cuts (B, C, H, W) at the bottom and right to the height and width of `like`.
+    """Crops (B, C, H, W) at the bottom and right to the height and width of `like`.
 
-    Pooling rounds up and padding is at the bottom and right, so that a map that was doubled is never smaller than its
-    skip, and pixel (i, j) stays pixel (i, j).
+    Pooling rounds up and padding is at the bottom and right, so a doubled map is never smaller than its skip, and
+    pixel (i, j) stays pixel (i, j).
     """
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
 def pad_to_multiple(x: Tensor, multiple: int, at_least: int = 0) -> Tensor:
-    """Pads (B, C, H, W) at the bottom and right, by repeating the border, up to multiples of `multiple`.
+    """Pads (B, C, H, W) at the bottom and right with edge values, to multiples of `multiple`.
 
     Args:
-        x: the images.
-        multiple: what the new height and width are divisible by.
-        at_least: the smallest height and width allowed, in pixels.
+        x: Images.
+        multiple: Height and width become divisible by it.
+        at_least: Minimum height and width in pixels.
     """
     height, width = (-(-max(side, at_least) // multiple) * multiple for side in x.shape[-2:])
     return F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]), mode="replicate")

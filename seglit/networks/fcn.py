@@ -1,7 +1,7 @@
-"""Fully convolutional networks (Long, Shelhamer and Darrell 2015, https://arxiv.org/abs/1411.4038), to be read.
+"""Fully convolutional networks (Long, Shelhamer and Darrell 2015, https://arxiv.org/abs/1411.4038).
 
-A classifier slides over the image: its features, 32 times coarser than the pixels, are scored by a 1x1 convolution
-and the scores are scaled up. Scores of the finer strides 16 and 8 are added on the way for sharper borders.
+A 1x1 convolution scores features of stride 32, and the scores are upsampled. Scores of the finer strides 16 and 8 are
+added on the way for sharper borders.
 """
 
 from collections.abc import Sequence
@@ -21,18 +21,17 @@ class FCN(nn.Module):
     """FCN-32s, FCN-16s or FCN-8s.
 
     Args:
-        num_classes: channels of the logits.
-        in_channels: channels of the images.
-        channels: widths of the hand-written backbone's six levels of strides 1 to 32, finest first. The last level
-            stands for the paper's convolutionalised fc6 and fc7. An `encoder` brings its own widths and these are
-            not used.
-        stride: the finest stride that is scored: 32 uses no skip, 16 one, 8 two.
-        upsample: `transposed` learns the interpolation, starting from the bilinear one; `bilinear` keeps to it.
-        encoder: None for the hand-written backbone, or an encoder's name, see `LibraryEncoder`.
-        encoder_weights: the encoder's pretrained weights.
+        num_classes: Channels of the logits.
+        in_channels: Channels of the images.
+        channels: Widths of the six levels of the hand-written backbone, strides 1 to 32, finest first. The last level
+            corresponds to the paper's convolutionalised fc6 and fc7. Not used with `encoder`.
+        stride: The finest stride that is scored: 32 uses no skip, 16 one, 8 two.
+        upsample: `transposed` learns the interpolation, starting from bilinear; `bilinear` is fixed.
+        encoder: None for the hand-written backbone, or the name of an encoder, see `LibraryEncoder`.
+        encoder_weights: Pretrained weights of the encoder.
 
     Raises:
-        InputError: where `channels` or `stride` do not fit, and as `LibraryEncoder` does.
+        InputError: `channels` or `stride` do not fit, or `LibraryEncoder` raises.
     """
 
     def __init__(
@@ -47,9 +46,9 @@ class FCN(nn.Module):
     ) -> None:
         super().__init__()
         if len(channels) != LEVELS:
-            raise InputError(f"FCN needs {LEVELS} channels, for strides 1 to 32, not {list(channels)}")
+            raise InputError(f"FCN requires {LEVELS} channels, for strides 1 to 32, not {list(channels)}")
         if stride not in (8, 16, 32):
-            raise InputError(f"FCN stride {stride}: it is 8, 16 or 32")
+            raise InputError(f"FCN stride is {stride}; it must be 8, 16 or 32")
 
         self.encoder = build_encoder(encoder, in_channels, encoder_weights, channels, depth=LEVELS - 1)
         self.normalization = self.encoder.normalization
@@ -72,18 +71,18 @@ class FCN(nn.Module):
 
 
 def zero_score(in_channels: int, num_classes: int) -> nn.Conv2d:
-    """A 1x1 scoring layer that starts at zero, as the paper's skips do (section 4.2).
+    """Returns a 1x1 convolution initialised to zero, as the paper's skips are (section 4.2).
 
-    The network starts as FCN-32s, and the skips learn what to add to its scores instead of drowning them in noise.
+    The network so starts as FCN-32s, and random scores of the skips do not drown its own.
     """
     score = nn.Conv2d(in_channels, num_classes, kernel_size=1)
     nn.init.zeros_(score.weight)
-    nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # a Conv2d has a bias unless told otherwise
+    nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # typed as Optional
     return score
 
 
 def interpolation(channels: int, factor: int, mode: UpsampleMode) -> nn.Module:
-    """Scales each channel up on its own: (B, channels, H, W) -> (B, channels, factor H, factor W), `factor` even."""
+    """Upsamples each channel: (B, channels, H, W) -> (B, channels, factor H, factor W), `factor` even."""
     if mode == "bilinear":
         return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)
     layer = nn.ConvTranspose2d(
@@ -95,11 +94,10 @@ def interpolation(channels: int, factor: int, mode: UpsampleMode) -> nn.Module:
 
 
 def bilinear_kernel(factor: int) -> Tensor:
-    """The (2 factor, 2 factor) kernel of bilinear interpolation: a pixel's weight falls to 0 at its neighbours'.
+    """Returns the kernel (2 factor, 2 factor) by which a transposed convolution interpolates bilinearly.
 
-    Along each axis a new pixel t stands (t + 1/2) / factor - 1/2 old pixels from the first one's middle, and has
-    1 - distance of each of its two neighbours. (At the image's border, where there is but one, the transposed
-    convolution sees 0 beyond it, and plain interpolation the border again.)
+    Along each axis, output pixel t is at (t + 1/2) / factor - 1/2 input pixels, and the weight of an input pixel is
+    1 - distance. (At the border a transposed convolution pads with 0, interpolation repeats the border.)
     """
-    distance = (torch.arange(2 * factor) - factor + 0.5).abs() / factor  # (2 factor,), in old pixels
+    distance = (torch.arange(2 * factor) - factor + 0.5).abs() / factor  # (2 factor,), in input pixels
     return torch.outer(1 - distance, 1 - distance)

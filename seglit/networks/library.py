@@ -1,4 +1,4 @@
-"""What a library's encoders and networks need: names checked, weights found, errors said in one line."""
+"""Shared by the wrappers of smp, timm and torchvision: checks of names and weights, one-line errors."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,53 +11,52 @@ from seglit.normalization import Normalization
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among the `known`."""
+    """Returns the error for a name that is not in `known`."""
     return InputError(f"unknown {kind} {name!r}{did_you_mean(name, known)}")
 
 
 @contextmanager
-def fetching(weights: str, setting: str, folder: str) -> Iterator[None]:
-    """Says in one line that pretrained weights could not be downloaded.
+def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
+    """Converts errors of downloading pretrained weights to one line.
 
     Args:
-        weights: what is fetched, as the user knows it.
-        setting: the argument that asks for it; null goes without.
-        folder: where the library keeps what it has downloaded before.
+        weights: Network or encoder, for the message.
+        setting: The argument that requests the weights.
+        folder: Folder of the library's downloads.
 
     Raises:
-        InputError: on any failure to reach or read the weights.
+        InputError: The weights cannot be downloaded or read.
     """
     try:
         yield
-    except OSError as error:  # every library's network, HTTP and missing-file errors are OSErrors
+    except OSError as error:  # network, HTTP and missing-file errors of all libraries
         raise InputError(
-            f"the pretrained weights of {weights} could not be fetched and are not in {folder}: "
-            f"set {setting}: null, or run once where the network can be reached"
+            f"the pretrained weights of {weights} cannot be downloaded and are not in {folder}: "
+            f"set {setting}: null, or run once with network access"
         ) from error
 
 
 def check_batch(images: Tensor, architecture: str) -> None:
-    """Raises InputError for a batch of one image, where BatchNorm would normalise a single value per channel."""
+    """Raises InputError for a batch of one image, of which BatchNorm would normalise a single value per channel."""
     if len(images) == 1:
         raise InputError(
-            f"{architecture} needs at least two images a batch in training: "
+            f"{architecture} requires at least two images per batch in training: "
             "set data.init_args.batch_size to 2 or more, or drop the last batch"
         )
 
 
 def resolve_encoder(name: str, weights: str | None) -> tuple[str, str | bool | None]:
-    """Checks an encoder and its weights and gives both as `smp.encoders.get_encoder` wants them.
+    """Checks an encoder and its weights, and converts them to arguments of `smp.encoders.get_encoder`.
 
     Args:
-        name: an smp encoder (`resnet34`), or `tu-` and any timm model (`tu-convnext_tiny`).
-        weights: None, or one of the encoder's weights. A timm model has its own (`a1_in1k`); `imagenet` stands for its
-            default ones, as in smp.
+        name: An smp encoder (`resnet34`), or `tu-` and any timm model (`tu-convnext_tiny`).
+        weights: None, or the name of weights: for timm models a tag (`a1_in1k`), or `imagenet` for the default.
 
     Returns:
-        The name, for timm with the weights' tag in it, and smp's `weights` argument.
+        The name, which for timm includes the tag, and smp's `weights` argument.
 
     Raises:
-        InputError: for an unknown encoder or unknown weights.
+        InputError: Unknown encoder or weights.
     """
     import timm
     from segmentation_models_pytorch.encoders import encoders
@@ -85,7 +84,7 @@ def _unknown_weights(encoder: str, weights: str, known: Iterable[str]) -> InputE
 
 
 def any_size_options(name: str) -> dict[str, Any]:
-    """The arguments that let a resolved encoder take images of any size: timm's transformers must be told."""
+    """Returns the arguments by which a resolved encoder accepts images of any size (timm's transformers)."""
     import timm
 
     fixed = name.startswith("tu-") and timm.models.get_pretrained_cfg_value(
@@ -95,12 +94,12 @@ def any_size_options(name: str) -> dict[str, Any]:
 
 
 def encoder_normalization(name: str, weights: str | bool | None, in_channels: int) -> Normalization | None:
-    """The normalisation of a resolved encoder's weights (see `resolve_encoder`), None without weights."""
+    """Returns the normalisation that a resolved encoder's weights require; None without weights."""
     if weights is None:
         return None
     from segmentation_models_pytorch.encoders import get_preprocessing_params
 
     settings = get_preprocessing_params(name, weights)
-    top = settings["input_range"][1]  # 1, or 255 where mean and std are stated for bytes
+    top = settings["input_range"][1]  # 1, or 255 if mean and std are those of 8-bit values
     mean, std = (tuple(value / top for value in settings[key]) for key in ("mean", "std"))
     return Normalization(mean, std).for_channels(in_channels)

@@ -1,4 +1,4 @@
-"""Any architecture of segmentation_models_pytorch, for images of any size."""
+"""Architectures of segmentation_models_pytorch, for images of any size."""
 
 import inspect
 from typing import Any
@@ -11,13 +11,13 @@ from seglit.networks.encoders import LIBRARY_STRIDE
 from seglit.networks.library import (
     any_size_options,
     check_batch,
+    download_errors,
     encoder_normalization,
-    fetching,
     resolve_encoder,
     unknown_name,
 )
 
-# These average the whole image to one value per channel and then normalise it over the batch.
+# These pool the image to one value per channel and apply BatchNorm to it.
 POOLING_ARCHITECTURES = ("pan", "deeplabv3", "deeplabv3plus", "upernet")
 
 
@@ -25,18 +25,18 @@ class SMP(nn.Module):
     """A network of segmentation_models_pytorch: an architecture around an encoder.
 
     Args:
-        num_classes: channels of the logits.
-        in_channels: channels of the images.
+        num_classes: Channels of the logits.
+        in_channels: Channels of the images.
         architecture: unet, unetplusplus, manet, linknet, fpn, pspnet, deeplabv3, deeplabv3plus, pan, upernet,
             segformer or dpt.
-        encoder_name: an smp encoder (`resnet34`), or `tu-` and any timm model. DPT takes timm's only, best a vision
-            transformer with patches of 8, 16 or 32 pixels (`tu-vit_tiny_patch16_224`).
-        encoder_weights: the encoder's pretrained weights, or None.
-        options: further arguments of the architecture (`decoder_channels`, ...), and of the encoder if it is timm's.
+        encoder_name: An smp encoder (`resnet34`), or `tu-` and any timm model. DPT requires a timm vision transformer
+            with patches of 8, 16 or 32 pixels (`tu-vit_tiny_patch16_224`).
+        encoder_weights: Pretrained weights of the encoder, or None.
+        options: Further arguments of the architecture (`decoder_channels`, ...), and of timm encoders.
 
     Raises:
-        InputError: for unknown names or options, an encoder that the architecture cannot use, or weights that cannot
-            be fetched; in training for a batch of one image with PAN, DeepLabV3, DeepLabV3+ and UPerNet.
+        InputError: Unknown names or options, an encoder that the architecture cannot use, weights that cannot be
+            downloaded, or in training a batch of one image with PAN, DeepLabV3, DeepLabV3+ or UPerNet.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class SMP(nn.Module):
             raise unknown_name("architecture", architecture, smp.MODEL_ARCHITECTURES_MAPPING)
         name, weights = resolve_encoder(encoder_name, encoder_weights)
         if not_logits := {"activation", "aux_params"} & set(options or {}):
-            raise InputError(f"options {', '.join(sorted(not_logits))}: a network gives logits alone, leave them out")
-        if not name.startswith("tu-"):  # whose options go on to timm
+            raise InputError(f"options {', '.join(sorted(not_logits))}: remove them; a network returns logits only")
+        if not name.startswith("tu-"):  # options of timm encoders are passed on to timm
             _check_options(options or {}, smp.MODEL_ARCHITECTURES_MAPPING[self.architecture])
         options = any_size_options(name) | (options or {})
-        with fetching(f"encoder {name}", "encoder_weights", HF_HUB_CACHE):
+        with download_errors(f"encoder {name}", "encoder_weights", HF_HUB_CACHE):
             try:
                 self.model = smp.create_model(architecture, name, weights, in_channels, num_classes, **options)
             except (TypeError, ValueError) as error:
@@ -73,13 +73,13 @@ class SMP(nn.Module):
             self.normalization = encoder_normalization(name, weights, in_channels)
         if LIBRARY_STRIDE % self.model.encoder.output_stride:
             raise InputError(
-                f"{architecture} cannot use encoder {name}, whose stride is {self.model.encoder.output_stride}: "
-                "it must divide 32, as that of tu-vit_tiny_patch16_224"
+                f"{architecture} cannot use encoder {name}, whose stride {self.model.encoder.output_stride} does not "
+                "divide 32, as that of tu-vit_tiny_patch16_224 does"
             )
 
     @property
     def encoder(self) -> nn.Module:
-        """The part that may be pretrained."""
+        """The encoder, which may be pretrained."""
         encoder: nn.Module = self.model.encoder
         return encoder
 
@@ -94,7 +94,7 @@ class SMP(nn.Module):
 
 
 def _check_options(options: dict[str, Any], architecture: Any) -> None:
-    """Raises InputError for an option that smp would drop without a word."""
+    """Raises InputError for an option that smp would ignore."""
     known = set(inspect.signature(architecture.__init__).parameters) - {"self", "kwargs"}
     for option in options:
         if option not in known:

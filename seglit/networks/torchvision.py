@@ -1,4 +1,4 @@
-"""Any segmentation network of torchvision."""
+"""Segmentation networks of torchvision."""
 
 import inspect
 from pathlib import Path
@@ -8,24 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from seglit.errors import InputError
-from seglit.networks.library import check_batch, fetching, unknown_name
+from seglit.networks.library import check_batch, download_errors, unknown_name
 from seglit.normalization import Normalization
 
 
 class Torchvision(nn.Module):
-    """A network of torchvision.models.segmentation, with its auxiliary head where it has one.
+    """A network of torchvision.models.segmentation, with its auxiliary head if it has one.
 
     Args:
-        num_classes: channels of the logits. Where the weights are of another number, they keep all but the last
-            layers.
-        in_channels: channels of the images.
-        architecture: as `deeplabv3_resnet50`, `fcn_resnet101` or `lraspp_mobilenet_v3_large`.
-        weights: weights of the whole network (`DEFAULT`, `COCO_WITH_VOC_LABELS_V1`), or None.
-        weights_backbone: weights of the backbone alone (`DEFAULT`, `IMAGENET1K_V1`), or None.
+        num_classes: Channels of the logits. If `weights` have another number, their last layers are replaced.
+        in_channels: Channels of the images.
+        architecture: Such as `deeplabv3_resnet50`, `fcn_resnet101` or `lraspp_mobilenet_v3_large`.
+        weights: Weights of the whole network (`DEFAULT`, `COCO_WITH_VOC_LABELS_V1`), or None.
+        weights_backbone: Weights of the backbone only (`DEFAULT`, `IMAGENET1K_V1`), or None.
 
     Raises:
-        InputError: for unknown names, both kinds of weights at once, or weights that cannot be fetched; in training
-            for a batch of one image with DeepLabV3.
+        InputError: Unknown names, both kinds of weights at once, weights that cannot be downloaded, or in training a
+            batch of one image with DeepLabV3.
     """
 
     def __init__(
@@ -44,16 +43,16 @@ class Torchvision(nn.Module):
         if architecture not in names:
             raise unknown_name("architecture", architecture, names)
         if weights is not None and weights_backbone is not None:
-            raise InputError("weights hold the backbone's too: set weights_backbone: null")
+            raise InputError("weights include the backbone: set weights_backbone: null")
         self.architecture = architecture
         chosen = _weights(architecture, weights)
         chosen_backbone = _weights(architecture.partition("_")[2], weights_backbone)
-        # Whole-network weights come with their own classes.
+        # Weights of the whole network have their own number of classes.
         options: dict[str, Any] = {"num_classes": num_classes if chosen is None else None}
         if "aux_loss" in inspect.signature(models.get_model_builder(architecture)).parameters:
             options["aux_loss"] = True
         setting = "weights_backbone" if weights is None else "weights"
-        with fetching(architecture, setting, str(Path(torch.hub.get_dir(), "checkpoints"))):
+        with download_errors(architecture, setting, str(Path(torch.hub.get_dir(), "checkpoints"))):
             self.model = models.get_model(architecture, weights=chosen, weights_backbone=chosen_backbone, **options)
 
         pretrained = chosen or chosen_backbone
@@ -68,14 +67,14 @@ class Torchvision(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """The part that may be pretrained."""
+        """The encoder, which may be pretrained."""
         encoder: nn.Module = self.model.backbone
         return encoder
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W).
 
-        In training, where the architecture has an auxiliary head, the pair of logits and auxiliary logits.
+        In training, if the architecture has an auxiliary head, the pair (logits, auxiliary logits).
         """
         if self.training and self.architecture.startswith("deeplabv3"):
             check_batch(x, self.architecture)
@@ -84,7 +83,7 @@ class Torchvision(nn.Module):
 
 
 def _weights(model: str, name: str | None) -> Any:
-    """The model's weights of this name as a member of torchvision's enum, None for None."""
+    """Returns the member of torchvision's enum of weights; None for None."""
     from torchvision.models import get_model_weights
 
     if name is None:
@@ -96,7 +95,7 @@ def _weights(model: str, name: str | None) -> Any:
 
 
 def _replace_heads(model: nn.Module, num_classes: int) -> None:
-    """Puts a new last layer in the place of every one that has another number of classes."""
+    """Replaces the last layers that have another number of classes."""
     last = ("classifier.4", "aux_classifier.4", "classifier.low_classifier", "classifier.high_classifier")
     layers = {name: layer for name, layer in model.named_modules() if name in last and isinstance(layer, nn.Conv2d)}
     for name, layer in layers.items():
@@ -105,7 +104,7 @@ def _replace_heads(model: nn.Module, num_classes: int) -> None:
 
 
 def _replace_first_convolution(backbone: nn.Module, in_channels: int, pretrained: bool) -> None:
-    """Fits the first convolution to `in_channels`; pretrained weights are summed or repeated, as smp and timm do."""
+    """Adapts the first convolution to `in_channels`; sums or repeats pretrained weights, as smp and timm do."""
     first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
     weight = first.weight.detach()  # (out_channels, 3, height, width)
     if not pretrained:

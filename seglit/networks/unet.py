@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597), written to be read."""
+"""U-Net (Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,7 @@ from seglit.networks.encoders import build_encoder
 
 
 class UpBlock(nn.Module):
-    """One step of the expanding path: upsample, crop, join the skip, convolve."""
+    """One step of the expanding path: upsample, crop, concatenate the skip, convolve."""
 
     def __init__(self, in_channels: int, skip_channels: int, out_channels: int, upsample: UpsampleMode) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class UpBlock(nn.Module):
         self.conv = ConvBlock(out_channels + skip_channels, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Map from below (B, in, h, w) and skip (B, skip, H, W), H <= 2h, W <= 2w -> (B, out, H, W)."""
+        """Coarser map (B, in, h, w) and skip (B, skip, H, W), H <= 2h, W <= 2w -> (B, out, H, W)."""
         x = crop(self.up(x), like=skip)  # (B, out, H, W)
         joined = torch.cat([skip, x], dim=1)  # (B, skip + out, H, W)
         out: Tensor = self.conv(joined)  # (B, out, H, W)
@@ -28,22 +28,21 @@ class UpBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """The U-shaped network: an encoder sees more and more context, a decoder brings it back to the pixels.
+    """U-Net: an encoder widens the context, a decoder restores the resolution through skip connections.
 
-    It differs from the paper where practice has moved on: padded convolutions (logits at the input's own size) and
-    BatchNorm.
+    Unlike the paper it pads its convolutions, so that logits have the size of the input, and uses BatchNorm.
 
     Args:
-        num_classes: channels of the logits.
-        in_channels: channels of the images.
-        channels: without `encoder`, the width of every level, finest first, the last being the bottom of the U. With
-            `encoder`, the widths of the decoder's levels, finest first, one for each halving by the encoder (3 to 5).
-        upsample: how the decoder doubles its maps, see `upsample_twice`.
-        encoder: None for the paper's contracting path, or an encoder's name, see `LibraryEncoder`.
-        encoder_weights: the encoder's pretrained weights.
+        num_classes: Channels of the logits.
+        in_channels: Channels of the images.
+        channels: Without `encoder`, the width of each level, finest first, the last being the bottom of the U. With
+            `encoder`, the width of each decoder level, finest first, one per halving by the encoder (3 to 5).
+        upsample: How the decoder doubles its maps, see `upsample_twice`.
+        encoder: None for the paper's contracting path, or the name of an encoder, see `LibraryEncoder`.
+        encoder_weights: Pretrained weights of the encoder.
 
     Raises:
-        InputError: where `channels` do not fit, and as `LibraryEncoder` does.
+        InputError: `channels` do not fit, or `LibraryEncoder` raises.
     """
 
     def __init__(
@@ -57,14 +56,14 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         if encoder is None and len(channels) < 2:
-            raise InputError(f"UNet needs at least two levels: channels {list(channels)} has {len(channels)}")
+            raise InputError(f"UNet requires at least two levels: channels {list(channels)} has {len(channels)}")
         if encoder is not None and not 3 <= len(channels) <= 5:
-            raise InputError(f"UNet with an encoder needs 3 to 5 channels, one a halving, not {list(channels)}")
+            raise InputError(f"UNet with an encoder requires 3 to 5 channels, one per halving, not {list(channels)}")
 
         self.encoder = build_encoder(encoder, in_channels, encoder_weights, channels, depth=len(channels))
         self.normalization = self.encoder.normalization
         *skips, bottom = self.encoder.out_channels  # finest first
-        widths = [bottom, *reversed(channels[: len(skips)])]  # of the maps on the way up, coarsest first
+        widths = [bottom, *reversed(channels[: len(skips)])]  # of the decoder, coarsest first
         self.decoder = nn.ModuleList(
             UpBlock(below, skip, width, upsample)
             for (below, width), skip in zip(pairwise(widths), reversed(skips), strict=True)
@@ -74,7 +73,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W).
 
-        The shapes beside the lines are those of the default channels.
+        Shapes in comments are those of the default channels.
         """
         *skips, x = self.encoder(x)  # (B, 64, H, W), (B, 128, H/2, W/2), ... and the bottom (B, 1024, H/16, W/16)
         for up, skip in zip(self.decoder, reversed(skips), strict=True):

@@ -1,4 +1,4 @@
-"""From a checkpoint to masks: the one way that validation, test, `seglit predict` and every later door go."""
+"""Masks from a checkpoint: the predictor, its settings, tiling, and `seglit predict`."""
 
 from seglit.predict.load import load
 from seglit.predict.predictor import Prediction, Predictor

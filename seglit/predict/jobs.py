@@ -1,4 +1,4 @@
-"""Which images are predicted, and which files are written for each."""
+"""Lists the images to predict and the output files of each."""
 
 import glob
 import json
@@ -19,13 +19,13 @@ RECORD = "predictions.json"
 
 @dataclass(frozen=True)
 class Job:
-    """An image and the files that are written for it, None where they are not wanted; or a video and their folders.
+    """An image and its output files; or a video and its output folders, one file per frame.
 
     Args:
-        path: The image.
-        mask: PNG, or TIFF where the image is one.
-        overlay: PNG.
-        probabilities: NPY.
+        path: Image or video.
+        mask: PNG, or TIFF if the image is a TIFF.
+        overlay: PNG; None if not requested.
+        probabilities: NPY; None if not requested.
     """
 
     path: Path
@@ -35,60 +35,60 @@ class Job:
 
     @property
     def is_tiff(self) -> bool:
-        """Whether the image's name is a TIFF's."""
+        """Whether the file has a TIFF suffix."""
         return self.path.suffix.lower() in tiff.SUFFIXES
 
     @property
     def is_video(self) -> bool:
-        """Whether the file's name is a video's."""
+        """Whether the file has a video suffix."""
         return self.path.suffix.lower() in video.SUFFIXES
 
     def with_suffixes(self) -> Self:
-        """The job of an image, for the names of its files without suffix."""
+        """The same job with suffixes added to its output names."""
         return replace(
             self,
-            mask=_add(self.mask, ".tif" if self.is_tiff else ".png"),
-            overlay=self.overlay and _add(self.overlay, ".png"),
-            probabilities=self.probabilities and _add(self.probabilities, ".npy"),
+            mask=Path(f"{self.mask}.tif" if self.is_tiff else f"{self.mask}.png"),
+            overlay=self.overlay and Path(f"{self.overlay}.png"),
+            probabilities=self.probabilities and Path(f"{self.probabilities}.npy"),
         )
 
     def frame(self, index: int) -> Self:
-        """The job of a video's frame."""
+        """The job of one frame of a video."""
         name = f"{index:06d}"
         overlay, probabilities = (folder and folder / name for folder in (self.overlay, self.probabilities))
         return replace(self, mask=self.mask / name, overlay=overlay, probabilities=probabilities).with_suffixes()
 
     @property
     def is_done(self) -> bool:
-        """Whether all files are there; each is put in its place only when it is whole."""
+        """Whether all output files exist; they are written atomically, so none is partial."""
         return all(path is None or is_file(path) for path in (self.mask, self.overlay, self.probabilities))
 
 
 def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities: bool) -> list[Job]:
-    """Finds the images that inputs mean, each once, and names what is written for them.
+    """Finds the images that the inputs name, without duplicates, and assigns their output files.
 
-    Names and folders below the inputs' common folder are kept; where that would be one file for two images, so are the
-    suffixes.
+    Outputs keep the image's name and its folders below the common folder of the inputs. If two images would share an
+    output file, their outputs also keep the suffix.
 
     Args:
-        inputs: Images, videos, folders of images (with all folders below) and glob patterns.
-        output: The folder that is written into; what was written there is no input.
-        overlays: Whether overlays are wanted.
-        probabilities: Whether probabilities are wanted.
+        inputs: Images, videos, folders of images (searched recursively) and glob patterns.
+        output: Output folder; its own contents are not used as inputs.
+        overlays: Whether to write overlays.
+        probabilities: Whether to write probabilities.
 
     Raises:
-        InputError: An input means no image.
+        InputError: An input matches no image.
     """
-    found: dict[Path, Path] = {}  # image -> the folder whose names are kept
-    for each in inputs:
-        path = _normal(Path(each).expanduser())
-        images = _expand(path, [_normal(output / kind) for kind in ("masks", "overlays", "probabilities")])
+    roots: dict[Path, Path] = {}  # image -> the input folder that contains it
+    for given in inputs:
+        path = _absolute(Path(given).expanduser())
+        images = _expand(path, [_absolute(output / kind) for kind in ("masks", "overlays", "probabilities")])
         if not images:
-            raise InputError(_nothing(each, path))
+            raise InputError(_no_image_message(given, path))
         for image in images:
-            found.setdefault(image, path if path.is_dir() else image.parent)
+            roots.setdefault(image, path if path.is_dir() else image.parent)
     jobs = []
-    for image, name in _names(found, Path(os.path.commonpath(list(found.values())))).items():
+    for image, name in _output_names(roots, Path(os.path.commonpath(list(roots.values())))).items():
         job = Job(
             image,
             output / "masks" / name,
@@ -99,35 +99,35 @@ def find_jobs(inputs: Sequence[str], output: Path, overlays: bool, probabilities
     return jobs
 
 
-def _names(images: Iterable[Path], base: Path) -> dict[Path, Path]:
-    """What is written for each image, without suffix, below the output's folders."""
+def _output_names(images: Iterable[Path], base: Path) -> dict[Path, Path]:
+    """Output path of each image, relative to the output folders and without the output's suffix."""
     names = {image: image.relative_to(base).with_suffix("") for image in images}
-    while double := {name for name, count in Counter(names.values()).items() if count > 1}:
-        # once more: a.png and a.jpg keep them, and the first then is called like a.png.jpg without its own
-        names |= {image: image.relative_to(base) for image, name in names.items() if name in double}
+    while duplicates := {name for name, count in Counter(names.values()).items() if count > 1}:
+        # repeated, as a kept suffix can collide in turn: a.png, kept because of a.jpg, with a.png.jpg
+        names |= {image: image.relative_to(base) for image, name in names.items() if name in duplicates}
     return names
 
 
 def claim(output: Path, record: dict[str, Any]) -> None:
-    """Makes the output folder for predictions of one kind, so that what is there already may count as done.
+    """Creates the output folder and records the prediction settings, so that a later call can resume.
 
     Raises:
-        InputError: It holds predictions of another checkpoint, or made in another way; or it is no folder that can be
-            written into.
+        InputError: The folder contains predictions of another checkpoint or with other settings, or cannot be written.
     """
     file = output / RECORD
     if file.is_file():
-        there = _read_record(file)
-        wanted = json.loads(json.dumps(record))
-        if other := [name for name in wanted if there.get(name) != wanted[name]]:
-            differs = f"with {other[0]} {there.get(other[0])}, here {wanted[other[0]]}"
-            if other == ["changed"]:
-                differs = f"of {wanted['checkpoint']} as it was before it was written anew"
-            raise InputError(f"{output} holds predictions {differs}; choose another --output, or delete it")
+        previous = _read_record(file)
+        current = json.loads(json.dumps(record))
+        if differing := [name for name in current if previous.get(name) != current[name]]:
+            name = differing[0]
+            made = f"with {name} {previous.get(name)}, not {current[name]}"
+            if differing == ["changed"]:
+                made = f"with {current['checkpoint']} before it was overwritten"
+            raise InputError(f"{output}: contains predictions made {made}; choose another --output, or delete it")
     try:
         (output / "masks").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--output {output}: cannot be written into ({error})") from error
+        raise InputError(f"--output {output}: cannot be written ({error})") from error
     with replacing(file) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
@@ -137,34 +137,30 @@ def _read_record(file: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_bytes()))
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{file}: does not say how the predictions beside it were made ({error}); choose another --output, or "
-            "delete it"
+            f"{file}: not a record of `seglit predict` ({error}); choose another --output, or delete it"
         ) from error
 
 
-def _add(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # also resolves `..`, as outputs must stay below OUTPUT
 
 
-def _normal(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  # which also takes `..` away: names must stay below OUTPUT
-
-
-def _expand(path: Path, written: Sequence[Path]) -> list[Path]:
+def _expand(path: Path, excluded: Sequence[Path]) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return [each for each in files_below(path) if not any(map(each.is_relative_to, written))]
-    return sorted(Path(each) for each in glob.glob(str(path), recursive=True) if Path(each).is_file())  # noqa: PTH207
+        return [file for file in files_below(path) if not any(map(file.is_relative_to, excluded))]
+    matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207
+    return sorted(match for match in matches if match.is_file())
 
 
-def _nothing(given: str, path: Path) -> str:
+def _no_image_message(given: str, path: Path) -> str:
     if path.is_dir():
-        return f"{given}: holds no images ({', '.join(SUFFIXES)})"
+        return f"{given}: contains no images ({', '.join(SUFFIXES)})"
     if path.exists():
         return f"{given}: is neither a file nor a folder"
     if path.is_symlink():
-        return f"{given}: a link that leads to no file"
+        return f"{given}: broken symbolic link"
     if glob.has_magic(given):
-        return f"{given}: no file is of this pattern"
+        return f"{given}: no file matches this pattern"
     return f"{given}: no such file or folder{nearest_entry(path)}"

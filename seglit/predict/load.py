@@ -1,4 +1,4 @@
-"""A predictor from a checkpoint alone: no trainer, no data, no download."""
+"""Loads a predictor from a checkpoint alone, without trainer, data or downloads."""
 
 from pathlib import Path
 from typing import get_args
@@ -11,26 +11,26 @@ from seglit.runs.tested import TestedRun
 
 
 def load(path: str | Path) -> Predictor:
-    """Makes a predictor from a checkpoint, or from a run folder's best one.
+    """Makes a predictor from a checkpoint, or from the best checkpoint of a run folder.
 
     Args:
-        path: A checkpoint of `seglit fit`, or the run folder that it printed.
+        path: Checkpoint written by `seglit fit`, or the run folder that it printed.
 
     Raises:
-        InputError: There is no such checkpoint, it is none of seglit's, or its network's class is not found.
+        InputError: The checkpoint is missing or not a seglit checkpoint, or its network's class is not found.
     """
     network, record = load_network(find_checkpoint(Path(path).expanduser()))
     return Predictor(network, record.labels, record.normalization, record.in_channels)
 
 
 def make_predictor(run: TestedRun) -> Predictor:
-    """Loads the checkpoint that was scored; it computes in the test's precision.
+    """Loads the checkpoint that was tested, with the precision of the test.
 
     Raises:
-        InputError: The checkpoint is gone.
+        InputError: The checkpoint is missing.
     """
     if run.checkpoint is None:
-        raise InputError(f"{run.folder}: the checkpoint that was scored was not kept")
+        raise InputError(f"{run.folder}: the tested checkpoint was not kept")
     predictor = load(run.checkpoint)
     precision = run.config["trainer"].get("precision")
     predictor.settings = Settings(precision=precision if precision in get_args(Precision) else None)

@@ -1,4 +1,4 @@
-"""The one predictor: images of any size in, masks at their own size out."""
+"""The predictor: images of any size in, masks of the same size out."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,27 +17,27 @@ from seglit.labels import Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.predict.settings import Settings
-from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, Span, divide, make_grid
+from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, Span, divide_image, make_grid
 
 BATCH_PIXELS = 2**21
-"""Tiles, or images, of one size are computed together up to so many pixels."""
+"""Maximum number of pixels in a batch of tiles or images of one size."""
 BATCH_VALUES = 2**26
-"""And up to so many probabilities, 4 bytes each."""
-_MIRRORED: dict[str, list[list[int]]] = {"none": [[]], "horizontal": [[], [3]], "all": [[], [3], [2], [2, 3]]}
+"""Maximum number of output values in a batch, 4 bytes each."""
+_FLIPPED_AXES: dict[str, list[list[int]]] = {"none": [[]], "horizontal": [[], [3]], "all": [[], [3], [2], [2, 3]]}
 _DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
 
 Array = npt.NDArray[Any]
 
 
 class Prediction(NamedTuple):
-    """What is predicted: class indices uint8 (H, W); probabilities float32 (num_classes, H, W), or None."""
+    """Class indices uint8 (H, W), and probabilities float32 (num_classes, H, W), or None if not requested."""
 
     mask: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float32] | None
 
 
 class Tile(NamedTuple):
-    """A piece of an image (h, w, C), and where it lies."""
+    """A tile of an image: its position and pixels (h, w, C)."""
 
     grid: Grid
     row: Span
@@ -46,7 +46,7 @@ class Tile(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A finished piece of a prediction: probabilities (K, h, w), or logits where only the mask is wanted."""
+    """A finished part of a prediction: probabilities (num_classes, h, w), or logits if only the mask is requested."""
 
     grid: Grid
     row: Span
@@ -60,22 +60,22 @@ class Block(NamedTuple):
 
     @property
     def completes(self) -> bool:
-        """Whether the image is finished with it."""
+        """Whether it is the last block of its image."""
         return (self.row.done, self.column.done) == self.grid.size
 
 
 class Predictor:
-    """Predicts with a network, on the fastest device at hand.
+    """Predicts masks with a network, on the fastest available device.
 
-    An image of up to 4 megapixels is taken whole, as in validation and test; a larger one in overlapping tiles, and so
-    is one that the GPU's memory is too small for. `settings` may be set at any time.
+    Images of up to 4 megapixels are predicted whole, as in validation and test; larger ones, and those that exceed the
+    GPU's memory, in overlapping tiles. `settings` may be changed at any time.
 
     Args:
         network: The network.
         labels: Names, colours and stored values of the classes.
-        normalization: What the network's images are normalised by.
-        in_channels: Channels of the images.
-        settings: Tiles, test-time augmentation, precision.
+        normalization: Mean and standard deviation of the network's input.
+        in_channels: Number of image channels.
+        settings: Tiling, test-time augmentation, precision.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Predictor:
             avoid_broken_amx()
         self.device = torch.device(kind)
         self.fastest_precision = fastest_precision(kind)
-        channels_last = fastest_memory_format(kind) == "channels_last"
-        memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        is_channels_last = fastest_memory_format(kind) == "channels_last"
+        memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
         self.network = network.eval().requires_grad_(False).to(self.device).to(memory_format=memory_format)
         self.normalize = Normalize(normalization, memory_format).to(self.device)
         self.labels = labels
@@ -100,56 +100,58 @@ class Predictor:
         self.settings = settings or Settings()
 
     def __call__(self, image: Array | str | Path) -> npt.NDArray[np.uint8]:
-        """The mask (H, W) of an image, as class indices uint8.
+        """Predicts the mask of an image, as class indices uint8 (H, W).
 
         Args:
-            image: A file, or (H, W, C) as a file would hold it: uint8, uint16, int16 or float32. One channel may be
-                given as (H, W).
+            image: A file, or an array (H, W, C) as stored in a file: uint8, uint16, int16 or float32. A single channel
+                may be given as (H, W).
 
         Raises:
-            InputError: The file cannot be read; other channels; a type that the normalisation is not for.
+            InputError: The file cannot be read, the number of channels differs, or the normalisation does not support
+                the dtype.
         """
         (prediction,) = self.stream([self._read(image)])
         return prediction.mask
 
     def probabilities(self, image: Array | str | Path) -> npt.NDArray[np.float32]:
-        """The probabilities (num_classes, H, W) of an image's classes, float32.
+        """Predicts the class probabilities of an image, float32 (num_classes, H, W).
 
         Raises:
             InputError: As for the mask.
         """
         (prediction,) = self.stream([self._read(image)], probabilities=True)
-        assert prediction.probabilities is not None  # noqa: S101  # asked for
+        assert prediction.probabilities is not None  # noqa: S101  # requested
         return prediction.probabilities
 
     def stream(self, images: Iterable[Array], probabilities: bool = False) -> Iterator[Prediction]:
-        """Predicts image after image; what is of one size is computed together, so that a few are read ahead.
+        """Predicts images in order; consecutive images of one size form a batch, so a few are read ahead.
 
         Args:
             images: Images (H, W, in_channels), see `seglit.images.picture.read_image`.
-            probabilities: Whether they are wanted beside the masks.
+            probabilities: Whether to return probabilities too.
         """
-        mask, found = np.empty((0, 0), np.uint8), None
-        for block in self.blocks((tile for image in images for tile in self._tiles(image)), probabilities):
+        mask, probs = np.empty((0, 0), np.uint8), None
+        tiles = (tile for image in images for tile in _cut(image, self.grid(*image.shape[:2])))
+        for block in self.blocks(tiles, probabilities):
             if block.row.start == block.column.start == 0:
                 mask = np.empty(block.grid.size, np.uint8)
-                found = np.empty((self.labels.num_classes, *mask.shape), np.float32) if probabilities else None
+                probs = np.empty((self.labels.num_classes, *mask.shape), np.float32) if probabilities else None
             mask[block.row.finished, block.column.finished] = block.mask
-            if found is not None:
-                found[:, block.row.finished, block.column.finished] = block.scores.cpu().numpy()
+            if probs is not None:
+                probs[:, block.row.finished, block.column.finished] = block.scores.cpu().numpy()
             if block.completes:
-                yield Prediction(mask, found)
+                yield Prediction(mask, probs)
 
     def grid(self, height: int, width: int) -> Grid:
-        """The tiles that an image is taken in."""
+        """Returns the tiles of an image of this size."""
         return make_grid(height, width, self.labels.num_classes, self.settings)
 
     def blocks(self, tiles: Iterable[Tile], probabilities: bool = False) -> Iterator[Block]:
-        """Predicts tiles, all of an image and in reading order, and gives as many finished pieces."""
-        waiting: deque[Tile] = deque()
+        """Predicts tiles, all of an image in reading order, and yields one finished block per tile."""
+        in_flight: deque[Tile] = deque()
         blend: Blend | None = None
-        for scores in self._answers(tiles, waiting):
-            grid, row, column, _ = waiting.popleft()
+        for scores in self._predict_batches(tiles, in_flight):
+            grid, row, column, _ = in_flight.popleft()
             if grid.is_whole:
                 yield Block(grid, row, column, scores.softmax(0) if probabilities else scores)
                 continue
@@ -162,12 +164,8 @@ class Predictor:
             return Picture(Path("image"), image, "array", "array").image(self.in_channels)
         return read_image(Path(image), self.in_channels)
 
-    def _tiles(self, image: Array) -> Iterator[Tile]:
-        grid = self.grid(*image.shape[:2])
-        return (Tile(grid, row, column, image[row.seen, column.seen]) for row, column in grid.places())
-
-    def _answers(self, tiles: Iterable[Tile], waiting: deque[Tile]) -> Iterator[Tensor]:
-        """Scores (num_classes, h, w) of tiles, computed in batches of one size; `waiting` holds those under way."""
+    def _predict_batches(self, tiles: Iterable[Tile], in_flight: deque[Tile]) -> Iterator[Tensor]:
+        """Scores (num_classes, h, w) of tiles, computed in batches of one size; appends tiles to `in_flight`."""
         batch: list[Array] = []
         for tile in tiles:
             pixels = tile.pixels
@@ -176,54 +174,57 @@ class Predictor:
                 yield from self._scores(np.stack(batch))
                 batch = []
             batch.append(pixels)
-            waiting.append(tile)
+            in_flight.append(tile)
         if batch:
             yield from self._scores(np.stack(batch))
 
     @torch.no_grad()
     def _scores(self, pixels: Array) -> Tensor:
-        """What softmax makes probabilities of, float32 (B, num_classes, H, W), for images (B, H, W, C)."""
+        """Logits, or log-probabilities if averaged, float32 (B, num_classes, H, W), of images (B, H, W, C)."""
         try:
             normal = self.normalize(torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2))
             if not self.settings.augments:
                 return self._logits(normal)
-            views = [
-                self._view(normal, scale, mirrored)
+            probabilities = [
+                self._augmented(normal, scale, axes)
                 for scale in self.settings.scales
-                for mirrored in _MIRRORED[self.settings.flips]
+                for axes in _FLIPPED_AXES[self.settings.flips]
             ]
-            return (sum(views[1:], views[0]) / len(views)).log()
+            return (sum(probabilities[1:], probabilities[0]) / len(probabilities)).log()
         except torch.OutOfMemoryError:
             if max(pixels.shape[1:3]) <= SMALLEST_TILE and len(pixels) == 1:
                 raise
-        # Outside the handler, which would keep what the failed attempt has computed.
+        # Outside the handler, as the exception keeps the tensors of the failed attempt alive.
         if len(pixels) > 1:
             half = len(pixels) // 2
             return torch.cat([self._scores(pixels[:half]), self._scores(pixels[half:])])
         return self._tiled_scores(pixels[0])[None]
 
     def _tiled_scores(self, image: Array) -> Tensor:
-        """Scores of an image, or tile, that the device's memory is too small for, in tiles of half its size."""
+        """Log-probabilities of an image or tile that exceeds the device's memory, in tiles of half its size."""
         height, width = image.shape[:2]
         tile = max(SMALLEST_TILE, -(-max(height, width) // 64) * 32)
-        grid = Grid(*(divide(length, tile, self.settings.overlap) for length in (height, width)))
-        found = torch.empty(self.labels.num_classes, height, width, device=self.device)
-        tiles = (Tile(grid, row, column, image[row.seen, column.seen]) for row, column in grid.places())
-        for _, row, column, scores in self.blocks(tiles, probabilities=True):
-            found[:, row.finished, column.finished] = scores
-        return found.log()
+        grid = divide_image(height, width, tile, self.settings.overlap)
+        probabilities = torch.empty(self.labels.num_classes, height, width, device=self.device)
+        for _, row, column, scores in self.blocks(_cut(image, grid), probabilities=True):
+            probabilities[:, row.finished, column.finished] = scores
+        return probabilities.log()
 
-    def _view(self, normal: Tensor, scale: float, mirrored: list[int]) -> Tensor:
-        """Probabilities (B, num_classes, H, W) found in a scaled and mirrored copy of images."""
-        height, width = normal.shape[2:]
-        seen = normal
+    def _augmented(self, normal: Tensor, scale: float, axes: list[int]) -> Tensor:
+        """Probabilities (B, num_classes, H, W) of images, predicted from copies resized by `scale` and flipped."""
+        size = normal.shape[2:]
+        resized = normal
         if scale != 1:
-            size = [max(1, round(height * scale)), max(1, round(width * scale))]
-            seen = F.interpolate(normal, size, mode="bilinear", antialias=scale < 1)
-        found = self._logits(seen.flip(mirrored)).softmax(1).flip(mirrored)
-        return found if scale == 1 else F.interpolate(found, (height, width), mode="bilinear")
+            scaled_size = [max(1, round(length * scale)) for length in size]
+            resized = F.interpolate(normal, scaled_size, mode="bilinear", antialias=scale < 1)
+        probabilities = self._logits(resized.flip(axes)).softmax(1).flip(axes)
+        return probabilities if scale == 1 else F.interpolate(probabilities, size, mode="bilinear")
 
     def _logits(self, normal: Tensor) -> Tensor:
         dtype = _DTYPES[self.settings.precision or self.fastest_precision]
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             return forward(self.network, normal, self.labels.num_classes)[0].float()
+
+
+def _cut(image: Array, grid: Grid) -> Iterator[Tile]:
+    return (Tile(grid, row, column, image[row.seen, column.seen]) for row, column in grid.places())

@@ -1,4 +1,4 @@
-"""Predictions written to files, each put in its place only when it is whole."""
+"""Writes predictions to files, each atomically."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
@@ -17,32 +17,33 @@ from seglit.predict.predictor import Block, Prediction
 
 Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]
+Encoder = Callable[[npt.NDArray[np.uint8]], Array]
 
 
-def coder(masks: Masks, labels: Labels) -> Callable[[npt.NDArray[np.uint8]], Array]:
-    """What turns class indices (H, W) into the values of a mask file: (H, W), or (H, W, 3) in colour.
+def mask_encoder(masks: Masks, labels: Labels) -> Encoder:
+    """Returns the function that maps class indices uint8 (H, W) to the values of a mask file, (H, W) or RGB (H, W, 3).
 
     Raises:
-        InputError: The stored values fit no PNG.
+        InputError: PNG cannot store the values.
     """
     if masks == "color":
         return labels.colorize
     dtype = labels.decode(np.zeros((1, 1), np.uint8)).dtype
     if dtype not in (np.uint8, np.uint16):
-        raise InputError(f"the stored values of the classes are {dtype}, which no PNG holds; use --masks color")
+        raise InputError(f"the stored values of the classes are {dtype}, which PNG cannot store; use --masks color")
     return labels.decode
 
 
 def write(job: Job, image: Array, prediction: Prediction, values: Array, labels: Labels, tags: list[Tag]) -> None:
-    """Writes an image's files; the mask last.
+    """Writes the output files of an image, the mask last.
 
     Args:
-        job: The files.
-        image: (H, W, C), for the overlay.
-        prediction: Class indices and, where wanted, probabilities.
-        values: What the mask file holds, see `coder`.
-        labels: The colours of the overlay.
-        tags: The georeference of a TIFF.
+        job: Output files.
+        image: Image (H, W, C), for the overlay.
+        prediction: Class indices and, if requested, probabilities.
+        values: Values of the mask file, from `mask_encoder`.
+        labels: Colours of the overlay.
+        tags: Georeference of a TIFF.
     """
     if job.probabilities is not None and prediction.probabilities is not None:
         with replacing(job.probabilities) as part, part.open("wb") as file:
@@ -62,19 +63,19 @@ def write_blocks(
     job: Job,
     size: tuple[int, int],
     blocks: Iterable[Block],
-    encode: Callable[[npt.NDArray[np.uint8]], Array],
+    encode: Encoder,
     num_classes: int,
     tags: list[Tag],
 ) -> None:
-    """Writes the mask, and probabilities, of a large TIFF while they are made.
+    """Writes the mask, and probabilities if requested, of a large TIFF while it is predicted.
 
     Args:
-        job: The files.
-        size: Height and width.
-        blocks: The finished pieces, in reading order.
-        encode: See `coder`.
+        job: Output files.
+        size: Image height and width.
+        blocks: Finished parts of the prediction, in reading order.
+        encode: Maps class indices to mask values, see `mask_encoder`.
         num_classes: Channels of the probabilities.
-        tags: The georeference.
+        tags: Georeference.
     """
     example = encode(np.zeros((1, 1), np.uint8))
     shape = (*size, *example.shape[2:])
@@ -82,14 +83,14 @@ def write_blocks(
         if job.probabilities is None:
             write_tiff(part, _bands(blocks, encode), shape, example.dtype, tags)
             return
-        with replacing(job.probabilities) as other:
-            stored = np.lib.format.open_memmap(other, "w+", np.float16, (num_classes, *size))
-            write_tiff(part, _bands(_storing(blocks, stored), encode), shape, example.dtype, tags)
+        with replacing(job.probabilities) as probabilities_part:
+            stored = np.lib.format.open_memmap(probabilities_part, "w+", np.float16, (num_classes, *size))
+            write_tiff(part, _bands(_store_probabilities(blocks, stored), encode), shape, example.dtype, tags)
             del stored  # closes the file
 
 
-def _bands(blocks: Iterable[Block], encode: Callable[[npt.NDArray[np.uint8]], Array]) -> Iterator[Array]:
-    """Joins the pieces of each row of tiles."""
+def _bands(blocks: Iterable[Block], encode: Encoder) -> Iterator[Array]:
+    """Joins the blocks of each row of tiles and encodes them."""
     row: list[npt.NDArray[np.uint8]] = []
     for block in blocks:
         row.append(block.mask)
@@ -98,7 +99,7 @@ def _bands(blocks: Iterable[Block], encode: Callable[[npt.NDArray[np.uint8]], Ar
             row = []
 
 
-def _storing(blocks: Iterable[Block], stored: npt.NDArray[np.float16]) -> Iterator[Block]:
+def _store_probabilities(blocks: Iterable[Block], stored: npt.NDArray[np.float16]) -> Iterator[Block]:
     for block in blocks:
         stored[:, block.row.finished, block.column.finished] = block.scores.cpu().numpy()
         yield block

@@ -1,1 +1,1 @@
-"""What a tested run comes to, as a page."""
+"""`seglit report`: an HTML page about a tested run."""

@@ -1,4 +1,4 @@
-"""`seglit report`: what a tested run came to, on a page."""
+"""`seglit report`: an HTML page about a tested run."""
 
 import sys
 from pathlib import Path
@@ -8,16 +8,16 @@ from seglit.runs.tested import read_run
 
 
 def report(run: str, output: str | None = None) -> int:
-    """Writes a page about a run that was tested: one HTML file that needs no other and no network.
+    """Writes a page about a tested run: one self-contained HTML file that works offline.
 
-    The images that it shows are read and predicted anew; where the data or the checkpoint is gone there are none.
+    The images that it shows are read and predicted again; it has none if the data or the checkpoint is missing.
 
     Args:
-        run: Folder of a run that was tested, as `seglit fit` and `seglit test` leave it.
-        output: The page's file; by default report.html in the run's folder.
+        run: Folder of a tested run, as written by `seglit fit` and `seglit test`.
+        output: HTML file to write; by default report.html in the run folder.
 
     Raises:
-        InputError: There is no such run, or it was not tested.
+        InputError: The run does not exist or was not tested.
     """
     tested = read_run(Path(run).expanduser())
     path = Path(output).expanduser() if output else tested.folder / "report.html"

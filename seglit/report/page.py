@@ -1,4 +1,4 @@
-"""The page of a tested run: the score file's numbers, charts and pictures put together."""
+"""The page of a tested run: the numbers of the score file, charts and pictures."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,19 +15,19 @@ from seglit.runs.scores import ErrorRegion, ImageScores, Level, SavedScores, Sco
 from seglit.runs.tested import TestedRun, read_curves
 
 _CARDS = {
-    "pixel_accuracy": ("Pixel accuracy", "share of pixels that are right"),
+    "pixel_accuracy": ("Pixel accuracy", "share of correct pixels"),
     "dice": ("Dice", "mean over classes"),
     "mean_accuracy": ("Mean accuracy", "mean recall over classes"),
-    "fwiou": ("Frequency-weighted IoU", "classes by their pixels"),
+    "fwiou": ("Frequency-weighted IoU", "classes weighted by their pixels"),
     "boundary_iou": ("Boundary IoU", "within 2 % of the diagonal"),
-    "boundary_f1": ("Boundary F1", "met within 0.75 % of the diagonal"),
+    "boundary_f1": ("Boundary F1", "tolerance 0.75 % of the diagonal"),
     "ece": ("Calibration error", "ECE; 0 is best"),
 }
-_SHOWN = 4  # images each of the worst, the middle and the best
+_IMAGES = 4  # per group: worst, median, best
 
 
 class Card(NamedTuple):
-    """A score of the whole split: its title, its value, and what it is in a few words."""
+    """A score of the whole split with its title and a short description."""
 
     title: str
     value: Score
@@ -39,10 +39,10 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
 
     Args:
         run: The run.
-        path: The page's file; its folder is made where it is missing.
+        path: HTML file; missing parent folders are created.
 
     Returns:
-        What is not on the page, and why, line by line.
+        Messages about what is missing on the page, and why.
     """
     saved = run.saved
     bins = saved.calibration
@@ -65,9 +65,9 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
         key=key,
         curves=_curves(run),
         reliability=draw_reliability(bins.pixels, bins.accuracy, bins.confidence),
-        sizes=_by_size(saved.sizes, sizes),
+        sizes=_size_chart(saved.sizes, sizes),
         size_names=sizes,
-        distances=_by_distance(saved.distances, distances),
+        distances=_distance_chart(saved.distances, distances),
         distance_names=distances,
         matrix=zip(run.class_names, confusion_cells(run.confusion, run.class_names), strict=True),
         cost=saved.cost,
@@ -79,15 +79,15 @@ def write_page(run: TestedRun, path: Path) -> list[str]:
 
 
 def _cards(saved: SavedScores) -> list[Card]:
-    """The scores that no class has alone, then the metrics of one's own."""
+    """Scores of the whole split, then the own metrics that are not per class."""
     own = [Card(name, value, "own metric") for name, value in saved.metrics.items() if not isinstance(value, dict)]
     return [*(Card(title, saved.scores[name], meaning) for name, (title, meaning) in _CARDS.items()), *own]
 
 
 def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:
-    """The images with the lowest, the middle and the highest mIoU, none of them twice."""
+    """The images with the lowest, the median and the highest mIoU, without duplicates."""
     ranked = sorted(images, key=lambda image: (image.miou, image.name))
-    count = min(_SHOWN, -(-len(ranked) // 3))
+    count = min(_IMAGES, -(-len(ranked) // 3))
     worst, best = ranked[:count], ranked[count:][-count:][::-1]
     rest = ranked[count : len(ranked) - count]
     start = max(0, (len(rest) - count) // 2)
@@ -95,7 +95,7 @@ def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:
 
 
 def _draw(run: TestedRun, names: list[str], regions: list[ErrorRegion]) -> Drawn:
-    """The pictures; none, and the reason, where they cannot be had."""
+    """Draws the pictures, or returns none of them and the reason."""
     try:
         return draw(run, names, regions)
     except InputError as error:
@@ -105,30 +105,30 @@ def _draw(run: TestedRun, names: list[str], regions: list[ErrorRegion]) -> Drawn
 
 
 def _curves(run: TestedRun) -> list[str]:
-    """The learning curves of the run that trained the checkpoint."""
-    curves: dict[str, Curve] = {**run.curves}
+    """Learning curves of the run that trained the checkpoint."""
+    curves: dict[str, Curve] = {**read_curves(run.folder)}
     if "train/loss" not in curves and run.checkpoint is not None:
         curves = {**read_curves(run.checkpoint.parents[1])}
     charts = []
     losses = {f"{split} loss": curves[f"{split}/loss"] for split in ("train", "val") if f"{split}/loss" in curves}
     if "train loss" in losses:
         charts.append(draw_curves("Loss", losses))
-    scores = {"mIoU": "val/miou", "pixel accuracy": "val/pixel_accuracy", "mean accuracy": "val/mean_accuracy"}
-    found = {name: curves[column] for name, column in scores.items() if column in curves}
-    if "mIoU" in found and charts:
-        best = max(found["mIoU"], key=lambda point: point[1])
-        charts.append(draw_curves("Validation", found, best))
+    columns = {"mIoU": "val/miou", "pixel accuracy": "val/pixel_accuracy", "mean accuracy": "val/mean_accuracy"}
+    scores = {name: curves[column] for name, column in columns.items() if column in curves}
+    if "mIoU" in scores and charts:
+        best = max(scores["mIoU"], key=lambda point: point[1])
+        charts.append(draw_curves("Validation", scores, best))
     return charts
 
 
-def _by_size(levels: list[Level], names: list[str]) -> str:
-    counts = [sum(each.objects for each in level.classes.values()) for level in levels]
+def _size_chart(levels: list[Level], names: list[str]) -> str:
+    counts = [sum(of_class.objects for of_class in level.classes.values()) for level in levels]
     bars = {name: level.miou for name, level in zip(names, levels, strict=True)}
     notes = [f"{count:,} objects" for count in counts]
     return draw_bars("mIoU by object size", bars, notes, "object's share of the image")
 
 
-def _by_distance(levels: list[Level], names: list[str]) -> str:
+def _distance_chart(levels: list[Level], names: list[str]) -> str:
     total = sum(level.pixels for level in levels) or 1
     bars = {name: level.miou for name, level in zip(names, levels, strict=True)}
     notes = [f"{level.pixels / total:.0%}" for level in levels]

@@ -1,4 +1,4 @@
-"""The pictures of a report: whole images with their predictions, and crops of the regions that are wrong."""
+"""Pictures of a report: whole images with their predictions, and crops of error regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ from seglit.runs.tested import TestedRun
 
 _WIDTH = 300  # pixels of a picture on the page
 _CROP = 200
-_SMALLEST = 48  # pixels of the image that a crop shows at least, each way
-_AROUND = 0.6  # what a crop shows around a region, as a share of the region's longer side
+_MIN_CROP_SIDE = 48  # pixels of the image
+_MARGIN = 0.6  # around a region in a crop, as a fraction of the region's longer side
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 @dataclass
 class Drawn:
-    """Pictures as data addresses.
+    """Pictures as data URLs.
 
     Args:
         labels: Names and colours of the classes.
-        images: Each image's name to image, target, prediction and errors.
-        crops: Each region's key to image, target and prediction; see `key`.
-        missing: What could not be drawn, and why.
+        images: Image name to pictures of image, target, prediction and errors.
+        crops: Region key, see `key`, to pictures of image, target and prediction.
+        missing: Messages about what could not be drawn, and why.
     """
 
     labels: Labels
@@ -40,62 +40,61 @@ class Drawn:
 
 
 def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) -> Drawn:
-    """Reads and predicts what is shown anew, as the score file holds no picture, and draws it.
+    """Reads, predicts and draws images again, as the score file stores no pictures.
 
     Args:
         run: The run.
         images: Names of the images to draw whole.
-        regions: The regions to draw.
+        regions: Regions to draw as crops.
 
     Raises:
-        InputError: The run's data or the checkpoint that was scored is gone, or no longer what it was.
+        InputError: The run's data or the tested checkpoint is missing or has changed.
     """
     predictor = make_predictor(run)
-    cut: dict[str, list[ErrorRegion]] = {name: [] for name in images}
+    regions_of: dict[str, list[ErrorRegion]] = {name: [] for name in images}
     for region in regions:
-        cut.setdefault(region.image, []).append(region)
-    read = read_named(make_data(run), cut)
-    drawn = Drawn(
-        predictor.labels, missing=[f"the data no longer has the image {name}" for name in cut if name not in read]
-    )
-    found = predictor.stream(image.reshape(*target.shape, -1) for image, target in read.values())
-    for (name, (image, target)), (mask, _) in zip(read.items(), found, strict=True):
-        prediction = Prediction(image.reshape(*target.shape, -1), target, mask, name)
+        regions_of.setdefault(region.image, []).append(region)
+    pairs = read_named(make_data(run), regions_of)
+    missing = [f"the data no longer has the image {name}" for name in regions_of if name not in pairs]
+    drawn = Drawn(predictor.labels, missing=missing)
+    predictions = predictor.stream(image.reshape(*target.shape, -1) for image, target in pairs.values())
+    for (name, (image, target)), (preds, _) in zip(pairs.items(), predictions, strict=True):
+        prediction = Prediction(image.reshape(*target.shape, -1), target, preds, name)
         if name in images:
-            shown = panels(prediction, predictor.labels, min(_WIDTH, 2 * target.shape[1]))
-            drawn.images[name] = [data_address(each, _WIDTH) for each in shown]
-        for region in cut[name]:
+            pictures = panels(prediction, predictor.labels, min(_WIDTH, 2 * target.shape[1]))
+            drawn.images[name] = [data_address(picture, _WIDTH) for picture in pictures]
+        for region in regions_of[name]:
             drawn.crops[key(region)] = _crop(prediction, region, predictor.labels)
     return drawn
 
 
 def key(region: ErrorRegion) -> str:
-    """What a region's crop is found by."""
+    """Key of a region in `Drawn.crops`."""
     return str((region.image, region.target, region.prediction, *region.box))
 
 
 def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[str]:
-    """What is around a region, with a frame about it: image, target laid over it, prediction laid over it."""
+    """Crops around a framed region: image, image with target overlay, image with prediction overlay."""
     left, top, width, height = region.box
-    side = round(max(_SMALLEST, (1 + 2 * _AROUND) * max(width, height)))
+    side = round(max(_MIN_CROP_SIDE, (1 + 2 * _MARGIN) * max(width, height)))
     first_row, first_column = (
-        max(0, min(start + length // 2 - side // 2, whole - side))
-        for start, length, whole in zip((top, left), (height, width), prediction.target.shape, strict=True)
+        max(0, min(start + length // 2 - side // 2, image_length - side))
+        for start, length, image_length in zip((top, left), (height, width), prediction.target.shape, strict=True)
     )
-    cut = slice(first_row, first_row + side), slice(first_column, first_column + side)
-    image = as_rgb(prediction.image)[cut]
+    crop = slice(first_row, first_row + side), slice(first_column, first_column + side)
+    image = as_rgb(prediction.image)[crop]
     scale = _CROP / max(image.shape[:2])
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
-    seen = _resize(image, size, Image.Resampling.BILINEAR)
+    resized = _resize(image, size, Image.Resampling.BILINEAR)
     frame = [
         scale * (left - first_column) - 2,
         scale * (top - first_row) - 2,
         scale * (left - first_column + width) + 1,
         scale * (top - first_row + height) + 1,
     ]
-    masks = [_resize(mask[cut], size, Image.Resampling.NEAREST) for mask in (prediction.target, prediction.preds)]
-    shown = [seen, *(lay_over(seen, mask, labels) for mask in masks)]
-    return [data_address(_framed(each, frame), _CROP) for each in shown]
+    masks = [_resize(mask[crop], size, Image.Resampling.NEAREST) for mask in (prediction.target, prediction.preds)]
+    pictures = [resized, *(lay_over(resized, mask, labels) for mask in masks)]
+    return [data_address(_framed(picture, frame), _CROP) for picture in pictures]
 
 
 def _resize(array: npt.NDArray[np.uint8], size: tuple[int, int], resample: Image.Resampling) -> npt.NDArray[np.uint8]:
@@ -103,9 +102,9 @@ def _resize(array: npt.NDArray[np.uint8], size: tuple[int, int], resample: Image
 
 
 def _framed(array: npt.NDArray[np.uint8], frame: list[float]) -> npt.NDArray[np.uint8]:
-    """The picture with a white frame that a black one makes visible on white."""
+    """The picture with a white frame, and a black one around it for bright pictures."""
     picture = Image.fromarray(array)
-    pen = ImageDraw.Draw(picture)
-    pen.rectangle([frame[0] - 1, frame[1] - 1, frame[2] + 1, frame[3] + 1], outline=_BLACK)
-    pen.rectangle(frame, outline=_WHITE)
+    canvas = ImageDraw.Draw(picture)
+    canvas.rectangle([frame[0] - 1, frame[1] - 1, frame[2] + 1, frame[3] + 1], outline=_BLACK)
+    canvas.rectangle(frame, outline=_WHITE)
     return np.asarray(picture)

@@ -1,1 +1,1 @@
-"""What a run leaves in its folder, written and read: checkpoint, configuration, scores."""
+"""Reads and writes the files of a run folder: checkpoint, configuration, scores."""

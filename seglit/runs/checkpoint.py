@@ -1,4 +1,4 @@
-"""What a checkpoint of `seglit fit` holds beside Lightning's own, written and read."""
+"""The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
 import pickle
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from seglit.labels import Labels
 from seglit.normalization import Normalization
 
 RECORD_KEY = "seglit"
-"""Where in a checkpoint the record lies."""
-_PREFIX = "network."  # of the names of the network's weights
+"""Key of the record in a checkpoint."""
+_PREFIX = "network."  # of the network's weights in the state dict
 _PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What prediction needs beside the weights: plain data, which loads with `weights_only=True`.
+    """What prediction requires besides the weights; stored as plain data, which loads with `weights_only=True`.
 
     Args:
-        version: The version of seglit that wrote it.
-        network: The network's `class_path` and `init_args`, with the values that the data gave.
+        version: The version of seglit that wrote the checkpoint.
+        network: The network's `class_path` and `init_args`, including the values that are linked to the data.
         labels: The classes.
-        normalization: What images are normalised by.
+        normalization: Mean and standard deviation of the images.
     """
 
     version: str
@@ -39,11 +39,11 @@ class ModelRecord:
 
     @property
     def in_channels(self) -> int:
-        """Channels of the images."""
+        """Number of channels of the images."""
         return int(self.network.get("init_args", {}).get("in_channels", 3))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that a checkpoint can hold and `from_dict` reads."""
+        """Converts the record to plain data."""
         return {
             "version": self.version,
             "network": dict(self.network),
@@ -53,16 +53,16 @@ class ModelRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Reads what `to_dict` wrote."""
+        """Creates a record from the plain data of `to_dict`."""
         labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
         return cls(data["version"], data["network"], labels, normalization)
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that a path means: itself, or a run folder's best, else last one.
+    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no checkpoint.
     """
     if path.is_file():
         return path
@@ -71,20 +71,20 @@ def find_checkpoint(path: Path) -> Path:
             return path / name
     if path.is_dir():
         runs = sorted(file.parents[1] for file in path.glob("**/checkpoints/best.ckpt"))
-        raise InputError(f"{path}: holds no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
+        raise InputError(f"{path}: contains no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
 def load_network(file: Path) -> tuple[nn.Module, ModelRecord]:
-    """Builds the network of a checkpoint, without the pretrained weights that it started from, and loads its weights.
+    """Builds the network of a checkpoint, without downloading pretrained weights, and loads its weights.
 
     Raises:
-        InputError: It is no checkpoint of `seglit fit`, or its network cannot be built, or is no longer what it was.
+        InputError: The file is not a seglit checkpoint, or its network cannot be built, or the weights do not fit it.
     """
     record, weights = _read(file)
-    given = record.network.get("init_args", {})
-    weightless = {name: None for name in _PRETRAINED if isinstance(given.get(name), str)}
-    spec = {**record.network, "init_args": {**given, **weightless}}
+    init_args = record.network.get("init_args", {})
+    untrained = {name: None for name in _PRETRAINED if isinstance(init_args.get(name), str)}
+    spec = {**record.network, "init_args": {**init_args, **untrained}}
     network: nn.Module = build(nn.Module, spec, f"{file}: its network")
     try:
         network.load_state_dict(weights)
@@ -98,14 +98,14 @@ def load_network(file: Path) -> tuple[nn.Module, ModelRecord]:
 
 
 def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
-    """The record of a checkpoint and the network's weights."""
+    """Reads the record and the network's weights."""
     try:
-        # mapped: the optimizer's state, twice the weights, is never read
+        # memory-mapped, since the optimizer state, twice the size of the weights, is not needed
         checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{file}: is no checkpoint, or cut off ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{file}: not a checkpoint, or truncated ({str(error).splitlines()[0]})") from error
     if not isinstance(checkpoint, dict) or RECORD_KEY not in checkpoint:
-        raise InputError(f"{file}: is no checkpoint of `seglit fit`; it does not say its network and labels")
-    weights = checkpoint["state_dict"].items()
-    own = {name.removeprefix(_PREFIX): value for name, value in weights if name.startswith(_PREFIX)}
-    return ModelRecord.from_dict(checkpoint[RECORD_KEY]), own
+        raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
+    state = checkpoint["state_dict"].items()
+    weights = {name.removeprefix(_PREFIX): value for name, value in state if name.startswith(_PREFIX)}
+    return ModelRecord.from_dict(checkpoint[RECORD_KEY]), weights

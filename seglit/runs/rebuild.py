@@ -1,4 +1,4 @@
-"""A run's data and network, made again from its folder: the images that it was tested on, and a predictor."""
+"""Rebuilds the data of a tested run from its folder."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,10 +12,10 @@ from seglit.runs.tested import TestedRun
 
 
 def make_data(run: TestedRun) -> SegmentationDataModule:
-    """Makes a run's data module; its seed is not set, as nothing that is read here is drawn.
+    """Builds the data module of a run; its seed is not set, as reading the test split draws nothing at random.
 
     Raises:
-        InputError: Its class is not found, or no longer takes these settings, or its files are gone.
+        InputError: The class is not found, no longer accepts the settings, or its files are missing.
     """
     spec = run.config["data"]
     return build(SegmentationDataModule, spec, f"{run.folder / 'config.yaml'}: its data")  # type: ignore[type-abstract]
@@ -24,20 +24,20 @@ def make_data(run: TestedRun) -> SegmentationDataModule:
 def read_named(
     data: SegmentationDataModule, names: Collection[str]
 ) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]]:
-    """Reads images of the test split by their names.
+    """Reads images and masks of the test split by their names.
 
     Returns:
-        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255; of the names that the split has.
+        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255; names not in the split are absent.
 
     Raises:
-        InputError: The split is gone, or its files are not as configured.
+        InputError: The split is missing, or a file cannot be read.
     """
     dataset = data.dataset("test")
-    found: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = {}
+    pairs: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = {}
     for index in range(len(dataset)):
         image, mask, name = dataset.read(index)
         if name in names:
-            found.setdefault(name, (image, mask))
-        if len(found) == len(names):
+            pairs.setdefault(name, (image, mask))
+        if len(pairs) == len(names):
             break
-    return found
+    return pairs

@@ -1,4 +1,4 @@
-"""Where a run keeps its files: a folder of its own that no other run writes into."""
+"""Creates run folders."""
 
 import os
 from datetime import datetime
@@ -11,10 +11,10 @@ _INHERITED = "SEGLIT_RUN_FOLDER"
 
 
 def make_run_folder(root: Path, experiment: str) -> Path:
-    """Makes `root/experiment/<date>_<time>`; of runs started in the same second, each gets its own.
+    """Creates the folder `root/experiment/<date>_<time>`, with a number appended if it exists.
 
-    Under SLURM the folder is named by job and step, and a job that was requeued goes on in the folder it had. Other
-    processes of a distributed run make none.
+    Under SLURM the folder is named after job and step, and a requeued job continues in its folder. In a distributed
+    run only rank 0 creates the folder; the other ranks return the same path.
     """
     parent = root.absolute() / experiment
     job, step = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_STEP_ID")
@@ -23,7 +23,7 @@ def make_run_folder(root: Path, experiment: str) -> Path:
         return Path(os.environ.get(_INHERITED) or parent / name)
     restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
     if job and restarts != "0" and (parent / name).is_dir():
-        for log in (parent / name).glob("metrics.csv"):  # Lightning's CSV log would begin it anew
+        for log in (parent / name).glob("metrics.csv"):  # Lightning's CSVLogger would overwrite it
             log.rename(log.with_name(f"metrics_before_restart_{restarts}.csv"))
         return parent / name
     for number in count(1):
@@ -32,6 +32,6 @@ def make_run_folder(root: Path, experiment: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        os.environ[_INHERITED] = str(folder)  # for the processes that Lightning starts for further devices
+        os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
         return folder
-    raise AssertionError("count() never ends")
+    raise AssertionError("unreachable")

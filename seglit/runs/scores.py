@@ -1,6 +1,6 @@
-"""`scores_test.json`, the scores of a test as plain data: what is in it, and how it is written and read.
+"""The schema of `scores_test.json`, the scores of a test.
 
-What is n/a is null; an image without a labelled pixel is not listed.
+Undefined scores are null; images without a labelled pixel are left out.
 """
 
 from pathlib import Path
@@ -11,23 +11,23 @@ import msgspec
 from seglit.errors import InputError
 
 SCORE_FILE = "scores_test.json"
-"""The file's name, in the folder of a run that was tested."""
+"""Name of the file in the folder of a tested run."""
 
 Score = float | None
-"""A score; None where it is n/a."""
+"""A score; None if it is undefined."""
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What the test took.
+    """Time and memory of the test.
 
     Args:
         device: Name of the device.
-        parameters: Parameters of the module.
-        test_seconds: Time of the whole test.
-        test_images_per_second: Images per second of the whole test, reading and scoring included.
-        network_images_per_second: Images per second through the network; None of no image.
-        batch_size: Images of the largest batch.
-        peak_memory: Bytes at the peak: of the GPU during the test, else of the process; None where it is not known.
+        parameters: Number of parameters of the module.
+        test_seconds: Duration of the whole test.
+        test_images_per_second: Throughput of the whole test, reading and scoring included.
+        network_images_per_second: Throughput of the network alone; None without images.
+        batch_size: Size of the largest batch.
+        peak_memory: Peak memory in bytes: of the GPU during the test, else of the process; None if unknown.
     """
 
     device: str
@@ -40,7 +40,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class ClassScores(msgspec.Struct, frozen=True):
-    """Every score of a class, each 0..1."""
+    """The scores of a class, in 0..1."""
 
     iou: Score
     iou_low: Score
@@ -54,7 +54,7 @@ class ClassScores(msgspec.Struct, frozen=True):
 
 
 class CalibrationBins(msgspec.Struct, frozen=True):
-    """Pixels by confidence, see `seglit.evaluation.calibration`."""
+    """Pixels by confidence; see `seglit.evaluation.calibration`."""
 
     pixels: list[int]
     accuracy: list[Score]
@@ -62,7 +62,7 @@ class CalibrationBins(msgspec.Struct, frozen=True):
 
 
 class LevelOfClass(msgspec.Struct, frozen=True):
-    """A class at one level of a breakdown."""
+    """The scores of a class at one level of a breakdown."""
 
     iou: Score
     recall: Score
@@ -73,12 +73,12 @@ class Level(msgspec.Struct, frozen=True):
     """One level of a breakdown, by object size or by distance; see `seglit.evaluation.breakdown`.
 
     Args:
-        first: Where it begins, as a share of the image or in pixels; "from" in the file.
-        last: Where it ends; None of the last level; "to" in the file.
-        miou: The mean over the classes that the target has there.
-        pixel_accuracy: The share of its pixels that is right.
-        pixels: Its labelled pixels.
-        classes: The classes that the target has there.
+        first: Lower bound, as a share of the image or in pixels; "from" in the file.
+        last: Upper bound; None for the last level; "to" in the file.
+        miou: Mean IoU over the target classes of the level.
+        pixel_accuracy: Share of the level's labelled pixels that are correct.
+        pixels: Number of labelled pixels.
+        classes: The target classes of the level.
     """
 
     first: float = msgspec.field(name="from")
@@ -90,7 +90,7 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class ErrorRegion(msgspec.Struct, frozen=True):
-    """Connected pixels of one target class and another predicted one, by name; see `seglit.evaluation.mistakes`."""
+    """A connected component of one target class predicted as another class; see `seglit.evaluation.mistakes`."""
 
     image: str
     target: str
@@ -101,7 +101,7 @@ class ErrorRegion(msgspec.Struct, frozen=True):
 
 
 class ConfusedPair(msgspec.Struct, frozen=True):
-    """Pixels of one class predicted as another, by name; see `seglit.evaluation.mistakes`."""
+    """Pixels of one class predicted as another; see `seglit.evaluation.mistakes`."""
 
     target: str
     prediction: str
@@ -112,13 +112,13 @@ class ConfusedPair(msgspec.Struct, frozen=True):
 
 
 class ImageScores(msgspec.Struct, frozen=True):
-    """An image by itself.
+    """The scores of one image.
 
     Args:
-        name: The image.
-        miou: Its mIoU over the classes in target or prediction.
-        pixel_accuracy: The share of its labelled pixels that is right.
-        pixels: How many pixels of each of these classes are right, in the target, and predicted.
+        name: Name of the image.
+        miou: Mean IoU over the classes in target or prediction.
+        pixel_accuracy: Share of the labelled pixels that are correct.
+        pixels: Class name to its numbers of correct, target and predicted pixels, for the same classes.
     """
 
     name: str
@@ -128,21 +128,21 @@ class ImageScores(msgspec.Struct, frozen=True):
 
 
 class SavedScores(msgspec.Struct, frozen=True):
-    """What the file holds.
+    """The content of the file.
 
     Args:
-        checkpoint: The checkpoint that was scored, relative to the run folder where it is in it; None if there is none.
+        checkpoint: The scored checkpoint, relative to the run folder if inside it; None if there is none.
         cost: Time and memory.
-        scores: The scores of the whole split, by the names that they are logged by.
-        metrics: The metrics of one's own, by name: a value, or one for each class.
-        classes: Every score of each class.
-        confusion: Pixel counts, rows the target, columns the prediction.
-        calibration: The bins of the reliability plot.
+        scores: The scores of the whole split, by the names that they are logged under.
+        metrics: The user's own metrics, by name: a value, or one per class.
+        classes: The scores of each class.
+        confusion: Pixel counts; rows are targets, columns predictions.
+        calibration: The bins of the reliability diagram.
         sizes: Scores by object size.
-        distances: Scores by distance to the target's outlines.
+        distances: Scores by distance to the outlines in the target.
         confusions: The confusions that cost the most IoU.
-        label_errors: Where the labels are likely wrong.
-        images: Each image by itself.
+        label_errors: Regions with likely label errors.
+        images: The scores of each image.
     """
 
     checkpoint: str | None
@@ -159,20 +159,20 @@ class SavedScores(msgspec.Struct, frozen=True):
     images: list[ImageScores]
 
     def write(self, folder: Path) -> None:
-        """Writes the file into a run folder."""
+        """Writes the scores to a run folder."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SCORE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Reads the file of a run folder.
+        """Reads the scores from a run folder.
 
         Raises:
-            InputError: It is damaged, or of another version of seglit.
+            InputError: The file is corrupt, or was written by another version of seglit.
         """
         try:
             return msgspec.json.decode((folder / SCORE_FILE).read_bytes(), type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise InputError(
-                f"{folder}: {SCORE_FILE} is damaged or of another seglit ({error}); `seglit test` writes it anew"
+                f"{folder}: {SCORE_FILE} is corrupt or from another seglit ({error}); `seglit test` writes it again"
             ) from error

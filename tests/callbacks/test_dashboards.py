@@ -1,4 +1,4 @@
-"""Dashboards: offline without asking, masks and configuration where they belong, a sweep that the parser accepts."""
+"""Dashboards: W&B falls back to offline mode, all loggers receive images and configuration, the sweep parses."""
 
 import socket
 import sys
@@ -37,7 +37,7 @@ TINY = [
 
 
 class Refusal(BaseHTTPRequestHandler):
-    """Answers 501 to all, without a word on the terminal."""
+    """Answers every request with 501, without logging it."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -45,12 +45,12 @@ class Refusal(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fresh_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """W&B as on a machine that never saw it: no account, no settings, nobody at the keyboard."""
+    """W&B on a new machine: no account, no settings, no interactive input."""
     import wandb
 
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SEGLIT_RUN_FOLDER", "")  # fit sets it; this puts it back
+    monkeypatch.setenv("SEGLIT_RUN_FOLDER", "")  # set by fit; monkeypatch restores it
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "home" / "netrc"))
@@ -63,21 +63,21 @@ def fresh_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def unframed(log: bytes) -> bytes:
-    """What a W&B log holds: like LevelDB's it is cut into blocks of 32 KiB, and a record may go on in the next."""
-    content, place = b"", 7
-    while place + 7 <= len(log):
-        if (left := 2**15 - place % 2**15) < 7:
-            place += left
+    """The content of a W&B log: like LevelDB's it consists of 32 KiB blocks, which split the records."""
+    content, offset = b"", 7
+    while offset + 7 <= len(log):
+        if (left := 2**15 - offset % 2**15) < 7:
+            offset += left
             continue
-        length = int.from_bytes(log[place + 4 : place + 6], "little")
-        content += log[place + 7 : place + 7 + length]
-        place += 7 + length
+        length = int.from_bytes(log[offset + 4 : offset + 6], "little")
+        content += log[offset + 7 : offset + 7 + length]
+        offset += 7 + length
     return content
 
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """The address of a server that answers everything with an error."""
+    """URL of a server that answers every request with an error."""
     httpd = HTTPServer(("127.0.0.1", 0), Refusal)
     thread = threading.Thread(target=httpd.serve_forever)
     thread.start()
@@ -87,7 +87,7 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
-def test_fit_with_wandb_runs_offline_and_logs_all_there_is(
+def test_fit_with_wandb_runs_offline_and_logs_everything(
     fresh_wandb: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with_checkpoint = tmp_path / "with_checkpoint.yaml"
@@ -114,9 +114,9 @@ def test_fit_with_wandb_runs_offline_and_logs_all_there_is(
     assert b'"5":"star","255":"void"' in record
     assert b"model.ckpt" in record
     files = list((offline / "files/media/images/mask/val").glob("*.mask.png"))
-    shown = [np.asarray(Image.open(file)) for file in files]
-    assert {mask.shape for mask in shown} == {(12, 512)}  # shrunk from 24 x 1024
-    assert set(np.unique(shown)) <= {0, 1, 2, 3, 4, 5, 255}
+    masks = [np.asarray(Image.open(file)) for file in files]
+    assert {mask.shape for mask in masks} == {(12, 512)}  # shrunk from 24 x 1024
+    assert set(np.unique(masks)) <= {0, 1, 2, 3, 4, 5, 255}
 
     assert list((run_folder / "tensorboard").glob("events.out.tfevents.*"))
     assert {file.name for file in (run_folder / "pictures").iterdir()} == {
@@ -140,11 +140,11 @@ class Shows(DummyLogger):
 
 class Silent(DummyLogger):
     def __getattr__(self, name):
-        raise AttributeError(name)  # nothing but what a logger must have
+        raise AttributeError(name)  # has only what a logger requires
 """
 
 
-def test_mlflow_and_a_logger_of_ones_own_get_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_and_custom_loggers_receive_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGLIT_RUN_FOLDER", "")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -173,23 +173,23 @@ def test_mlflow_and_a_logger_of_ones_own_get_the_pictures(tmp_path: Path, monkey
 
 
 def offline_reason(capsys: pytest.CaptureFixture[str]) -> str:
-    """What a new logger says; the empty string if it says nothing."""
+    """The output of a new logger; empty if it is online."""
     import wandb
 
-    wandb.teardown()  # or it would not look at the environment again
+    wandb.teardown()  # otherwise it would not read the environment again
     WandbLogger()
     return capsys.readouterr().out
 
 
-def test_offline_exactly_where_the_server_is_out_of_reach(
+def test_offline_without_a_key_or_a_reachable_server(
     fresh_wandb: None, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    monkeypatch.setenv("WANDB_BASE_URL", nobody)
+        unreachable = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("WANDB_BASE_URL", unreachable)
     assert "no API key" in offline_reason(capsys)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    assert f"{nobody} cannot be reached" in offline_reason(capsys)
+    assert f"{unreachable} cannot be reached" in offline_reason(capsys)
     monkeypatch.setenv("WANDB_BASE_URL", server)
     assert offline_reason(capsys) == ""
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -198,7 +198,7 @@ def test_offline_exactly_where_the_server_is_out_of_reach(
     assert offline_reason(capsys) == ""
 
 
-def test_a_key_in_netrc_is_an_account(
+def test_reads_the_key_from_netrc(
     fresh_wandb: None, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "home").mkdir(exist_ok=True)
@@ -210,7 +210,7 @@ def test_a_key_in_netrc_is_an_account(
 @pytest.mark.parametrize(
     ("logger", "package"), [(WandbLogger, "wandb"), (TensorBoardLogger, "tensorboard"), (MLFlowLogger, "mlflow")]
 )
-def test_a_missing_package_is_one_line(
+def test_missing_package_is_a_one_line_error(
     logger: type[WandbLogger | TensorBoardLogger | MLFlowLogger], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -218,7 +218,7 @@ def test_a_missing_package_is_one_line(
         logger()
 
 
-def test_sweep_names_options_that_the_command_line_has(
+def test_sweep_uses_existing_command_line_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from wandb.sdk.launch.sweeps.utils import create_sweep_command_args

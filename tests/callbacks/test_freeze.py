@@ -1,4 +1,4 @@
-"""The encoder stands still for as long as it should, also after a resume."""
+"""The encoder is frozen for the configured epochs, also after resuming."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -16,7 +16,7 @@ torch.set_num_threads(2)
 
 
 class Network(nn.Module):
-    """One layer with running statistics to freeze, one to train."""
+    """An encoder with running statistics, and a head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Network(nn.Module):
 
 
 class Module(pl.LightningModule):
-    """Trains a network, and keeps a copy of its encoder's state from before training and after each epoch."""
+    """Trains a network and records the encoder's state before training and after each epoch."""
 
     def __init__(self, network: nn.Module, save_path: Path | None) -> None:
         super().__init__()
@@ -37,19 +37,19 @@ class Module(pl.LightningModule):
         self.save_path = save_path
         self.history: list[dict[str, Tensor]] = []
 
-    def remember(self) -> None:
+    def record(self) -> None:
         encoder = self.get_submodule("network.encoder")
         self.history.append({key: value.clone() for key, value in encoder.state_dict().items()})
 
     def on_train_start(self) -> None:
-        self.remember()
+        self.record()
 
     def on_train_batch_end(self, *_: object) -> None:
         if self.save_path and self.trainer.global_step == 1:
             self.trainer.save_checkpoint(self.save_path)
 
     def on_train_epoch_end(self) -> None:
-        self.remember()
+        self.record()
 
     def training_step(self, batch: Tensor) -> Tensor:
         loss: Tensor = self.network(batch).square().mean()
@@ -65,7 +65,7 @@ class Module(pl.LightningModule):
 def fit(
     network: nn.Module, epochs: int, max_epochs: int, ckpt_path: Path | None = None, save_path: Path | None = None
 ) -> tuple[Module, pl.Trainer]:
-    """Trains four batches an epoch, with a validation in the middle and at the end of each."""
+    """Trains with four batches per epoch, validating in the middle and at the end of each."""
     module, images = Module(network, save_path), torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0)) + 3
     loader: DataLoader[Tensor] = DataLoader(images, batch_size=2)  # type: ignore[arg-type]
     trainer = pl.Trainer(
@@ -86,7 +86,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
     return {key for key in before if not torch.equal(before[key], after[key])}
 
 
-def test_encoder_stands_still_then_trains() -> None:
+def test_encoder_is_frozen_then_trains() -> None:
     module, _ = fit(Network(), epochs=2, max_epochs=3)
     start, first, second, third = module.history
     assert not changed(start, first) | changed(first, second)
@@ -101,16 +101,16 @@ def test_frozen_parameters_have_no_gradient() -> None:
 
 
 @pytest.mark.parametrize("interrupted_after", [1, 2])
-def test_resume_equals_no_interruption(tmp_path: Path, interrupted_after: int) -> None:
+def test_resumed_run_equals_uninterrupted_run(tmp_path: Path, interrupted_after: int) -> None:
     network = Network()
-    whole, _ = fit(deepcopy(network), epochs=2, max_epochs=3)
+    uninterrupted, _ = fit(deepcopy(network), epochs=2, max_epochs=3)
     _, trainer = fit(deepcopy(network), epochs=2, max_epochs=interrupted_after)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     resumed, _ = fit(network, epochs=2, max_epochs=3, ckpt_path=tmp_path / "last.ckpt")
-    assert not changed(whole.state_dict(), resumed.state_dict())
+    assert not changed(uninterrupted.state_dict(), resumed.state_dict())
 
 
-def test_resume_within_an_epoch_stays_frozen(tmp_path: Path) -> None:
+def test_encoder_stays_frozen_when_resumed_within_an_epoch(tmp_path: Path) -> None:
     fit(Network(), epochs=1, max_epochs=1, save_path=tmp_path / "first_step.ckpt")
     with pytest.warns(UserWarning, match="ended before the epoch ended"):
         module, _ = fit(Network(), epochs=1, max_epochs=2, ckpt_path=tmp_path / "first_step.ckpt")
@@ -119,7 +119,7 @@ def test_resume_within_an_epoch_stays_frozen(tmp_path: Path) -> None:
     assert changed(first, second) == set(start)
 
 
-def test_a_second_fit_starts_over() -> None:
+def test_second_fit_freezes_again() -> None:
     fit(network := Network(), epochs=1, max_epochs=1)
     network.train()
     module, _ = fit(network, epochs=1, max_epochs=2)
@@ -128,7 +128,7 @@ def test_a_second_fit_starts_over() -> None:
     assert changed(first, second) == set(start)
 
 
-def test_bad_input_is_one_line() -> None:
+def test_bad_input_is_a_one_line_error() -> None:
     with pytest.raises(InputError, match="at least 1"):
         FreezeEncoder(0)
     with pytest.raises(InputError, match=r"^Sequential has no part named 'encoder'; its parts are: 0$"):

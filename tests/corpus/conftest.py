@@ -1,4 +1,4 @@
-"""What the tests of bad input share: a limit of time, a checkpoint, and the doors that a user has."""
+"""Shared by the tests of invalid input: a timeout, a checkpoint, and the ways in which a user reads data."""
 
 import json
 import signal
@@ -34,11 +34,11 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def no_hang() -> Iterator[None]:
-    """Fails what waits for ever, such as for the other end of a pipe."""
+    """Fails a test that blocks, for example on a pipe."""
     if not hasattr(signal, "SIGALRM"):
         yield
         return
-    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("timeout"))
     signal.alarm(60)
     yield
     signal.alarm(0)
@@ -50,21 +50,21 @@ def ckpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_all(data: SegmentationDataModule) -> dict[str, tuple[Array, Array]]:
-    """Every image and mask of every split, by split and name."""
-    read: dict[str, tuple[Array, Array]] = {}
+    """All images and masks of all splits, by split and name."""
+    pairs: dict[str, tuple[Array, Array]] = {}
     for split in SPLITS:
         if data.has_split(split):
             dataset = data.dataset(split)
             for index in range(len(dataset)):
                 image, mask, name = dataset.read(index)
-                assert f"{split}/{name}" not in read
-                read[f"{split}/{name}"] = image, mask
-    return read
+                assert f"{split}/{name}" not in pairs
+                pairs[f"{split}/{name}"] = image, mask
+    return pairs
 
 
 def read_written(file: Path) -> dict[str, tuple[Array, Array]]:
-    """What the configuration reads that `seglit inspect` wrote in the folder it was called in."""
-    # as jsonargparse does; the other loader takes more
+    """Reads all pairs with a configuration that `seglit inspect` wrote into its working folder."""
+    # the loader of jsonargparse, which is stricter
     settings = yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["init_args"]
     settings.pop("augment")
     with chdir(file.parent):
@@ -72,9 +72,9 @@ def read_written(file: Path) -> dict[str, tuple[Array, Array]]:
 
 
 def findings(outcome: Outcome) -> dict[str, dict[str, str]]:
-    """What `seglit inspect --json` found: code to files, each with what is said of it."""
-    told: dict[str, Any] = json.loads(outcome.out)
-    return {each["code"]: dict(each["files"]) for each in told["findings"]}
+    """The findings of `seglit inspect --json`: code to files with their messages."""
+    result: dict[str, Any] = json.loads(outcome.out)
+    return {finding["code"]: dict(finding["files"]) for finding in result["findings"]}
 
 
 def inspect(run: Run, folder: Path, *args: str) -> Outcome:
@@ -88,5 +88,5 @@ def only_line(text: str) -> str:
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Files that were begun and not finished."""
+    """Temporary files of unfinished writes."""
     return [path for path in folder.rglob("*") if path.suffix in (".part", ".tmp")]

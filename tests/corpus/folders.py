@@ -1,4 +1,4 @@
-"""Folders with bad names, links, lists and tables, each made on the spot around five good pairs."""
+"""Folders with unusual or invalid names, links, lists and tables, created by the tests around five valid pairs."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,16 +16,15 @@ GOOD = ("a", "b", "c", "d", "e")
 
 
 class Case(NamedTuple):
-    """A folder, and what has to come of it.
+    """A folder and its expected result.
 
     Args:
-        make: What makes it.
-        finds: What `seglit inspect` finds beside notes: code to the files it names; one name may end in *.
-        reads: Names of the pairs that the configuration it writes then reads.
-        error: Or words of the one line that it ends with.
-        plain: Words of the one line in which a data module told nothing but `settings` refuses it; '' where it reads
-            the same pairs.
-        settings: What the data module is told.
+        make: Creates the folder.
+        finds: The expected findings of `seglit inspect` besides notes: code to file names.
+        reads: Names of the pairs that the written configuration reads.
+        error: Or part of the expected error message of `seglit inspect`.
+        plain: Part of the expected error message of a data module with `settings` only; '' if it reads the same pairs.
+        settings: Settings of the data module.
     """
 
     make: Callable[[Path], object]
@@ -37,7 +36,7 @@ class Case(NamedTuple):
 
 
 def image(name: str) -> Array:
-    """The picture that goes by a name, like no other."""
+    """An image that is determined by its name."""
     seed = [*os.fsencode(name)]
     return np.random.default_rng(seed).integers(0, 256, (12, 17, 3), np.uint8)
 
@@ -57,7 +56,7 @@ def good(root: Path) -> None:
 
 
 def named(name: str, *, broken: bool) -> Callable[[Path], None]:
-    """A sixth pair of that name."""
+    """The valid pairs and a sixth one with this name."""
 
     def make(root: Path) -> None:
         good(root)
@@ -73,24 +72,24 @@ NAMES = {
     "quotes": 'it\'s "here"',
     "a line break": "a\nb",
     "other line breaks": "a\u2028b\x85c\rd",
-    "a terminal's codes": "a\x1b[31mb\x7f",
+    "escape sequences": "a\x1b[31mb\x7f",
     "brackets": "[bold]a[b]",
     "braces": "{stem}{split}",
     "YAML": "a #b: - *c",
-    "a pattern": "%s*?",
+    "a glob pattern": "%s*?",
     "a backslash": "a\\nb",
     "emoji": "a\U0001f600\u200db",
     "Arabic": "\u0635\u0648\u0631\u0629",
-    "no Unicode": os.fsdecode(b"b\xe4d"),
+    "invalid Unicode": os.fsdecode(b"b\xe4d"),
     "251 letters": "n" * 251,
     "a minus": "-a",
     "a date": "2024-01-01",
-    "nothing, for YAML": "null",
+    "null in YAML": "null",
 }
 
 
 def moved(images: str, masks: str) -> Callable[[Path], None]:
-    """The good pairs, in folders of other names."""
+    """The valid pairs, in folders with other names."""
 
     def make(root: Path) -> None:
         good(root)
@@ -110,12 +109,12 @@ def folders(images: str, masks: str) -> dict[str, str]:
 
 
 def beside(*extra: Callable[[Path], object]) -> Callable[[Path], None]:
-    """The good pairs, and something that is none."""
+    """The valid pairs and additional entries."""
 
     def make(root: Path) -> None:
         good(root)
-        for each in extra:
-            each(root)
+        for make_entry in extra:
+            make_entry(root)
 
     return make
 
@@ -137,12 +136,12 @@ def file(name: str, content: bytes = b"") -> Callable[[Path], object]:
 
 
 def locked(name: str) -> Callable[[Path], None]:
-    """Takes away the right to read a file or folder, which stops everyone but root."""
+    """Removes the permission to read a file or folder; root can still read it."""
 
     def lock(root: Path) -> None:
         (root / name).chmod(0)
         if os.access(root / name, os.R_OK):
-            raise PermissionError(EACCES, "root may read everything")
+            raise PermissionError(EACCES, "root can read everything")
 
     return lock
 
@@ -152,7 +151,7 @@ IMAGE, MASK = (file(f"{kind}/train/z.png", saved(array, "PNG")) for kind, array 
 
 
 def flat(root: Path) -> None:
-    """The good pairs, in two folders."""
+    """The valid pairs, in two flat folders."""
     for name in GOOD:
         pair(root, name, split="")
 
@@ -160,14 +159,14 @@ def flat(root: Path) -> None:
 def listed(*extra: Callable[[Path], object]) -> Callable[[Path], None]:
     def make(root: Path) -> None:
         flat(root)
-        for each in extra:
-            each(root)
+        for make_entry in extra:
+            make_entry(root)
 
     return make
 
 
 def table(*rows: str, columns: str = "image,mask,split", coding: str = "utf-8") -> Callable[[Path], None]:
-    """The good pairs, and a CSV with rows of the first four and these."""
+    """The valid pairs, and a CSV with rows for the first four and these rows."""
     four = [
         f"images/train/{name}.png,masks/train/{name}.png,{split}" for name, split in zip("abcd", SPLIT, strict=True)
     ]
@@ -178,92 +177,93 @@ SPLIT = ("train", "train", "train", "val")
 FLAT: dict[str, Any] = {"images": "images", "masks": "masks", "splits": {"val": 0.2}}
 LISTS: dict[str, Any] = FLAT | {"splits": {"train": "train.txt", "val": "val.txt"}}
 CSV = {"pairs": "pairs.csv"}
-LEFT_BEHIND = ("._a.png", ".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
-NOWHERE = "a link that leads to no file"
+SYSTEM_FILES = ("._a.png", ".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
+BROKEN_LINK = "broken symbolic link"
 
 FOLDERS: dict[str, Case] = {
     **{f"a name of {kind}": Case(named(name, broken=False), reads=(*GOOD, name)) for kind, name in NAMES.items()},
     **{
-        f"a broken image, its name of {kind}": Case(
+        f"a corrupt image, its name of {kind}": Case(
             named(name, broken=True),
             {"unreadable_image": [f"images/train/{name}.png"]},
-            error="the name is no Unicode" if kind == "no Unicode" else "",
-            plain="of no known format",
+            error="the name is not valid Unicode" if kind == "invalid Unicode" else "",
+            plain="unknown format, or truncated",
         )
         for kind, name in NAMES.items()
     },
-    # what is no file
-    "a folder called x.png": Case(beside(file("images/train/x.png/y.png"), file("masks/train/x.png/y.png"))),
-    "pipes called x.png": Case(beside(pipe("images/train/x.png"), pipe("masks/train/x.png"))),
-    "a link that leads nowhere": Case(beside(link("images/train/z.png", "gone.png"), MASK),
-        {"unreadable_image": ["images/train/z.png"]}, plain=NOWHERE),
-    "a mask's link that leads nowhere": Case(beside(link("masks/train/z.png", "gone.png"), IMAGE),
-        {"unreadable_mask": ["masks/train/z.png"]}, plain=NOWHERE),
+    # not regular files
+    "a folder named x.png": Case(beside(file("images/train/x.png/y.png"), file("masks/train/x.png/y.png"))),
+    "pipes named x.png": Case(beside(pipe("images/train/x.png"), pipe("masks/train/x.png"))),
+    "a broken link": Case(beside(link("images/train/z.png", "gone.png"), MASK),
+        {"unreadable_image": ["images/train/z.png"]}, plain=BROKEN_LINK),
+    "a broken link to a mask": Case(beside(link("masks/train/z.png", "gone.png"), IMAGE),
+        {"unreadable_mask": ["masks/train/z.png"]}, plain=BROKEN_LINK),
     "a link to itself": Case(beside(link("images/train/z.png", "images/train/z.png"), MASK),
-        {"unreadable_image": ["images/train/z.png"]}, plain=NOWHERE),
+        {"unreadable_image": ["images/train/z.png"]}, plain=BROKEN_LINK),
     "a folder that is a link to itself": Case(beside(link("images/test", "images/test"))),
     "a link back to its folder": Case(beside(link("images/train/again", "images/train"))),
-    "what systems leave behind": Case(beside(*(file(f"{folder}/{name}", b"\0\5\x16\7") for name in LEFT_BEHIND
+    "files of operating systems": Case(beside(*(file(f"{folder}/{name}", b"\0\5\x16\7") for name in SYSTEM_FILES
         for folder in ("images/train", "masks/train", "__MACOSX/images/train")))),
-    # what may not be read
-    "an image that may not be read": Case(beside(IMAGE, MASK, locked("images/train/z.png")),
+    # without permission
+    "an image without permission": Case(beside(IMAGE, MASK, locked("images/train/z.png")),
         {"unreadable_image": ["images/train/z.png"]}, plain="Permission denied"),
-    "a folder that may not be read": Case(beside(locked("masks/train")), error="the folder cannot be read (Permission",
+    "a folder without permission": Case(beside(locked("masks/train")), error="the folder cannot be read (Permission",
         plain="the folder cannot be read (Permission denied)"),
-    # folders of other names
-    "folders that look like rich's markup": Case(moved(*BRACKETS), settings=folders(*BRACKETS)),
-    "folders that go on as YAML": Case(moved(*INJECTED), settings=folders(*INJECTED)),
+    # other folder names
+    "folders that look like rich markup": Case(moved(*BRACKETS), settings=folders(*BRACKETS)),
+    "folders that inject YAML": Case(moved(*INJECTED), settings=folders(*INJECTED)),
     # names that do not match
-    "the mask's name in another form of Unicode": Case(
+    "a mask name in another Unicode normal form": Case(
         beside(lambda root: pair(root, "caf\u00e9", mask_name="cafe\u0301")),
         {"image_without_mask": ["images/train/caf\u00e9.png"]}, plain="its mask caf\u00e9.* is not in"),
-    "one pair of other endings": Case(beside(lambda root: pair(root, "f_rgb", mask_name="f_gt")),
+    "one pair with other suffixes": Case(beside(lambda root: pair(root, "f_rgb", mask_name="f_gt")),
         {"image_without_mask": ["images/train/f_rgb.png"]}, plain="its mask f_rgb.* is not in"),
     "two masks of an image": Case(beside(file("masks/train/a.bmp", saved(truth(image("z")) // 255, "BMP")))),
     # list files
-    "a pipe called train.txt": Case(listed(pipe("train.txt")), settings=FLAT),
-    "a folder called train.txt": Case(listed(file("train.txt/x")), settings=FLAT),
-    "a list that is none": Case(listed(file("train.txt", bytes(range(256)))), settings=FLAT),
+    "a pipe named train.txt": Case(listed(pipe("train.txt")), settings=FLAT),
+    "a folder named train.txt": Case(listed(file("train.txt/x")), settings=FLAT),
+    "a binary list": Case(listed(file("train.txt", bytes(range(256)))), settings=FLAT),
     "lists in UTF-16": Case(listed(file("train.txt", "a\r\nb\r\nc".encode("utf-16")),
         file("val.txt", "e\r\n".encode("utf-16"))), reads=("a", "b", "c", "e"), settings=LISTS),
-    "a list that names what is not there": Case(listed(file("train.txt", b"a\nb\nz\n"), file("val.txt", b"e")),
+    "a list that names a missing image": Case(listed(file("train.txt", b"a\nb\nz\n"), file("val.txt", b"e")),
         {"listed_but_missing": ["images/z.*"]}, ("a", "b", "e"), plain="1 of its names have no image, first 'z'",
         settings=LISTS),
     # tables
-    "a pipe called x.csv": Case(beside(pipe("x.csv"))),
-    "a folder called x.csv": Case(beside(file("x.csv/x"))),
+    "a pipe named x.csv": Case(beside(pipe("x.csv"))),
+    "a folder named x.csv": Case(beside(file("x.csv/x"))),
     "another table, in Latin-1": Case(beside(file("x.csv", b"camera\nL\xf6wenz\xe4hne\n"))),
-    "a table that macOS left behind": Case(beside(file("._pairs.csv", b"\0\5\x16\7\xff"))),
+    "a table of macOS metadata": Case(beside(file("._pairs.csv", b"\0\5\x16\7\xff"))),
     "an empty table": Case(beside(file("pairs.csv")), plain="no column 'image'", settings=CSV),
-    "a table of no rows": Case(beside(file("pairs.csv", b"image,mask,split\n")), error="no image has a mask (table of",
-        plain="no images for the split 'train' (looked in pairs.csv)", settings=CSV),
+    "a table without rows": Case(beside(file("pairs.csv", b"image,mask,split\n")),
+        error="no image has a mask (table of", plain="no images for the split 'train' (looked in pairs.csv)",
+        settings=CSV),
     "a table without masks": Case(table(columns="image,label,split"), plain="no column 'mask'", settings=CSV),
     "a table with semicolons": Case(beside(file("pairs.csv", b"image;mask\na;b\n")), plain="its columns are image;mask",
         settings=CSV),
     "a table in UTF-16": Case(table(coding="utf-16"), reads=("a", "b", "c", "d"), settings=CSV),
     "a table in Latin-1": Case(table("images/train/\xe4.png,masks/train/a.png,val", coding="latin1"),
-        error="save as UTF-8 what lists it", plain="\\udce4.png: no such file", settings=CSV),
+        error="save the list that names it as UTF-8", plain="\\udce4.png: no such file", settings=CSV),
     "a table with NUL": Case(table("images/train/a\0.png,masks/train/a.png,val"),
         {"listed_but_missing": ["images/train/a\0.png"]}, ("a", "b", "c", "d"), plain="a\\x00.png: no such file",
         settings=CSV),
-    "a row that ends early": Case(table("images/val/e.png"), error="line 6: split is ''", plain="line 6: split is ''",
-        settings=CSV),
-    "a row that has no mask": Case(table("images/val/e.png,,val"), {"listed_but_missing": ["images/val/e.png"]},
+    "a row with too few cells": Case(table("images/val/e.png"), error="line 6: split is ''",
+        plain="line 6: split is ''", settings=CSV),
+    "a row without a mask": Case(table("images/val/e.png,,val"), {"listed_but_missing": ["images/val/e.png"]},
         ("a", "b", "c", "d"), plain="line 6: mask is empty", settings=CSV),
-    "a row that has no image": Case(beside(file("pairs.csv", b"mask,image,split\nmasks/train/a.png\n")),
+    "a row without an image": Case(beside(file("pairs.csv", b"mask,image,split\nmasks/train/a.png\n")),
         error="line 2: image is empty", plain="line 2: image is empty", settings=CSV),
-    "a row of more cells": Case(table("images/val/e.png,masks/val/e.png,val,more,,cells"), settings=CSV),
-    "a quote that does not end": Case(beside(file("pairs.csv", b'image,mask,split\n"images/train/a.png,masks')),
+    "a row with too many cells": Case(table("images/val/e.png,masks/val/e.png,val,more,,cells"), settings=CSV),
+    "an unterminated quote": Case(beside(file("pairs.csv", b'image,mask,split\n"images/train/a.png,masks')),
         error="line 2: split is ''", plain="line 2: split is ''", settings=CSV),
     "a cell of 200,000 letters": Case(table("x" * 200_000), error="pairs.csv, line 5: cannot be read as a CSV (field",
         plain="pairs.csv, line 5: cannot be read as a CSV (field larger", settings=CSV),
     "a cell of 5,000 letters": Case(table(f"{'x' * 5_000}/{'y' * 300}.png,masks/val/e.png,val"),
         {"listed_but_missing": [f"{'x' * 5_000}/{'y' * 300}.png"]}, ("a", "b", "c", "d"), plain="no such file",
         settings=CSV),
-    "a row that leads out": Case(table("../data/images/val/e.png,masks/val/e.png,val"), error="leaves the data root",
+    "a row outside the root": Case(table("../data/images/val/e.png,masks/val/e.png,val"), error="leaves the data root",
         plain="leaves the data root", settings=CSV),
-    "a row from the root on": Case(table("/etc/x.png,masks/val/e.png,val"), error="leaves the data root",
+    "a row with an absolute path": Case(table("/etc/x.png,masks/val/e.png,val"), error="leaves the data root",
         plain="image /etc/x.png leaves the data root", settings=CSV),
-    "a split of another name": Case(table("images/val/e.png,masks/val/e.png,holdout"), error="line 6: split",
+    "an unknown split": Case(table("images/val/e.png,masks/val/e.png,holdout"), error="line 6: split",
         plain="line 6: split is 'holdout'", settings=CSV),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Bad JSON of labelme and COCO: each is drawn rightly, or refused in one line with its name."""
+"""Invalid labelme and COCO JSON: each file is drawn correctly, or rejected with a one-line error that names it."""
 
 import json
 from pathlib import Path
@@ -38,74 +38,77 @@ def covered(rows: slice, columns: slice) -> Array:
     return drawn
 
 
-# What differs from a right file, or all of a file's bytes -> words of the line, or what is drawn.
+# Difference from a valid file, or all of a file's bytes -> part of the error message, or the drawn mask.
 LABELME: dict[str, tuple[dict[str, Any] | bytes, str | Array]] = {
-    "cut": (b'{"shapes": [{"label": "ca', "is no JSON (Unterminated"),
-    "nothing": (b"", "is no JSON (Expecting value"),
-    "in Latin-1": (b'{"shapes": [], "author": "\xe4"}', "is no JSON ('utf-8' codec"),
+    "truncated": (b'{"shapes": [{"label": "ca', "is not valid JSON (Unterminated"),
+    "empty": (b"", "is not valid JSON (Expecting value"),
+    "in Latin-1": (b'{"shapes": [], "author": "\xe4"}', "is not valid JSON ('utf-8' codec"),
     "in UTF-16": ('{"shapes": []}'.encode("utf-16"), covered(slice(0), slice(0))),
-    "100,000 brackets": (DEEP, "is no JSON (maximum recursion depth"),
+    "100,000 brackets": (DEEP, "is not valid JSON (maximum recursion depth"),
     "a list": (b"[]", "has no 'shapes'"),
     "no shapes": ({"shapes": None}, "is not in labelme's format ('NoneType' object is not iterable)"),
-    "shapes by name": ({"shapes": {"a": 1}}, "is not in labelme's format"),
-    "a shape that is null": ({"shapes": [None]}, "is not in labelme's format"),
+    "shapes as an object": ({"shapes": {"a": 1}}, "is not in labelme's format"),
+    "a null shape": ({"shapes": [None]}, "is not in labelme's format"),
     "partly outside": (shape([-5.5, -5.5], [5.5, -5.5], [5.5, 5.5], [-5.5, 5.5]), covered(slice(6), slice(6))),
-    "wholly outside": (shape([20, 20], [30, 20], [30, 30]), covered(slice(0), slice(0))),
-    "a circle around all": (shape([6, 5], [66, 5], kind="circle"), covered(slice(10), slice(12))),
-    "a circle around the world": (
+    "completely outside": (shape([20, 20], [30, 20], [30, 30]), covered(slice(0), slice(0))),
+    "a circle around the image": (shape([6, 5], [66, 5], kind="circle"), covered(slice(10), slice(12))),
+    "a circle of huge radius": (
         shape([5, 5], [1e9, 5], kind="circle"),
         "a shape reaches 1e+09 in an image of 10 x 12",
     ),
-    "a rectangle around it": (shape([-1e12, -1e12], [1e12, 1e12], kind="rectangle"), "a shape reaches -1e+12"),
+    "a huge rectangle": (shape([-1e12, -1e12], [1e12, 1e12], kind="rectangle"), "a shape reaches -1e+12"),
     "NaN": (shape([NAN, 1], [2, 3], [4, 5]), "a shape reaches nan"),
     "infinite": (shape([1, 1], [2, -INF], [4, 5]), "a shape reaches -inf"),
-    "words": (shape(["a", 1], [2, 3], [4, 5]), "is not in labelme's format (could not convert string"),
+    "strings": (shape(["a", 1], [2, 3], [4, 5]), "is not in labelme's format (could not convert string"),
     "three coordinates": (shape([1, 2, 3], [2, 3, 4], [4, 5, 6]), "is not in labelme's format (too many values"),
-    "no points": ({"shapes": [{"label": "car", "points": None}]}, "is not in labelme's format"),
-    "a program for a mask": (shape([1, 1], [3, 3], kind="mask", mask="JSFQUy1BZG9iZS0zLjAgRVBTRi0zLjAK"), "no picture"),
-    "a height in words": ({"shapes": [], "imageHeight": "ten"}, "was drawn on ten x 12 pixels"),
+    "null points": ({"shapes": [{"label": "car", "points": None}]}, "is not in labelme's format"),
+    "PostScript as a mask": (
+        shape([1, 1], [3, 3], kind="mask", mask="JSFQUy1BZG9iZS0zLjAgRVBTRi0zLjAK"),
+        "not an image",
+    ),
+    "a height as a string": ({"shapes": [], "imageHeight": "ten"}, "was drawn on ten x 12 pixels"),
 }
 COCO: dict[str, tuple[dict[str, Any] | bytes, str | Array]] = {
-    "cut": (b'{"images": [{"id": 1', "is no JSON (Expecting ','"),
-    "100,000 brackets": (DEEP, "is no JSON (maximum recursion depth"),
+    "truncated": (b'{"images": [{"id": 1', "is not valid JSON (Expecting ','"),
+    "100,000 brackets": (DEEP, "is not valid JSON (maximum recursion depth"),
     "a list": (b"[]", "has no 'images'"),
-    "images by name": ({"images": {"a": LISTED}}, "is not in COCO's format for objects"),
-    "images that are null": ({"images": None}, "is not in COCO's format for objects"),
-    "names of images": ({"images": ["a.png"]}, "is not in COCO's format for objects"),
+    "images as an object": ({"images": {"a": LISTED}}, "is not in COCO's object detection format"),
+    "null images": ({"images": None}, "is not in COCO's object detection format"),
+    "images as strings": ({"images": ["a.png"]}, "is not in COCO's object detection format"),
     "an image without an id": ({"images": [{"file_name": "a.png", "height": 10, "width": 12}]}, "an entry has no 'id'"),
-    "an image without a height": ({"images": [LISTED | {"height": None}]}, "is not in COCO's format for objects"),
+    "a null height": ({"images": [LISTED | {"height": None}]}, "is not in COCO's object detection format"),
     "an image twice": ({"images": [LISTED, LISTED | {"id": 2}]}, "lists the image a.png twice"),
-    "an image that is not there": ({"images": [LISTED | {"file_name": "b.png"}]}, "b.png: no such file; did you mean"),
-    "an image out of the folder": ({"images": [LISTED | {"file_name": "../../a.png"}]}, "leaves the data root"),
+    "a missing image": ({"images": [LISTED | {"file_name": "b.png"}]}, "b.png: no such file; did you mean"),
+    "an image outside the folder": ({"images": [LISTED | {"file_name": "../../a.png"}]}, "leaves the data root"),
     "an image with NUL": ({"images": [LISTED | {"file_name": "a\0.png"}]}, "no such file"),
-    "an annotation that is null": ({"annotations": [None]}, "is not in COCO's format for objects"),
+    "a null annotation": ({"annotations": [None]}, "is not in COCO's object detection format"),
     "an annotation of several images": (
         region([[1, 1, 5, 1, 5, 5]], image_id=[1]),
-        "is not in COCO's format for objects",
+        "is not in COCO's object detection format",
     ),
-    "a category in words": ({"categories": [CAR | {"id": "x"}]}, "is not in COCO's format for objects"),
-    "categories by name": ({"categories": {"7": "car"}}, "is not in COCO's format for objects"),
+    "a category id as a string": ({"categories": [CAR | {"id": "x"}]}, "is not in COCO's object detection format"),
+    "categories as an object": ({"categories": {"7": "car"}}, "is not in COCO's object detection format"),
     "partly outside": (region([[-50, -50, 4, -50, 4, 50, -50, 50]]), covered(slice(10), slice(4))),
-    "wholly outside": (region([[20, 20, 30, 20, 30, 30]]), covered(slice(0), slice(0))),
-    "around the world": (region([[-1e9, -1e9, 1e9, -1e9, 1e9, 1e9]]), "a shape reaches -1e+09 in an image of 10 x 12"),
+    "completely outside": (region([[20, 20, 30, 20, 30, 30]]), covered(slice(0), slice(0))),
+    "huge coordinates": (region([[-1e9, -1e9, 1e9, -1e9, 1e9, 1e9]]), "a shape reaches -1e+09 in an image of 10 x 12"),
     "NaN": (region([[NAN, 1, 2, 3, 4, 5]]), "a shape reaches nan"),
     "infinite": (region([[INF, 1, 2, 3, 4, 5]]), "a shape reaches inf"),
-    "words": (region([["a", 1, 2, 3, 4, 5]]), "a region is neither polygons nor a run-length code"),
+    "strings": (region([["a", 1, 2, 3, 4, 5]]), "a region is neither polygons nor a run-length encoding"),
     "seven numbers": (region([[1, 1, 2, 3, 4, 5, 6]]), "a shape has 7 coordinates"),
-    "no counts": (counts(None), "a region is neither polygons nor a run-length code"),
-    "counts of a pixel less": (counts([60, 59]), "come to 119 pixels, the image has 120"),
-    "counts below 0": (counts([-5, 125]), "a region is neither polygons nor a run-length code"),
-    "counts in code, of few pixels": (counts("52203"), "come to 16 pixels, the image has 120"),
-    "counts in code, of many": (counts("PPYo1PPYo1"), "pixels, the image has 120"),
-    "counts in code, cut": (counts("[1280000000k"), "is no run-length code"),
-    "counts in no code": (counts("\x7f\x7f"), "is no run-length code"),
-    "counts of nothing": (counts(""), "is no run-length code"),
+    "null counts": (counts(None), "a region is neither polygons nor a run-length encoding"),
+    "counts of one pixel too few": (counts([60, 59]), "sum to 119 pixels, but the image has 120"),
+    "negative counts": (counts([-5, 125]), "a region is neither polygons nor a run-length encoding"),
+    "compressed counts of too few pixels": (counts("52203"), "sum to 16 pixels, but the image has 120"),
+    "compressed counts of too many pixels": (counts("PPYo1PPYo1"), "pixels, but the image has 120"),
+    "compressed counts, truncated": (counts("[1280000000k"), "is not a run-length encoding"),
+    "invalid compressed counts": (counts("\x7f\x7f"), "is not a run-length encoding"),
+    "empty compressed counts": (counts(""), "is not a run-length encoding"),
 }
 
 
-def write(file: Path, right: dict[str, Any], content: dict[str, Any] | bytes) -> None:
+def write(file: Path, valid: dict[str, Any], content: dict[str, Any] | bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content if isinstance(content, bytes) else json.dumps(right | content).encode())
+    file.write_bytes(content if isinstance(content, bytes) else json.dumps(valid | content).encode())
 
 
 def check(data: type, expected: str | Array, file: Path, **settings: Any) -> None:
@@ -137,7 +140,7 @@ def test_coco(name: str, tmp_path: Path) -> None:
     check(CocoDataModule, expected, file, root=str(tmp_path))
 
 
-def test_what_macos_leaves_behind_is_no_labelme_file(tmp_path: Path) -> None:
+def test_macos_metadata_is_not_read_as_labelme(tmp_path: Path) -> None:
     Image.new("RGB", (12, 10)).save(tmp_path / "a.png")
     write(tmp_path / "a.json", {}, shape([0, 0], [11, 0], [11, 9], [0, 9]))
     write(tmp_path / "._a.json", {}, b"\0\5\x16\7")
@@ -145,7 +148,7 @@ def test_what_macos_leaves_behind_is_no_labelme_file(tmp_path: Path) -> None:
     assert [pair.name for pair in data.pairs_of("train")] == ["a"]
 
 
-def test_a_training_is_refused_in_one_line(tmp_path: Path, run: Run) -> None:
+def test_training_fails_with_a_one_line_error(tmp_path: Path, run: Run) -> None:
     for split in ("train", "val"):
         (tmp_path / "images" / split).mkdir(parents=True)
         Image.new("RGB", (12, 10)).save(tmp_path / "images" / split / "a.png")

@@ -1,4 +1,4 @@
-"""Bad folders through every door: what is right in them is read, what is wrong is named in one line."""
+"""Unusual and invalid folders in `inspect`, `fit` and `predict`: valid pairs are read, errors are one line."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ NOTES = {"mask_without_image", "symlink_outside", "case_only_names", "exact_dupl
 
 
 def check(read: dict[str, tuple[Array, Array]], names: tuple[str, ...]) -> None:
-    """Every pair that was meant, each image with its own mask."""
+    """Checks that exactly these pairs were read, each image with its own mask."""
     assert sorted(name.rsplit("/", 1)[1] for name in read) == sorted(names)
     for name, (pixels, mask) in read.items():
         np.testing.assert_array_equal(pixels, image(name.rsplit("/", 1)[1]))
@@ -31,12 +31,12 @@ def read_plain(root: Path, case: Case) -> dict[str, tuple[Array, Array]]:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_folder_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, run: Run) -> None:
+def test_folders_are_read_correctly_or_rejected(name: str, tmp_path: Path, run: Run) -> None:
     case, root = FOLDERS[name], tmp_path / "data"
     try:
         case.make(root)
-    except OSError as refusal:
-        pytest.skip(f"cannot be made here: {refusal.strerror}")
+    except OSError as reason:
+        pytest.skip(f"cannot be created here: {reason.strerror}")
     inspected = inspect(run, root)
     if case.error:
         assert inspected.code == 2
@@ -57,8 +57,8 @@ def test_a_folder_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, 
         check(read_plain(root, case), case.reads)
 
 
-@pytest.mark.parametrize("name", [name for name in FOLDERS if name.startswith(("a broken image", "folders that"))])
-def test_what_is_printed_keeps_to_its_lines(name: str, tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize("name", [name for name in FOLDERS if name.startswith(("a corrupt image", "folders that"))])
+def test_printed_names_are_escaped(name: str, tmp_path: Path, run: Run) -> None:
     case = FOLDERS[name]
     case.make(tmp_path / "data")
     outcome = run("inspect", tmp_path / "data", f"--report={tmp_path / 'page'}", "--workers=1")
@@ -69,7 +69,7 @@ def test_what_is_printed_keeps_to_its_lines(name: str, tmp_path: Path, run: Run)
     assert (tmp_path / "page/index.html").is_file()
 
 
-def test_a_training_in_a_folder_of_any_name(tmp_path: Path, run: Run) -> None:
+def test_training_and_prediction_in_a_folder_with_special_characters(tmp_path: Path, run: Run) -> None:
     root = tmp_path / 'it\'s [b]\n# \u2028\U0001f600: "here"'
     good(root)
     inspected = run("inspect", root, "--write=data.yaml", "--workers=1")

@@ -1,4 +1,4 @@
-"""Bad masks through every door: each is read rightly, or refused in one line with its name, and stops no other."""
+"""Unusual and invalid masks: each is read correctly, or rejected with a one-line error; other files are still read."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from seglit.errors import InputError
 from tests.conftest import Run
 from tests.corpus.conftest import TINY, findings, inspect, only_line, read_all, read_written
 from tests.corpus.files import COLORS, Array, saved
-from tests.corpus.masks import MASKS
+from tests.corpus.masks import MASKS, Case
 from tests.predict.brightest import truth
 
 IMAGES = {"train/a": 255 - COLORS, "train/b": COLORS[:, ::-1], "train/x": COLORS, "val/c": COLORS[::-1]}
@@ -20,24 +20,23 @@ def classes(name: str) -> Array:
     return truth(IMAGES[name]) // 255
 
 
-def fill(root: Path, name: str) -> Path:
-    """A folder of four pairs; where the case is broken, of one mask that is. The path of that one."""
-    case = MASKS[name]
-    for each, image in IMAGES.items():
+def fill(root: Path, case: Case) -> Path:
+    """Creates four pairs, all or (if the case is invalid) one with the case's mask; returns the path of that one."""
+    for name, image in IMAGES.items():
         for kind in ("images", "masks"):
-            (root / kind / each).parent.mkdir(parents=True, exist_ok=True)
-        (root / "images" / f"{each}.png").write_bytes(saved(image, "PNG"))
-        if each == "train/x" or not case.finding:
-            case.write((root / "masks" / each).with_suffix(Path(case.name).suffix), classes(each))
+            (root / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / f"{name}.png").write_bytes(saved(image, "PNG"))
+        if name == "train/x" or not case.finding:
+            case.write((root / "masks" / name).with_suffix(Path(case.name).suffix), classes(name))
         else:
-            (root / "masks" / f"{each}.png").write_bytes(saved(classes(each), "PNG"))
+            (root / "masks" / f"{name}.png").write_bytes(saved(classes(name), "PNG"))
     return root / "masks/train" / case.name
 
 
-@pytest.mark.parametrize("name", MASKS)
-def test_a_mask_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, run: Run) -> None:
-    case, root = MASKS[name], tmp_path / "data"
-    path = fill(root, name)
+@pytest.mark.parametrize("case", MASKS.values(), ids=MASKS)
+def test_masks_are_read_correctly_or_rejected(case: Case, tmp_path: Path, run: Run) -> None:
+    root = tmp_path / "data"
+    path = fill(root, case)
     plain = FolderDataModule(str(root), ["dark", "bright"], num_workers=0, **case.settings)
     if case.refused:
         with pytest.raises(InputError) as error:
@@ -45,27 +44,27 @@ def test_a_mask_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, ru
         assert only_line(str(error.value)).startswith(f"{path}: ")
         assert case.refused in str(error.value)
     else:
-        for each, (_, mask) in read_all(plain).items():
-            np.testing.assert_array_equal(mask, classes(each))
+        for name, (_, mask) in read_all(plain).items():
+            np.testing.assert_array_equal(mask, classes(name))
     inspected = inspect(run, root)
     assert inspected.code in (0, 1)
-    left = {each for each in IMAGES if each != "train/x" or not case.finding}
-    read = read_written(tmp_path / "data.yaml")
-    assert read.keys() == left
+    readable = {name for name in IMAGES if name != "train/x" or not case.finding}
+    pairs = read_written(tmp_path / "data.yaml")
+    assert pairs.keys() == readable
     if case.finding:
         assert list(findings(inspected)[case.finding]) == [f"masks/train/{case.name}"]
     else:
         assert findings(inspected).keys().isdisjoint({"unreadable_mask", "size_mismatch"})
-    for each, (_, mask) in read.items():
-        known = mask != 255  # what is blurred may be void
-        np.testing.assert_array_equal(mask[known], classes(each)[known])
-        assert known.mean() > (0.2 if case.name.endswith(".jpg") else 0.999)
+    for name, (_, mask) in pairs.items():
+        labelled = mask != 255  # blurred pixels may be void
+        np.testing.assert_array_equal(mask[labelled], classes(name)[labelled])
+        assert labelled.mean() > (0.2 if case.name.endswith(".jpg") else 0.999)
     assert not list(root.rglob("sprung"))
 
 
-@pytest.mark.parametrize("name", ["0 and 255, not said", "another size"])
-def test_a_training_is_refused_in_one_line(name: str, tmp_path: Path, run: Run) -> None:
-    fill(tmp_path / "data", name)
+@pytest.mark.parametrize("name", ["0 and 255 without settings", "another size"])
+def test_training_fails_with_a_one_line_error(name: str, tmp_path: Path, run: Run) -> None:
+    fill(tmp_path / "data", MASKS[name])
     folder = ["--data=seglit.data.FolderDataModule", f"--data.root={tmp_path / 'data'}"]
     outcome = run("fit", *folder, "--data.class_names=[dark,bright]", *TINY)
     assert outcome.code == 2

@@ -1,4 +1,4 @@
-"""Bad images through every door: each is read rightly, or refused in one line with its name, and stops no other."""
+"""Unusual and invalid images: each is read correctly, or rejected with a one-line error; other files are still read."""
 
 from pathlib import Path
 
@@ -19,23 +19,23 @@ GOOD = {"train/a": COLORS, "train/b": 255 - COLORS, "val/c": COLORS[::-1]}
 
 
 def fill(root: Path, name: str) -> Path:
-    """A folder of three good pairs, and one of the case's image and a right mask; the image's path."""
+    """Creates three valid pairs, and the case's image with a valid mask; returns the image's path."""
     case = PICTURES[name]
     shown = COLORS if case.shows is None else case.shows
     masks = {**GOOD, f"train/{Path(case.name).stem}": shown}
-    for each, image in GOOD.items():
-        (root / "images" / each).parent.mkdir(parents=True, exist_ok=True)
-        (root / "images" / f"{each}.png").write_bytes(saved(image, "PNG"))
-    for each, image in masks.items():
-        (root / "masks" / each).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((truth(image) // 255).astype(np.uint8)).save(root / "masks" / f"{each}.png")
+    for pair, image in GOOD.items():
+        (root / "images" / pair).parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / f"{pair}.png").write_bytes(saved(image, "PNG"))
+    for pair, image in masks.items():
+        (root / "masks" / pair).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((truth(image) // 255).astype(np.uint8)).save(root / "masks" / f"{pair}.png")
     path = root / "images/train" / case.name
     case.write(path)
     return path
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_an_image_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, run: Run, ckpt: Path) -> None:
+def test_images_are_read_correctly_or_rejected(name: str, tmp_path: Path, run: Run, ckpt: Path) -> None:
     case, root = PICTURES[name], tmp_path / "data"
     path = fill(root, name)
     plain = FolderDataModule(str(root), ["dark", "bright"], num_workers=0)
@@ -57,21 +57,21 @@ def test_an_image_is_read_rightly_or_refused_by_name(name: str, tmp_path: Path, 
         shown["train/x"] = case.shows
         assert findings(inspected).keys().isdisjoint({"unreadable_image", BOMBS})
         assert (predicted.code, predicted.err) == (0, "")
-        for each, (image, mask) in read_all(plain).items():
-            np.testing.assert_array_equal(image, shown[each])
-            np.testing.assert_array_equal(mask, truth(shown[each]) // 255)
+        for pair, (image, mask) in read_all(plain).items():
+            np.testing.assert_array_equal(image, shown[pair])
+            np.testing.assert_array_equal(mask, truth(shown[pair]) // 255)
     assert read_written(tmp_path / "data.yaml").keys() == shown.keys()
     files = sorted((tmp_path / "out/masks").rglob("*.*"))
     masks = {file.relative_to(tmp_path / "out/masks").with_suffix("").as_posix(): file for file in files}
     assert masks.keys() == shown.keys()
-    for each, file in masks.items():
-        np.testing.assert_array_equal(Image.open(file), truth(shown[each]))
+    for pair, file in masks.items():
+        np.testing.assert_array_equal(Image.open(file), truth(shown[pair]))
     assert not left_behind(tmp_path)
     assert not list(root.rglob("sprung"))
 
 
 @pytest.mark.parametrize("name", ["one pixel", "66,000 wide", "66,000 high"])
-def test_a_training_takes_an_image_of_any_size(name: str, tmp_path: Path, run: Run) -> None:
+def test_training_with_images_of_extreme_size(name: str, tmp_path: Path, run: Run) -> None:
     fill(tmp_path / "data", name)
     for kind in ("images", "masks"):
         (file,) = (tmp_path / "data" / kind / "train").glob("x.*")
@@ -82,7 +82,7 @@ def test_a_training_takes_an_image_of_any_size(name: str, tmp_path: Path, run: R
     assert max(np.asarray(Image.open(outcome.folder / "pictures/val.png")).shape) < 2_000
 
 
-def test_a_training_takes_a_channel_that_holds_one_value(tmp_path: Path, run: Run) -> None:
+def test_training_with_a_constant_channel(tmp_path: Path, run: Run) -> None:
     for name, array in GOOD.items():
         for kind in ("images", "masks"):
             (tmp_path / "data" / kind / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,8 @@ def test_a_training_takes_a_channel_that_holds_one_value(tmp_path: Path, run: Ru
     assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.parametrize("name", ["JPEG, cut", "pickled objects", "TIFF that unpacks to 10 GB"])
-def test_a_training_is_refused_in_one_line(name: str, tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize("name", ["JPEG, truncated", "pickled objects", "TIFF that unpacks to 10 GB"])
+def test_training_fails_with_a_one_line_error(name: str, tmp_path: Path, run: Run) -> None:
     path = fill(tmp_path / "data", name)
     folder = ["--data=seglit.data.FolderDataModule", f"--data.root={tmp_path / 'data'}"]
     outcome = run("fit", *folder, "--data.class_names=[dark,bright]", *TINY)

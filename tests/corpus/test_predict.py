@@ -1,4 +1,4 @@
-"""What `seglit predict` finds in bad folders, and where it is to write: every mask is right, or a line says why not."""
+"""`seglit predict` with unusual inputs and outputs: every mask is correct, or a one-line error is printed."""
 
 import io
 import os
@@ -21,7 +21,7 @@ from tests.predict.brightest import truth
 
 
 def put(folder: Path, *names: str) -> None:
-    """Writes images, each the one of its name, whatever its format."""
+    """Writes images that are determined by their names, in the format of the suffix."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         formats = {".bmp": "BMP", ".tif": "TIFF"}
@@ -29,13 +29,13 @@ def put(folder: Path, *names: str) -> None:
 
 
 def check(masks: Path, names: dict[str, str]) -> None:
-    """That these masks are there, each of its image, and no others."""
+    """Checks that exactly these masks exist, each the prediction for its image."""
     assert {path.relative_to(masks).as_posix() for path in masks.rglob("*.*")} == set(names)
     for mask, name in names.items():
         np.testing.assert_array_equal(Image.open(masks / mask), truth(image(name)))
 
 
-def test_names_that_would_be_one(run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_names_that_differ_only_in_suffix_or_case(run: Run, tmp_path: Path, ckpt: Path) -> None:
     names = ["x.png", "x.bmp", "x.png.bmp", "x.bmp.png", "X.png", "y.tif", "y.png", "z.tif"]
     put(tmp_path / "in", *names)
     outcome = run("predict", ckpt, "in", "--output=out")
@@ -52,12 +52,12 @@ def test_names_that_would_be_one(run: Run, tmp_path: Path, ckpt: Path) -> None:
 NAMES = ["n" * 251, "a\nb", os.fsdecode(b"b\xe4d"), "\U0001f600", "[bold]", "a\u2028b", "%s {stem}", "-x", "null"]
 
 
-def test_names_of_every_kind(run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_special_characters_in_names(run: Run, tmp_path: Path, ckpt: Path) -> None:
     files = [f"in/{name}.png" for name in NAMES]
     try:
         put(tmp_path, *files)
-    except OSError as refusal:
-        pytest.skip(f"cannot be made here: {refusal.strerror}")
+    except OSError as reason:
+        pytest.skip(f"cannot be created here: {reason.strerror}")
     for inputs, output in ((["in"], "folder"), (files, "files")):
         outcome = run("predict", ckpt, *inputs, f"--output={output}", "--overlays", "--probabilities")
         assert (outcome.code, outcome.err) == (0, "")
@@ -65,7 +65,7 @@ def test_names_of_every_kind(run: Run, tmp_path: Path, ckpt: Path) -> None:
         assert not left_behind(tmp_path)
 
 
-def test_broken_files_of_every_name(run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_corrupt_files_with_special_characters_in_names(run: Run, tmp_path: Path, ckpt: Path) -> None:
     for name in NAMES[1:]:
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / f"{name}.png").write_bytes(b"")
@@ -73,7 +73,7 @@ def test_broken_files_of_every_name(run: Run, tmp_path: Path, ckpt: Path) -> Non
     outcome = run("predict", ckpt, "in", "--output=out")
     assert outcome.code == 1
     lines = [f"not predicted: {printable(str(tmp_path / 'in' / name))}.png: cannot be read" for name in NAMES[1:]]
-    assert sorted(line.partition(" as a picture")[0] for line in outcome.err.split("\n")[:-1]) == sorted(lines)
+    assert sorted(line.partition(" as an image")[0] for line in outcome.err.split("\n")[:-1]) == sorted(lines)
     check(tmp_path / "out/masks", {"good.png": "good.png"})
 
 
@@ -81,13 +81,15 @@ def test_broken_files_of_every_name(run: Run, tmp_path: Path, ckpt: Path) -> Non
     ("make", "words"),
     [
         (os.mkfifo, "is neither a file nor a folder"),
-        (lambda path: path.symlink_to("gone.png"), "a link that leads to no file"),
-        (lambda path: path.symlink_to(path.name), "a link that leads to no file"),
-        (Path.mkdir, "holds no images"),
+        (lambda path: path.symlink_to("gone.png"), "broken symbolic link"),
+        (lambda path: path.symlink_to(path.name), "broken symbolic link"),
+        (Path.mkdir, "contains no images"),
     ],
-    ids=["pipe", "link", "circle", "folder"],
+    ids=["pipe", "broken link", "link to itself", "folder"],
 )
-def test_what_is_no_file(run: Run, tmp_path: Path, ckpt: Path, make: Callable[[Path], None], words: str) -> None:
+def test_inputs_that_are_not_files(
+    run: Run, tmp_path: Path, ckpt: Path, make: Callable[[Path], None], words: str
+) -> None:
     put(tmp_path / "in", "good.png")
     make(tmp_path / "in/x.png")
     refused = run("predict", ckpt, "in/x.png", "--output=out")
@@ -96,22 +98,22 @@ def test_what_is_no_file(run: Run, tmp_path: Path, ckpt: Path, make: Callable[[P
     assert not (tmp_path / "out").exists()
     outcome = run("predict", ckpt, "in", "--output=out")
     assert outcome.code == int("link" in words)
-    assert all("in/x.png: a link that leads to no file" in line for line in outcome.err.splitlines())
+    assert all("in/x.png: broken symbolic link" in line for line in outcome.err.splitlines())
     check(tmp_path / "out/masks", {"good.png": "good.png"})
 
 
 OUTPUTS: dict[str, tuple[str, bytes, str]] = {
-    "a file": ("out", b"", "--output out: cannot be written into"),
-    "masks that are a file": ("out/masks", b"", "--output out: cannot be written into"),
+    "a file": ("out", b"", "--output out: cannot be written"),
+    "masks that are a file": ("out/masks", b"", "--output out: cannot be written"),
     "overlays that are a file": ("out/overlays", b"", "out/overlays/a.png: cannot be written"),
-    "a record that is cut": ("out/predictions.json", b'{"checkpo', "predictions.json: does not say how"),
-    "a record of other things": ("out/predictions.json", b"[1, 2]", "predictions.json: does not say how"),
-    "a record in no code": ("out/predictions.json", b"\xff", "predictions.json: does not say how"),
+    "a truncated record": ("out/predictions.json", b'{"checkpo', "predictions.json: not a record of"),
+    "a record with other content": ("out/predictions.json", b"[1, 2]", "predictions.json: not a record of"),
+    "a binary record": ("out/predictions.json", b"\xff", "predictions.json: not a record of"),
 }
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_an_output_that_is_none(name: str, run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_invalid_outputs(name: str, run: Run, tmp_path: Path, ckpt: Path) -> None:
     path, content, words = OUTPUTS[name]
     put(tmp_path / "in", "a.png")
     (tmp_path / path).parent.mkdir(exist_ok=True)
@@ -123,7 +125,7 @@ def test_an_output_that_is_none(name: str, run: Run, tmp_path: Path, ckpt: Path)
     assert not left_behind(tmp_path)
 
 
-def test_a_name_that_leaves_no_room_for_a_suffix(run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_output_name_that_is_too_long(run: Run, tmp_path: Path, ckpt: Path) -> None:
     names = [f"{'n' * 251}.png", f"{'n' * 251}.bmp"]
     put(tmp_path / "in", *names)
     outcome = run("predict", ckpt, "in", "--output=out")
@@ -133,16 +135,16 @@ def test_a_name_that_leaves_no_room_for_a_suffix(run: Run, tmp_path: Path, ckpt:
 
 
 def tags(**changed: tuple[int, int, int]) -> bytes:
-    """A TIFF of 300 x 410 pixels in tiles, of which these tags hold another type, count and value."""
+    """A tiled TIFF of 300 x 410 pixels, with other types, counts and values for these tags."""
     stream = io.BytesIO()
     pixels: Array = np.zeros((300, 410, 3), np.uint8)
     tifffile.imwrite(stream, pixels, tile=(64, 64), compression="zlib", metadata=None, photometric="rgb")
     content = bytearray(stream.getvalue())
     (count,) = struct.unpack_from("<H", content, 8)
-    for place in range(10, 10 + 12 * count, 12):
-        (tag,) = struct.unpack_from("<H", content, place)
+    for offset in range(10, 10 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", content, offset)
         if f"t{tag}" in changed:
-            struct.pack_into("<HHII", content, place, tag, *changed[f"t{tag}"])
+            struct.pack_into("<HHII", content, offset, tag, *changed[f"t{tag}"])
     return bytes(content)
 
 
@@ -151,20 +153,20 @@ TIFFS = {
     "2 billion rows and columns": tags(t256=(4, 1, 2**31 - 1), t257=(4, 1, 2**31 - 1)),
     "100,000 rows": tags(t257=(4, 1, 100_000)),
     "no columns": tags(t256=(4, 1, 0)),
-    "a width in letters": tags(t256=(2, 1, 65)),
-    "4 billion depths": tags(t258=(3, 2**32 - 1, 8)),
-    "tiles of no width": tags(t322=(4, 1, 0)),
+    "a width as text": tags(t256=(2, 1, 65)),
+    "4 billion bit depths": tags(t258=(3, 2**32 - 1, 8)),
+    "tiles of width 0": tags(t322=(4, 1, 0)),
     "tiles of 2 billion columns": tags(t322=(4, 1, 2**31 - 16)),
     "2 billion tiles": tags(t324=(4, 2**31, 8)),
-    "tiles that are not there": tags(t324=(4, 35, 2**31)),
-    "cut": tags()[:700],
-    "pages in a circle": tags().replace(bytes(4), struct.pack("<I", 8), 1),
+    "missing tiles": tags(t324=(4, 35, 2**31)),
+    "truncated": tags()[:700],
+    "pages that form a cycle": tags().replace(bytes(4), struct.pack("<I", 8), 1),
 }
 
 
 @pytest.mark.parametrize("name", TIFFS)
 @pytest.mark.parametrize("large", [False, True])
-def test_a_tiff_that_lies(
+def test_tiff_with_invalid_tags(
     name: str, large: bool, run: Run, tmp_path: Path, ckpt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiff, "LARGE", 100 if large else 10**15)
@@ -177,7 +179,7 @@ def test_a_tiff_that_lies(
     assert not left_behind(tmp_path)
 
 
-def test_a_georeference_in_words_of_any_language(run: Run, tmp_path: Path, ckpt: Path) -> None:
+def test_georeference_with_non_ascii_text(run: Run, tmp_path: Path, ckpt: Path) -> None:
     words = "Gauß-Krüger".encode()
     extra = [
         (34737, 2, 0, words, True),

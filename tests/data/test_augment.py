@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seglit.data import Augment, SyntheticDataset
 from seglit.data.augment import Pipeline
+from seglit.data.transform_check import check_transforms
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
@@ -44,7 +45,7 @@ def shapes(index: int, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("name", GEOMETRIC)
-def test_image_and_mask_are_transformed_alike(name: str, channels: int) -> None:
+def test_image_and_mask_are_transformed_together(name: str, channels: int) -> None:
     pipeline = Augment((0.7, 1.4), [GEOMETRIC[name]()]).pipeline((48, 56))
     expected = np.zeros(256)  # what comes in from outside is black
     expected[:6] = 40 * np.arange(1, 7)
@@ -60,7 +61,7 @@ def test_image_and_mask_are_transformed_alike(name: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", GEOMETRIC)
-def test_masks_gain_void_and_no_class(name: str) -> None:
+def test_transforms_fill_masks_with_void(name: str) -> None:
     pipeline = Pipeline([GEOMETRIC[name]()])
     found = set[int]()
     for seed in range(5):
@@ -71,7 +72,7 @@ def test_masks_gain_void_and_no_class(name: str) -> None:
     assert IGNORE_INDEX in found or name not in BRINGS_IN_OUTSIDE
 
 
-def test_dropout_hides_the_image_and_leaves_the_mask() -> None:
+def test_dropout_does_not_change_the_mask() -> None:
     image, mask = shapes(0, 3)
     hidden, same = Pipeline([A.CoarseDropout(p=1)])(image, mask, 0)
     assert (hidden == 0).any()
@@ -98,15 +99,15 @@ def test_scale_resizes_within_its_range() -> None:
 
 
 @pytest.mark.parametrize("scale", [(0.0, 1.0), (1.5, 0.5), (-1.0, 1.0)])
-def test_impossible_scale_is_refused(scale: tuple[float, float]) -> None:
+def test_invalid_scale_is_rejected(scale: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="two positive factors") as error:
         Augment(scale)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("transform", [A.Normalize, A.ToFloat, A.ToTensorV2])
-def test_what_the_module_does_itself_is_refused(transform: Any) -> None:
-    with pytest.raises(InputError, match="leave out") as error:
+def test_normalizing_transforms_are_rejected(transform: Any) -> None:
+    with pytest.raises(InputError, match="remove Normalize") as error:
         Augment(transforms=[transform(p=1)]).pipeline(None)(*shapes(0, 3), 0)
     assert "\n" not in str(error.value)
 
@@ -120,9 +121,9 @@ def deep(dtype: str, channels: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 @pytest.mark.parametrize("name", GEOMETRIC)
-def test_deep_images_of_many_channels_are_moved_like_their_masks(name: str, dtype: str) -> None:
+def test_multi_band_images_are_moved_with_their_masks(name: str, dtype: str) -> None:
     pipeline = Augment((0.7, 1.4), [GEOMETRIC[name]()]).pipeline((48, 56))
-    pipeline.try_on(deep(dtype, 7)[0])
+    check_transforms(pipeline, deep(dtype, 7)[0])
     sign = 1 if dtype == "uint16" else -1
     image, mask = pipeline(*deep(dtype, 7), 0)
     assert image.dtype == dtype
@@ -141,26 +142,26 @@ def test_deep_images_of_many_channels_are_moved_like_their_masks(name: str, dtyp
         (A.HueSaturationValue, 4, "uint8", "HueSaturationValue transformation expects 1-channel or 3-channel images"),
         (A.ToGray, 2, "uint8", ""),
         (A.RandomFog, 5, "uint8", ""),
-        (A.RandomFog, 3, "uint16", "it turns them into float32"),
+        (A.RandomFog, 3, "uint16", "it converts them to float32"),
         (lambda: A.OneOf([A.HorizontalFlip(), A.Sequential([A.RGBShift(p=0.1)])]), 5, "uint8", ""),
-        (A.GaussianBlur, 5, "float32", "it cuts floats off at 0 and 1"),
+        (A.GaussianBlur, 5, "float32", "it clips floats to 0..1"),
         (A.GaussNoise, 1, "int16", "it fails on them"),
-        (A.RandomGamma, 3, "int16", "it turns them into"),
-        (A.ToRGB, 1, "uint8", "it turns them into 3 channels"),
-        (A.Normalize, 3, "uint8", "it turns them into float32"),
+        (A.RandomGamma, 3, "int16", "it converts them to"),
+        (A.ToRGB, 1, "uint8", "it converts them to 3 channels"),
+        (A.Normalize, 3, "uint8", "it converts them to float32"),
         (lambda: A.GridElasticDeform(num_grid_xy=(4, 4), magnitude=4), 5, "uint8", ""),
     ],
 )
-def test_a_transform_for_other_images_is_refused_before_it_is_drawn(
+def test_unsuitable_transforms_are_rejected_before_training(
     transform: Any, channels: int, dtype: str, reason: str
 ) -> None:
     image = deep(dtype, channels)[0] if dtype != "uint8" else shapes(0, channels)[0]
     step = transform()
     name = "RGBShift" if isinstance(step, A.OneOf) else type(step).__name__
     with pytest.raises(InputError) as error:
-        Augment(transforms=[A.HorizontalFlip(), step]).pipeline((16, 16)).try_on(image)
+        check_transforms(Augment(transforms=[A.HorizontalFlip(), step]).pipeline((16, 16)), image)
     message = str(error.value)
-    assert message.startswith(f"augment: {name} takes no images of {channels} channels of {dtype} ({reason}")
+    assert message.startswith(f"augment: {name} does not accept images of {channels} channels of {dtype} ({reason}")
     assert message.endswith("leave it out, as configs/augment/light.yaml does")
     assert "\n" not in message
 
@@ -175,20 +176,20 @@ def test_a_transform_for_other_images_is_refused_before_it_is_drawn(
         (A.Blur, 5, "int16"),
     ],
 )
-def test_a_transform_that_takes_such_images_is_let_pass(transform: Any, channels: int, dtype: str) -> None:
+def test_suitable_transforms_are_accepted(transform: Any, channels: int, dtype: str) -> None:
     image = deep(dtype, channels)[0] if dtype != "uint8" else shapes(0, channels)[0]
-    Pipeline([transform()]).try_on(image)
+    check_transforms(Pipeline([transform()]), image)
     unit = np.random.default_rng(0).random((20, 30, 3), np.float32)
-    Pipeline([A.GaussianBlur(), A.ColorJitter()]).try_on(unit)  # floats of 0..1
+    check_transforms(Pipeline([A.GaussianBlur(), A.ColorJitter()]), unit)  # floats of 0..1
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_take_ordinary_images_and_light_takes_all(path: Path) -> None:
+def test_presets_accept_8_bit_images_and_light_accepts_all(path: Path) -> None:
     pipeline = from_yaml(str(path)).pipeline((40, 44))
-    pipeline.try_on(shapes(0, 3)[0])
+    check_transforms(pipeline, shapes(0, 3)[0])
     if path.stem == "light":
         for dtype in ("uint16", "int16", "float32"):
-            pipeline.try_on(deep(dtype, 13)[0])
+            check_transforms(pipeline, deep(dtype, 13)[0])
 
 
 def build(augment: Augment) -> Augment:
@@ -201,7 +202,7 @@ def from_yaml(settings: str) -> Augment:
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_build_from_yaml_and_draw_from_the_seed_alone(path: Path) -> None:
+def test_presets_are_deterministic_per_seed(path: Path) -> None:
     first, second = from_yaml(str(path)).pipeline((40, 44)), from_yaml(str(path)).pipeline((40, 44))
     image, mask, _ = SyntheticDataset(9, size=(53, 64)).read(0)
     drawn = [first(image, mask, seed) for seed in range(12)]
@@ -215,12 +216,12 @@ def test_presets_build_from_yaml_and_draw_from_the_seed_alone(path: Path) -> Non
     assert {int(value) for _, mask in drawn for value in np.unique(mask)} <= {*range(6), IGNORE_INDEX}
 
 
-def test_there_are_presets() -> None:
+def test_presets_exist() -> None:
     assert [path.stem for path in PRESETS] == ["light", "standard", "strong"]
 
 
 @pytest.mark.parametrize("transform", ["PadIfNeeded", "Rotate", "ColorJitter"])
-def test_an_unknown_argument_is_an_error(transform: str) -> None:
+def test_unknown_arguments_are_rejected(transform: str) -> None:
     transforms = [{"class_path": f"albumentations.{transform}", "init_args": {"value": 255}}]
     with pytest.raises(argparse.ArgumentError, match="value"):
         from_yaml(json.dumps({"class_path": "seglit.data.Augment", "init_args": {"transforms": transforms}}))

@@ -114,7 +114,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("dtype", PIXEL_TYPES)
-def test_images_of_every_type(tmp_path: Path, cache: Cache, decoded: list[str], dtype: str, channels: int) -> None:
+def test_all_image_dtypes(tmp_path: Path, cache: Cache, decoded: list[str], dtype: str, channels: int) -> None:
     image = np.random.default_rng(0).uniform(-9 if dtype == "int16" else 0, 99, (*SIZE, channels)).astype(dtype)
     save(tmp_path / f"images/train/a{'.npy' if channels == 3 else '.tif'}", image)
     save(tmp_path / "masks/train/a.png", np.ones(SIZE, np.uint8))
@@ -141,7 +141,7 @@ CODINGS: dict[str, tuple[npt.NDArray[Any], dict[str, Any]]] = {
 }
 
 
-def test_masks_of_every_coding(tmp_path: Path, cache: Cache) -> None:
+def test_all_mask_encodings(tmp_path: Path, cache: Cache) -> None:
     lying = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
     for file, (stored, settings) in CODINGS.items():
         root = tmp_path / file
@@ -154,7 +154,7 @@ def test_masks_of_every_coding(tmp_path: Path, cache: Cache) -> None:
     assert len(entries(cache)) == len(CODINGS)
 
 
-def test_batches_from_reading_processes(tmp_path: Path, cache: Cache) -> None:
+def test_batches_from_workers(tmp_path: Path, cache: Cache) -> None:
     settings: dict[str, Any] = {"crop_size": (16, 16), "batch_size": 2, "splits": {"val": 0.34}}
     plain = shapes(write(tmp_path / "data", 6), **settings)
     for num_workers in (0, 1):
@@ -169,7 +169,7 @@ def test_batches_from_reading_processes(tmp_path: Path, cache: Cache) -> None:
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
-def test_a_changed_file_of_the_same_size_and_time(tmp_path: Path, cache: Cache, kind: str) -> None:
+def test_changed_file_with_same_size_and_mtime(tmp_path: Path, cache: Cache, kind: str) -> None:
     save(tmp_path / "images/train/a.npy", np.ones((*SIZE, 3), np.uint8))
     save(tmp_path / "masks/train/a.npy", np.ones(SIZE, np.uint8))
     data, file = shapes(tmp_path, cache), tmp_path / kind / "train/a.npy"
@@ -181,7 +181,7 @@ def test_a_changed_file_of_the_same_size_and_time(tmp_path: Path, cache: Cache, 
     assert same(dataset, data.dataset("train"))
 
 
-def test_a_file_that_changes_while_it_is_decoded(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_changed_while_decoding(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     file, ones = tmp_path / "images/train/a.npy", np.ones((*SIZE, 3), np.uint8)
     save(file, ones * 2)
     save(tmp_path / "masks/train/a.npy", ones[..., 0])
@@ -198,7 +198,7 @@ def test_a_file_that_changes_while_it_is_decoded(tmp_path: Path, cache: Cache, m
     assert cached(data).read(0)[0].max() == 2
 
 
-def test_another_way_of_reading(tmp_path: Path, cache: Cache) -> None:
+def test_changed_settings(tmp_path: Path, cache: Cache) -> None:
     save(tmp_path / "images/train/a.png", np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
     save(tmp_path / "masks/train/a.png", INDICES)
     ways: list[dict[str, Any]] = [
@@ -217,7 +217,7 @@ def test_another_way_of_reading(tmp_path: Path, cache: Cache) -> None:
     assert len(entries(cache)) == len(ways)
 
 
-def test_other_code(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = shapes(write(tmp_path, 1)).pairs_of("train")
     for added in (1, 2):
         code = tmp_path / f"version_{added}" / "mine.py"
@@ -236,10 +236,10 @@ def test_other_code(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setitem(sys.modules, "mine", mine)
         spec.loader.exec_module(mine)
         for _ in range(2):
-            assert (CachedDataset(mine.Mine(pairs, LABELS), cache).read(0)[0] == added).all()
+            assert (CachedDataset(mine.Mine(pairs, LABELS, 3), cache).read(0)[0] == added).all()
 
 
-def test_annotations_are_part_of_what_is_read(tmp_path: Path, cache: Cache) -> None:
+def test_changed_annotations(tmp_path: Path, cache: Cache) -> None:
     save(tmp_path / "images/train/a.jpg", np.full((*SIZE, 3), 90, np.uint8))
     (tmp_path / "annotations").mkdir()
     for right in (10, 20):
@@ -262,17 +262,17 @@ def test_annotations_are_part_of_what_is_read(tmp_path: Path, cache: Cache) -> N
     assert len(entries(cache)) == 8
 
 
-def test_masks_as_matlab_files(tmp_path: Path, cache: Cache) -> None:
+def test_matlab_masks(tmp_path: Path, cache: Cache) -> None:
     pair = Pair(tmp_path / "a.jpg", tmp_path / "a.mat", "a")
     save(pair.image, np.full((*SIZE, 3), 90, np.uint8))
-    plain = VOCWithSBDDataset([pair], Labels.create(CLASSES))
+    plain = VOCWithSBDDataset([pair], Labels.create(CLASSES), 3)
     for mask in (INDICES, 2 - INDICES):
         savemat(pair.mask, {"GTcls": {"Segmentation": mask}})
         assert same(CachedDataset(plain, cache), plain)
         assert (CachedDataset(plain, cache).read(0)[1] == mask).all()
 
 
-def test_what_is_read_may_be_written_to(tmp_path: Path, cache: Cache) -> None:
+def test_cached_arrays_are_writable(tmp_path: Path, cache: Cache) -> None:
     data = shapes(write(tmp_path, 1), cache)
     for _ in range(3):
         dataset = cached(data)

@@ -51,7 +51,7 @@ def fill(folder: str, gb: float, data: FolderDataModule, start: Barrier) -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, so that the processes start at once")
 @pytest.mark.parametrize(("gb", "kept"), [(1, 2 + 8), (3.5 * GB, 3)])
-def test_processes_fill_one_folder_at_once(tmp_path: Path, gb: float, kept: int) -> None:
+def test_concurrent_processes_share_a_folder(tmp_path: Path, gb: float, kept: int) -> None:
     old, data = shapes(write(tmp_path / "old", 2)), shapes(write(tmp_path / "data", 8))
     for file in tmp_path.glob("old/images/train/*"):
         save(file, np.full((*SIZE, 3), 9, np.uint8))
@@ -70,7 +70,7 @@ def test_processes_fill_one_folder_at_once(tmp_path: Path, gb: float, kept: int)
     assert {file.suffix for file in Path(folder).iterdir()} == {".pair", ".lock", ".total"}
 
 
-def test_room_is_counted_and_taken_by_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_is_updated_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = shapes(write(tmp_path / "data", 1), Cache(str(tmp_path / "cache")))
     steps: list[str] = []
 
@@ -91,7 +91,7 @@ def test_room_is_counted_and_taken_by_one_process_at_a_time(tmp_path: Path, monk
     assert steps == ["disk_usage", "utime"]
 
 
-def test_what_was_used_longest_ago_goes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_least_recently_used_entries_are_evicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, folder = shapes(write(tmp_path / "data", 6)).dataset("train"), str(tmp_path / "cache")
     first = CachedDataset(plain, Cache(folder, 3.5 * GB))
     made: list[Path] = []
@@ -102,7 +102,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path, capsys: pytest.Cap
     second = CachedDataset(plain, Cache(folder, 3.5 * GB))
     assert same(CachedDataset(plain, first.cache), plain)  # the first run goes on, and what it uses stays
     assert entries(first.cache) == sorted(made)
-    words = rf"cache: {re.escape(folder)}: no room beside its \S+ GB \(.+\); what is not in it is decoded each time\n"
+    words = rf"cache: {re.escape(folder)}: full at \S+ GB \(.+\); pairs not in it are decoded each time\n"
     assert re.fullmatch(words, capsys.readouterr().err)
     assert not second.cache.closed
 
@@ -118,7 +118,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path, capsys: pytest.Cap
     assert bytes_in(folder) <= 3.5 * ENTRY
 
 
-def test_a_lower_bound_holds_from_the_start_and_spares_what_is_not_the_caches(tmp_path: Path) -> None:
+def test_lower_limit_evicts_on_start_and_keeps_other_files(tmp_path: Path) -> None:
     data, folder = shapes(write(tmp_path / "data", 4)), tmp_path / "cache"
     folder.mkdir()
     (folder / "mine.pair").write_bytes(bytes(10**5))
@@ -153,7 +153,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+def test_corrupt_entry_is_rewritten(tmp_path: Path, damage: str) -> None:
     data = shapes(write(tmp_path / "data", 2), Cache(str(tmp_path / "cache")))
     dataset = cached(data)
     assert same(dataset, data.dataset("train"))
@@ -163,7 +163,7 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
     assert {file: file.read_bytes() for file in entries(dataset.cache)} == before
 
 
-def test_a_full_disk_keeps_a_tenth_free(
+def test_a_tenth_of_the_disk_stays_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = shapes(write(tmp_path / "data", 3), Cache(str(tmp_path / "cache")))
@@ -174,7 +174,7 @@ def test_a_full_disk_keeps_a_tenth_free(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_write_that_fails_is_said_once_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_write_warns_once_and_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     resource = pytest.importorskip("resource")
     data = shapes(write(tmp_path / "data", 3), Cache(str(tmp_path / "cache")))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -186,29 +186,29 @@ def test_a_write_that_fails_is_said_once_and_leaves_nothing(tmp_path: Path, caps
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {file.suffix for file in (tmp_path / "cache").iterdir()} == {".lock", ".total"}
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"cache: {tmp_path / 'cache'}: cannot be written (File too large); what is not in it")
+    assert line.startswith(f"cache: {tmp_path / 'cache'}: cannot be written (File too large); pairs not in it")
 
 
-def test_what_cannot_be_a_cache(tmp_path: Path, run: Run, tiny: list[str]) -> None:
+def test_invalid_caches_are_rejected(tmp_path: Path, run: Run, tiny: list[str]) -> None:
     (tmp_path / "file").touch()
     code, _, err = run("fit", *tiny, "--data.cache.folder=file")
     where = re.escape(f"seglit: error: cache: folder {tmp_path / 'file'}: cannot be written")
     assert code == 2
-    assert re.fullmatch(where + r" \(.+\); name another, or leave cache out\n", err)
-    with pytest.raises(InputError, match=r"^cache: gb is 0; it is how many GB"):
+    assert re.fullmatch(where + r" \(.+\); use another, or remove cache\n", err)
+    with pytest.raises(InputError, match=r"^cache: gb is 0; the maximum size"):
         Cache(str(tmp_path / "cache"), 0)
     with pytest.raises(InputError, match=r"^cache is set, but SyntheticDataset has no `source`"):
         CachedDataset(SyntheticDataset(1), Cache(str(tmp_path / "cache"))).read(0)
 
 
-def test_errors_are_those_without(tmp_path: Path) -> None:
+def test_errors_are_the_same_without_cache(tmp_path: Path) -> None:
     cache, root = Cache(str(tmp_path / "cache")), write(tmp_path / "data", 2)
     few = [FolderDataModule(str(root), ["a", "b"], num_workers=0, cache=each) for each in (None, cache)]
     data = shapes(root, cache)
     assert same(cached(data), data.dataset("train"))
     messages = []
     for each in few:
-        with pytest.raises(InputError, match=r"/masks/train/0000\d\.png: holds the value ") as error:
+        with pytest.raises(InputError, match=r"/masks/train/0000\d\.png: contains the value ") as error:
             list(each.train_dataloader())
         messages.append(str(error.value))
     assert messages[0] == messages[1]
@@ -218,7 +218,7 @@ def test_errors_are_those_without(tmp_path: Path) -> None:
         dataset.read(1)
 
 
-def test_a_run_ends_with_the_same_weights(tmp_path: Path, tiny: list[str], run: Run) -> None:
+def test_a_run_gives_the_same_weights_without_cache(tmp_path: Path, tiny: list[str], run: Run) -> None:
     options = [*tiny, f"--data.augment={AUGMENT}", "--data.crop_size=[24, 24]", "--trainer.max_epochs=1"]
     options += ["--data.batch_size=1", "--test_after_fit=false", "--pictures.count=0"]
     cache = "--data.cache.folder=cache"

@@ -72,14 +72,14 @@ def refusal(root: Path, split: Split = "train", **settings: Any) -> str:
         ({"size": [HEIGHT, WIDTH], "counts": "[1280000000k0"}, (4, 3, 9, 5)),  # COCO's compressed form
     ],
 )
-def test_polygons_and_run_lengths_are_the_rectangles_they_mean(
+def test_polygons_and_run_lengths_draw_rectangles(
     tmp_path: Path, segmentation: Any, corners: tuple[int, int, int, int]
 ) -> None:
     drawn = mask(write(tmp_path, annotation(7, segmentation)))
     assert np.array_equal(drawn, expected((CAR, corners)))
 
 
-def test_a_polygon_covers_what_a_finer_drawing_covers() -> None:
+def test_polygon_area_matches_supersampling() -> None:
     corners, scale = [(5.3, 40.2), (58.9, 31.7), (23.1, 3.4), (20.0, 20.0)], 16
     fine = Image.new("L", (64 * scale, 48 * scale))
     ImageDraw.Draw(fine).polygon([(x * scale, y * scale) for x, y in corners], fill=255)
@@ -91,7 +91,7 @@ def test_a_polygon_covers_what_a_finer_drawing_covers() -> None:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_small_lies_on_large_and_everything_on_crowds(tmp_path: Path, reverse: bool) -> None:
+def test_small_regions_cover_large_ones_and_crowds(tmp_path: Path, reverse: bool) -> None:
     annotations = [
         annotation(3, box(0, 0, 12, 6)),
         annotation(7, box(2, 2, 6, 8)),
@@ -103,7 +103,7 @@ def test_small_lies_on_large_and_everything_on_crowds(tmp_path: Path, reverse: b
     assert np.array_equal(drawn, expected(*boxes))
 
 
-def test_classes_are_the_categories_by_id_and_those_of_each_file_by_name(tmp_path: Path) -> None:
+def test_default_classes_are_categories_by_id(tmp_path: Path) -> None:
     write(tmp_path, annotation(3, box(0, 0, 2, 2)), names=("a", "b"))
     write(tmp_path, annotation(1, box(0, 0, 2, 2)), split="val", names=("c",))
     file = tmp_path / "annotations" / "val.json"
@@ -117,7 +117,7 @@ def test_classes_are_the_categories_by_id_and_those_of_each_file_by_name(tmp_pat
     assert (data.dataset("train").read(1)[1] == BACKGROUND).all()  # an image in which nothing was found
 
 
-def test_categories_of_one_name_are_one_class(tmp_path: Path) -> None:
+def test_categories_with_the_same_name_are_merged(tmp_path: Path) -> None:
     write(tmp_path, annotation(7, box(0, 0, 2, 2)), annotation(0, box(3, 0, 5, 2)))
     file = tmp_path / "annotations" / "train.json"
     content = json.loads(file.read_text())
@@ -126,14 +126,14 @@ def test_categories_of_one_name_are_one_class(tmp_path: Path) -> None:
     assert np.array_equal(mask(tmp_path), expected((1, (0, 0, 2, 2)), (1, (3, 0, 5, 2))))
 
 
-def test_named_classes_choose_and_the_rest_is_left_out(tmp_path: Path) -> None:
+def test_categories_not_in_class_names_are_ignored(tmp_path: Path) -> None:
     root = write(tmp_path, annotation(3, box(0, 0, 4, 4)), annotation(7, box(0, 0, 2, 2)))
     chosen = mask(root, class_names=["car", "background"])
     assert np.array_equal(chosen, expected((0, (0, 0, 2, 2)), fill=1))
     assert np.array_equal(mask(root, background=None), expected((0, (0, 0, 4, 4)), (1, (0, 0, 2, 2)), fill=VOID))
 
 
-def test_one_file_is_divided_by_shares(tmp_path: Path) -> None:
+def test_one_file_is_split_by_shares(tmp_path: Path) -> None:
     names = tuple(f"{index:02d}" for index in range(10))
     write(tmp_path, annotation(7, box(0, 0, 2, 2), image=4), names=names)
     data = CocoDataModule(str(tmp_path), "images/train", "annotations/train.json", splits={"val": 0.2})
@@ -148,30 +148,30 @@ def test_one_file_is_divided_by_shares(tmp_path: Path) -> None:
     ("wrong", "words"),
     [
         (annotation(7, []), "annotation 5 (car) has no segmentation"),
-        (annotation(7, "polygon"), "train.json: image a: a region is neither polygons nor a run-length code"),
-        (annotation(7, [["x", 0, 1, 1, 2, 2]]), "a region is neither polygons nor a run-length code"),
-        (annotation(7, {"size": [12, 10], "counts": [120]}), "its size is [12, 10], the image's [10, 12]"),
-        (annotation(7, {"size": [10, 12], "counts": [60]}), "its counts come to 60 pixels, the image has 120"),
-        (annotation(7, {"size": [10, 12], "counts": "x@@@"}), "no run-length code"),
-        (annotation(9, box(0, 0, 1, 1)), "an annotation is of the category 9"),
+        (annotation(7, "polygon"), "train.json: image a: a region is neither polygons nor a run-length encoding"),
+        (annotation(7, [["x", 0, 1, 1, 2, 2]]), "a region is neither polygons nor a run-length encoding"),
+        (annotation(7, {"size": [12, 10], "counts": [120]}), "its size is [12, 10], but the image's [10, 12]"),
+        (annotation(7, {"size": [10, 12], "counts": [60]}), "its counts sum to 60 pixels, but the image has 120"),
+        (annotation(7, {"size": [10, 12], "counts": "x@@@"}), "not a run-length encoding"),
+        (annotation(9, box(0, 0, 1, 1)), "an annotation has the category 9"),
         ({"id": 5, "image_id": 1, "segments_info": []}, "an entry has no 'category_id'"),
     ],
 )
-def test_a_region_that_is_none_is_refused(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+def test_invalid_regions_are_rejected(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
     assert words in refusal(write(tmp_path, wrong))
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_files_and_classes_are_named(tmp_path: Path) -> None:
     write(tmp_path, annotation(7, box(0, 0, 1, 1)))
     assert "no category 'cars'; did you mean 'car'?" in refusal(tmp_path, class_names=["background", "cars"])
     assert "background is 'backgrund'" in refusal(tmp_path, class_names=["background"], background="backgrund")
     assert f"looked in {tmp_path / 'annotations/val.json'}" in refusal(tmp_path, "val")
     assert "trian.json: no such file; did you mean" in refusal(tmp_path, annotations="annotations/trian.json")
     Image.new("RGB", (HEIGHT, WIDTH)).save(tmp_path / "images/train/a.png")
-    assert "says that a.png has 10 x 12 pixels" in refusal(tmp_path)
+    assert "states that a.png has 10 x 12 pixels" in refusal(tmp_path)
     (tmp_path / "images/train/a.png").rename(tmp_path / "images/train/b.png")
     assert "a.png: no such file" in refusal(tmp_path)
     (tmp_path / "annotations/train.json").write_text("{")
-    assert "train.json: is no JSON" in refusal(tmp_path)
+    assert "train.json: is not valid JSON" in refusal(tmp_path)
     (tmp_path / "annotations/train.json").write_text("[]")
     assert "train.json: has no 'images'" in refusal(tmp_path)

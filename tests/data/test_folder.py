@@ -72,7 +72,7 @@ def test_split_folders_with_sub_folders(tmp_path: Path) -> None:
     assert not data.has_split("test")
 
 
-def test_the_split_may_stand_anywhere(tmp_path: Path) -> None:
+def test_split_placeholder_anywhere_in_the_path(tmp_path: Path) -> None:
     write(tmp_path, ("train/rgb/a.png", "train/gt/a.png"), ("val/rgb/b.png", "val/gt/b.png"))
     data = folder(tmp_path, images="{split}/rgb", masks="{split}/gt")
     assert (names(data, "train"), names(data, "val")) == (["a"], ["b"])
@@ -93,7 +93,7 @@ def test_mask_name_patterns(tmp_path: Path, mask_name: str, mask: str) -> None:
     assert names(folder(tmp_path, mask_name=mask_name), "train") == ["ulm/a.1"]
 
 
-def test_masks_may_stand_beside_their_images(tmp_path: Path) -> None:
+def test_masks_beside_their_images(tmp_path: Path) -> None:
     write(tmp_path, *((f"all/{name}.png", f"all/{name}_mask.png") for name in "abcd"))
     data = folder(tmp_path, images="all", masks="all", mask_name="{stem}_mask.png", splits={"val": 0.25})
     assert sorted(names(data, "train") + names(data, "val")) == ["a", "b", "c", "d"]
@@ -109,7 +109,7 @@ def test_list_files(tmp_path: Path) -> None:
     assert not data.has_split("test")
 
 
-def test_a_share_beside_lists_is_drawn_from_train(tmp_path: Path) -> None:
+def test_share_beside_lists_is_drawn_from_train(tmp_path: Path) -> None:
     write_flat(tmp_path)
     (tmp_path / "train.txt").write_text("".join(f"{name} 1 2\n" for name in NAMES[:10]))
     (tmp_path / "test.txt").write_text("17\n")
@@ -123,7 +123,7 @@ def divided(root: Path, **settings: Any) -> dict[str, list[str]]:
     return {split: names(data, split) for split in SPLITS}
 
 
-def test_shares_are_disjoint_complete_and_drawn_from_the_names_alone(tmp_path: Path) -> None:
+def test_shares_are_disjoint_complete_and_depend_on_names_only(tmp_path: Path) -> None:
     drawn = divided(write_flat(tmp_path / "one"), **FLAT)
     assert {split: len(found) for split, found in drawn.items()} == {"train": 13, "val": 2, "test": 5}
     assert sorted(name for found in drawn.values() for name in found) == NAMES
@@ -132,7 +132,7 @@ def test_shares_are_disjoint_complete_and_drawn_from_the_names_alone(tmp_path: P
     assert divided(tmp_path / "one", **FLAT, split_seed=1) != drawn
 
 
-def test_csv_with_a_column_split(tmp_path: Path) -> None:
+def test_csv_with_split_column(tmp_path: Path) -> None:
     write(tmp_path, ("x/a.png", "y/1.png"), ("x/b.png", "y/2.png"), ("c.png", "3.png"))
     (tmp_path / "pairs.csv").write_text(
         "split,mask,image\nval,y/1.png,x/a.png\ntrain,y/2.png,x/b.png\ntrain,3.png,./c.png\n", encoding="utf-8-sig"
@@ -141,7 +141,7 @@ def test_csv_with_a_column_split(tmp_path: Path) -> None:
     assert {split: names(data, split) for split in SPLITS} == {"train": ["x/b", "c"], "val": ["x/a"], "test": []}
 
 
-def test_csv_without_a_column_split_is_divided_like_a_folder(tmp_path: Path) -> None:
+def test_csv_without_split_column(tmp_path: Path) -> None:
     write_flat(tmp_path)
     rows = "".join(f"images/{name}.png,masks/{name}.png\n" for name in NAMES)
     (tmp_path / "pairs.csv").write_text(f"image,mask\n{rows}")
@@ -168,14 +168,14 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
     assert Samples(dataset)[0]["image"].shape == (1, 2, 3)
 
 
-def test_a_wrong_root_or_channel_count_is_refused(tmp_path: Path) -> None:
+def test_wrong_root_or_channel_count_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "camvid").mkdir()
     message = refusal(tmp_path / "camvd")
     assert f"data root {tmp_path / 'camvd'}: no such folder; did you mean 'camvid'?" in message
     assert "in_channels is 0" in refusal(tmp_path, in_channels=0)
 
 
-def test_a_missing_split_is_refused_with_the_nearest_folder(tmp_path: Path) -> None:
+def test_missing_split_suggests_the_nearest_folder(tmp_path: Path) -> None:
     write(tmp_path, ("images/train/a.png", "masks/train/a.png"), ("images/valid/b.png", "masks/valid/b.png"))
     message = refusal(tmp_path, "val")
     assert f"no images for the split 'val' (looked in {tmp_path / 'images/val'}" in message
@@ -185,7 +185,7 @@ def test_a_missing_split_is_refused_with_the_nearest_folder(tmp_path: Path) -> N
     )
 
 
-def test_a_missing_mask_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+def test_missing_mask_suggests_the_nearest_file(tmp_path: Path) -> None:
     write(tmp_path, ("images/train/a.png", "masks/train/a_mask.png"))
     message = refusal(tmp_path)
     assert str(tmp_path / "images/train/a.png") in message
@@ -201,22 +201,22 @@ def test_a_missing_mask_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
         ({"val": 1.0}, "train is the rest"),
         ({"val": -0.1}, "train is the rest"),
         ({"train": 0.5, "val": 0.1}, "train is the rest"),
-        ({"valid": 0.1}, "take list files"),
-        ({"val": "train.txt", "test": 0.1}, "take list files"),
+        ({"valid": 0.1}, "expected list files"),
+        ({"val": "train.txt", "test": 0.1}, "expected list files"),
         ({"train": "trian.txt"}, "did you mean 'train.txt'?"),
         ({"train": "lost.txt"}, "1 of its names have no image, first 'ulm_1'; did you mean 'ulm/1'?"),
-        ({"train": "train.txt", "test": "train.txt"}, "2 images stand in more than one split, first"),
+        ({"train": "train.txt", "test": "train.txt"}, "2 images are in more than one split, first"),
     ],
     ids=str,
 )
-def test_impossible_splits_are_refused(tmp_path: Path, splits: dict[str, float | str] | None, words: str) -> None:
+def test_invalid_splits_are_rejected(tmp_path: Path, splits: dict[str, float | str] | None, words: str) -> None:
     write_flat(tmp_path, [*NAMES, "ulm/1"])
     (tmp_path / "train.txt").write_text("01\n02\n")
     (tmp_path / "lost.txt").write_text("ulm_1\n02\n")
     assert words in refusal(tmp_path, **FLAT, splits=splits)
 
 
-def test_splits_beside_split_folders_contradict(tmp_path: Path) -> None:
+def test_splits_contradicting_split_folders_are_rejected(tmp_path: Path) -> None:
     write(
         tmp_path, *((f"images/{split}/{n}.png", f"masks/{split}/{n}.png") for split in ("train", "test") for n in "ab")
     )
@@ -242,23 +242,23 @@ GOOD = "images/01.png,masks/01.png,train\n"
         ("image,mask,split\nimages/01.png,../secret.png,train\n", "line 2: mask ../secret.png leaves the data root"),
         ("image,mask,split\n/images/01.png,masks/01.png,train\n", "line 2: image /images/01.png leaves the data root"),
         ("image,mask,split\nimages/01.pgn,masks/01.png,train\n", "did you mean '01.png'?"),
-        (f"image,mask,split\n{GOOD}images/01.png,masks/02.png,val\n", "1 images stand in more than one split"),
+        (f"image,mask,split\n{GOOD}images/01.png,masks/02.png,val\n", "1 images are in more than one split"),
     ],
 )
-def test_a_csv_with_mistakes_is_refused_by_line(tmp_path: Path, content: str, words: str) -> None:
+def test_csv_errors_name_the_line(tmp_path: Path, content: str, words: str) -> None:
     write_flat(tmp_path)
     (tmp_path / "pairs.csv").write_text(content)
     assert words in refusal(tmp_path, pairs="pairs.csv")
 
 
-def test_a_csv_that_is_not_there_or_divided_twice_is_refused(tmp_path: Path) -> None:
+def test_missing_csv_or_two_kinds_of_splits_are_rejected(tmp_path: Path) -> None:
     write_flat(tmp_path)
     (tmp_path / "pairs.csv").write_text(f"image,mask,split\n{GOOD}")
     assert "did you mean 'pairs.csv'?" in refusal(tmp_path, pairs="pair.csv")
     assert "keep one" in refusal(tmp_path, pairs="pairs.csv", splits={"val": 0.1})
 
 
-def test_an_image_listed_twice_within_a_split_is_in_no_other(tmp_path: Path) -> None:
+def test_image_listed_twice_in_one_split_is_not_a_leak(tmp_path: Path) -> None:
     write_flat(tmp_path)
     (tmp_path / "pairs.csv").write_text(f"image,mask,split\n{GOOD}images/01.png,masks/02.png,train\n")
     assert len(folder(tmp_path, pairs="pairs.csv").dataset("train")) == 2

@@ -60,17 +60,17 @@ def test_splits_by_their_usual_names(tmp_path: Path) -> None:
     assert not data.has_split("test")
 
 
-def test_splits_are_named_and_sliced(tmp_path: Path) -> None:
+def test_splits_by_name_and_slice(tmp_path: Path) -> None:
     path = saved(tmp_path, train=table(10), extra=table(2, 50))
     data = module(path, splits={"train": "train[:70%]+extra", "val": "train[70%:]"})
     assert (greys(data, "train"), greys(data, "val")) == ([*range(7), 50, 51], [7, 8, 9])
     overlap = {"train": "train[:80%]", "val": "train[70%:]"}
-    assert "rows of 'train' stand in both train and val" in refusal(path, splits=overlap)
+    assert "train and val share rows of 'train'" in refusal(path, splits=overlap)
     assert 'Unknown split "tain"' in refusal(path, splits={"train": "tain"})
     assert "no split 'test'; splits is {'train': 'extra'}" in refusal(path, "test", splits={"train": "extra"})
 
 
-def test_a_table_alone_is_train(tmp_path: Path) -> None:
+def test_single_table_is_train(tmp_path: Path) -> None:
     table(4).save_to_disk(tmp_path / "alone")
     data = module(str(tmp_path / "alone"), splits={"train": "train[:3]", "val": "train[3:]"})
     assert (greys(data, "train"), greys(data, "val")) == ([0, 1, 2], [3])
@@ -91,13 +91,13 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_columns_are_checked(tmp_path: Path) -> None:
     path = saved(tmp_path, train=table(1))
     assert "no column 'masks'; did you mean 'mask'?" in refusal(path, mask="masks")
-    assert "the column 'id' holds" in refusal(path, mask="id")
-    assert "row 0: holds the value 7" in refusal(path, ignore_values=[])
+    assert "the column 'id' contains" in refusal(path, mask="id")
+    assert "row 0: contains the value 7" in refusal(path, ignore_values=[])
     path = saved(tmp_path / "other", train=table(1, size=(5, 2)))
-    assert "the mask is 2 x 3 pixels (height x width), its image" in refusal(path)
+    assert "the mask is 2 x 3 pixels (height x width), but its image" in refusal(path)
 
 
-def test_colours_and_grey_images(tmp_path: Path) -> None:
+def test_colour_and_grey_images(tmp_path: Path) -> None:
     colors = {"background": [[0, 0, 0], [7, 7, 7]], "crack": [1, 1, 1]}
     data = module(saved(tmp_path, train=table(1, 9, "RGB")), mask_colors=colors, ignore_values=None, in_channels=1)
     image, mask, _ = data.dataset("train").read(0)

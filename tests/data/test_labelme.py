@@ -64,7 +64,7 @@ def test_polygons_and_rectangles_cover_the_pixels_they_touch(tmp_path: Path) -> 
     assert np.array_equal(drawn, reference)
 
 
-def test_a_circle_is_its_centre_and_a_point_of_its_rim(tmp_path: Path) -> None:
+def test_circles(tmp_path: Path) -> None:
     drawn = mask(write(tmp_path, shape("crack", "circle", (6.0, 5.0), (6.0, 8.5))))
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5  # of the pixels' centres
     away = np.hypot(x - 6.0, y - 5.0)
@@ -72,7 +72,7 @@ def test_a_circle_is_its_centre_and_a_point_of_its_rim(tmp_path: Path) -> None:
     assert (drawn[away > 3.5 + np.sqrt(0.5)] == 0).all()
 
 
-def test_a_mask_is_pasted_where_its_box_begins(tmp_path: Path) -> None:
+def test_masks_are_pasted_at_their_box(tmp_path: Path) -> None:
     part = np.array([[1, 0, 1], [0, 1, 1]], bool)
     stream = io.BytesIO()
     Image.fromarray(part).save(stream, "PNG")
@@ -83,7 +83,7 @@ def test_a_mask_is_pasted_where_its_box_begins(tmp_path: Path) -> None:
     assert np.array_equal(drawn, reference)
 
 
-def test_later_shapes_lie_on_earlier_ones_and_void_is_drawn_too(tmp_path: Path) -> None:
+def test_later_shapes_cover_earlier_ones_and_void_is_drawn(tmp_path: Path) -> None:
     shapes = [square("crack", 1, 8), square("hole", 2, 6), square("unsure", 3, 4)]
     first, last = write(tmp_path / "first", *shapes), write(tmp_path / "last", *shapes[::-1])
     drawn = mask(first, ignore_labels=["unsure"])
@@ -106,7 +106,7 @@ def test_files_beside_the_images_or_in_a_folder(tmp_path: Path) -> None:
     assert apart.dataset("train").read(0)[2] == "site/a.01"
 
 
-def test_a_turned_photograph_is_drawn_on_upright(tmp_path: Path) -> None:
+def test_shapes_follow_exif_orientation(tmp_path: Path) -> None:
     write(tmp_path, square("crack", 0, 1), imageHeight=WIDTH, imageWidth=HEIGHT)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -123,20 +123,20 @@ def test_a_turned_photograph_is_drawn_on_upright(tmp_path: Path) -> None:
             square("crak", 1, 2),
             "a.json: the label 'crak' is neither a class nor in ignore_labels; did you mean 'crack'?",
         ),
-        (shape("crack", "line", (1, 1), (4, 4)), "holds a shape 'line' of 2 points; what is read are polygons"),
+        (shape("crack", "line", (1, 1), (4, 4)), "contains a shape 'line' of 2 points; supported are polygons"),
         (shape("crack", "polygon", (1, 1), (4, 4)), "a shape 'polygon' of 2 points"),
         (shape("crack", "rectangle", (1, 1)), "a shape 'rectangle' of 1 points"),
-        (shape("crack", "mask", (1, 1), (2, 2), mask="AAAA"), "holds a shape 'mask' that is no picture"),
+        (shape("crack", "mask", (1, 1), (2, 2), mask="AAAA"), "contains a shape 'mask' that is not an image"),
     ],
 )
-def test_a_shape_that_is_none_is_refused(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
+def test_invalid_shapes_are_rejected(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:
     assert words in refusal(write(tmp_path, square("crack", 1, 2), wrong))
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+def test_mismatches_are_named(tmp_path: Path) -> None:
     assert "background is 'ground'" in refusal(write(tmp_path), background="ground")
-    assert "was drawn on 20 x 12 pixels (height x width), its image a.jpg has 10 x 12" in refusal(
+    assert "was drawn on 20 x 12 pixels (height x width), but its image a.jpg has 10 x 12" in refusal(
         write(tmp_path, imageHeight=20)
     )
     (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
-    assert "a.json: its image a.* is not there; there are b" in refusal(tmp_path)
+    assert "a.json: its image a.* does not exist; there are b" in refusal(tmp_path)

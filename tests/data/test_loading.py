@@ -63,7 +63,7 @@ def same(one: list[Batch], other: list[Batch]) -> bool:
     )
 
 
-def test_draws_depend_on_seed_epoch_and_index_alone() -> None:
+def test_samples_depend_on_seed_epoch_and_index_only() -> None:
     alone = shapes().train_dataloader()
     epochs = [epoch_of(alone, epoch) for epoch in range(3)]
     for num_workers in (1, 2):
@@ -72,7 +72,7 @@ def test_draws_depend_on_seed_epoch_and_index_alone() -> None:
     assert same(epoch_of(shapes().train_dataloader(), 2), epochs[2]), "a resumed run draws otherwise"
 
 
-def test_another_seed_draws_another_order_and_other_crops() -> None:
+def test_another_seed_changes_order_and_crops() -> None:
     one, other = shapes(seed=3).train_dataloader(), shapes(seed=4).train_dataloader()
     assert [batch["name"] for batch in epoch_of(one, 0)] != [batch["name"] for batch in epoch_of(other, 0)]
     assert not one.dataset[0]["image"].equal(other.dataset[0]["image"])
@@ -84,7 +84,7 @@ def showing(loader: DataLoader[Sample], index: int, epochs: int) -> float:
     return float(np.mean([bool((mask == index).any()) for mask in crops]))
 
 
-def test_rare_classes_are_shown_at_the_set_rate() -> None:
+def test_rare_classes_appear_at_rare_rate() -> None:
     star = LABELS.class_names.index("star")
     settings: dict[str, Any] = {"num_train": 40, "size": (64, 64), "crop_size": (16, 16), "batch_size": 10}
     plain = showing(shapes(augment=augment(), **settings).train_dataloader(), star, 5)
@@ -97,7 +97,7 @@ def test_rare_classes_are_shown_at_the_set_rate() -> None:
     assert shares[1.0] > 0.99
 
 
-def test_crops_with_rare_classes_depend_on_seed_epoch_and_place_alone() -> None:
+def test_rare_class_crops_depend_on_seed_epoch_and_index_only() -> None:
     rare = Augment((0.8, 1.2), [A.GaussNoise(p=1)], rare_rate=0.7)
     epochs = [epoch_of(shapes(augment=rare, num_train=8).train_dataloader(), epoch) for epoch in range(2)]
     for num_workers in (1, 2):
@@ -115,18 +115,18 @@ def test_crops_with_rare_classes_depend_on_seed_epoch_and_place_alone() -> None:
     ("settings", "message"),
     [
         ({"rare_rate": 1.5}, "from 0 to 1"),
-        ({"rare_classes": ["star"]}, "rare_rate is not"),
+        ({"rare_classes": ["star"]}, "rare_classes requires rare_rate"),
         ({"rare_rate": 0.5, "rare_classes": ["stars"]}, "did you mean 'star'"),
     ],
 )
-def test_crops_of_no_rare_class_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_invalid_rare_class_settings_are_rejected(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         shapes(augment=Augment(**settings)).train_dataloader()
-    with pytest.raises(InputError, match="crop_size is not set"):
+    with pytest.raises(InputError, match="requires crop_size"):
         shapes(augment=Augment(rare_rate=0.5), crop_size=None).train_dataloader()
 
 
-def test_an_image_looks_different_in_every_epoch() -> None:
+def test_augmentation_differs_between_epochs() -> None:
     loader = shapes(num_train=4).train_dataloader()
     looks: dict[str, set[bytes]] = {}
     for epoch in range(4):
@@ -154,7 +154,7 @@ class PositionsDataModule(SegmentationDataModule):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_no_draw_is_repeated_across_samples_workers_and_epochs(num_workers: int) -> None:
+def test_no_crop_is_repeated_across_samples_workers_and_epochs(num_workers: int) -> None:
     data = PositionsDataModule(LABELS, crop_size=(8, 8), num_workers=num_workers)
     loader = data.train_dataloader()
     images = torch.cat([batch["image"] for epoch in range(3) for batch in epoch_of(loader, epoch)])
@@ -163,12 +163,12 @@ def test_no_draw_is_repeated_across_samples_workers_and_epochs(num_workers: int)
     assert len(corners) >= 70  # of 193 x 193 places; two may meet by chance
 
 
-def test_training_leaves_out_a_smaller_batch_unless_it_is_the_only_one() -> None:
+def test_training_drops_the_last_batch_unless_it_is_the_only_one() -> None:
     assert [len(batch["name"]) for batch in epoch_of(shapes(num_train=7).train_dataloader(), 0)] == [2, 2, 2]
     assert [len(batch["name"]) for batch in epoch_of(shapes(num_train=1).train_dataloader(), 0)] == [1]
 
 
-def test_evaluation_sees_whole_images_in_order() -> None:
+def test_evaluation_yields_whole_images_in_order() -> None:
     data = shapes()
     for split, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         dataset = data.dataset(cast(Split, split))
@@ -179,7 +179,7 @@ def test_evaluation_sees_whole_images_in_order() -> None:
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_over_ranks_every_pixel_is_scored_once(ranks: int) -> None:
+def test_every_pixel_is_scored_once_across_ranks(ranks: int) -> None:
     scored: list[str] = []
     for rank in range(ranks):
         data = shapes()
@@ -196,7 +196,7 @@ def test_over_ranks_every_pixel_is_scored_once(ranks: int) -> None:
 @pytest.mark.parametrize(
     ("strategy", "calls_of_ranks"), [(FSDPStrategy, [3, 3]), (ModelParallelStrategy, [3, 3]), (DDPStrategy, [2, 3])]
 )
-def test_where_weights_are_shared_out_every_rank_calls_the_network_equally_often(
+def test_sharding_ranks_call_the_network_equally_often(
     tmp_path: Path, strategy: type, calls_of_ranks: list[int]
 ) -> None:
     for index, shape in enumerate([(8, 8), (8, 8), (8, 8), (9, 8), (8, 8)]):
@@ -213,9 +213,9 @@ def test_where_weights_are_shared_out_every_rank_calls_the_network_equally_often
     assert calls == calls_of_ranks
 
 
-def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
+def test_padding_sample_has_a_void_mask() -> None:
     dataset = Samples(shapes().dataset("val"))
-    real, void = dataset[SampleKey(2)], dataset[SampleKey(2, void=True)]
+    real, void = dataset[SampleKey(2)], dataset[SampleKey(2, padding=True)]
     assert dataset[2]["mask"].equal(real["mask"])
     assert void["image"].equal(real["image"])
     assert (void["mask"] == IGNORE_INDEX).all()
@@ -224,7 +224,7 @@ def test_a_void_key_voids_the_mask_and_keeps_the_image() -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_collate_pads_images_by_their_edge_and_masks_by_void(channels: int, dtype: str) -> None:
+def test_collate_pads_with_edge_values_and_void(channels: int, dtype: str) -> None:
     rng = np.random.default_rng(0)
     arrays = [
         (rng.integers(0, 256, (channels, *size)).astype(dtype), rng.integers(0, 6, size, dtype=np.uint8))
@@ -241,18 +241,16 @@ def test_collate_pads_images_by_their_edge_and_masks_by_void(channels: int, dtyp
         np.testing.assert_array_equal(stacked_mask.numpy(), np.pad(mask, missing, constant_values=IGNORE_INDEX))
 
 
-def test_images_of_several_types_are_refused() -> None:
+def test_mixed_dtypes_are_rejected() -> None:
     mask = torch.zeros(2, 3, dtype=torch.uint8)
     kinds = (torch.uint8, torch.uint16)
     samples: list[Sample] = [
         {"image": torch.zeros(3, 2, 3, dtype=kind), "mask": mask, "name": f"a{index}"}
         for index, kind in enumerate(kinds)
     ]
-    with pytest.raises(
-        InputError, match=r"^images are of several types \(a0 of uint8, a1 of uint16\); convert all to one"
-    ):
+    with pytest.raises(InputError, match=r"^images have several dtypes \(a0: uint8, a1: uint16\); convert all to one"):
         collate(samples)
-    with pytest.raises(InputError, match="images are of several types"):
+    with pytest.raises(InputError, match="images have several dtypes"):
         collate_by_size(samples)
 
 
@@ -276,7 +274,7 @@ def gauss(augment: Augment | None = None, **settings: Any) -> GaussDataModule:
     return GaussDataModule(LABELS, 5, 2, crop_size=(16, 18), augment=augment, num_workers=0, **settings)
 
 
-def test_floats_of_five_channels_are_cropped_and_keep_their_values() -> None:
+def test_five_band_floats_keep_their_values() -> None:
     data = gauss(Augment((0.5, 1.5), [A.HorizontalFlip(), A.VerticalFlip()]), mean=[1000], std=[50])
     (batch,) = epoch_of(data.train_dataloader(), 0)
     assert batch["image"].shape == (2, 5, 16, 18)
@@ -290,27 +288,30 @@ def test_floats_of_five_channels_are_cropped_and_keep_their_values() -> None:
     [
         (
             gauss,
-            r"^g0: its values go from \d+\.\d+ to 11\d\d\.?\d* and not from 0 to 1; set the data's mean ",
+            r"^g0: values range from \d+\.\d+ to 11\d\d\.?\d*, not from 0 to 1; set the data's mean ",
         ),
         (
             lambda: gauss(Augment(transforms=[A.ColorJitter()]), mean=[1], std=[1]),
-            "^augment: ColorJitter takes no images",
+            "^augment: ColorJitter does not accept images",
         ),
-        (lambda: gauss(mean=[1]), "^std is not set beside the other"),
-        (lambda: gauss(std=[1]), "^mean is not set beside the other"),
-        (lambda: gauss(mean=[1, 2, 3], std=[1]), "^mean holds 3 values for 5 channels: one each, or one for all"),
+        (lambda: gauss(mean=[1]), "^std is not set: set both mean and std"),
+        (lambda: gauss(std=[1]), "^mean is not set: set both mean and std"),
+        (
+            lambda: gauss(mean=[1, 2, 3], std=[1]),
+            "^mean has 3 values for 5 channels",
+        ),
         (lambda: gauss(mean=[0], std=[1, 1, 1, 1, 0]), r"^std is \[1, 1, 1, 1, 0\]; "),
         (lambda: GaussDataModule(LABELS, 0), "^in_channels is 0; "),
     ],
 )
-def test_what_cannot_be_trained_on_is_said_before_the_first_step(data: Any, words: str) -> None:
+def test_unusable_data_is_rejected_before_the_first_step(data: Any, words: str) -> None:
     with pytest.raises(InputError, match=words) as error:
         data().train_dataloader()
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("kind", ["synthetic", "folder"])
-def test_data_sets_reach_spawned_workers(tmp_path: Path, kind: str) -> None:
+def test_data_sets_can_be_pickled(tmp_path: Path, kind: str) -> None:
     data: SegmentationDataModule = shapes()
     if kind == "folder":
         write_folder(tmp_path, 3, 1, 1, (20, 24))
@@ -328,7 +329,7 @@ DATA_MODULES = [name for name in seglit.data.__all__ if name.endswith("DataModul
 
 
 @pytest.mark.parametrize("name", DATA_MODULES)
-def test_every_setting_of_every_data_module_has_help_of_its_own(name: str, run: Run) -> None:
+def test_data_help_describes_every_setting(name: str, run: Run) -> None:
     code, out, _ = run("fit", "--data.help", f"seglit.data.{name}")
     assert code == 0
     settings = re.findall(r"^  --data\.(\w+) [A-Z_]+(?:,.*)?((?:\n? {3,}.*)+)", out, re.MULTILINE)

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from seglit.config.build import build
-from seglit.config.names import find_config
+from seglit.config.named_configs import find_config
 from seglit.data import SegmentationDataModule, archives
 from seglit.errors import InputError
 from seglit.images.pairs import Split
@@ -85,14 +85,14 @@ def test_voc(tmp_path: Path) -> None:
     assert "no images for the split 'test'" in refusal(lambda: data.dataset("test"))
 
 
-def test_voc_colours_are_those_of_its_development_kit(tmp_path: Path) -> None:
+def test_voc_palette_matches_the_devkit(tmp_path: Path) -> None:
     def color(index: int) -> tuple[int, ...]:  # VOCcolormap.m: the index's bits, dealt out to the channels from the top
         return tuple(sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(8)) for channel in range(3))
 
     assert public("voc", write_voc(tmp_path)).labels.palette == tuple(color(index) for index in range(21))
 
 
-def test_sbd_adds_what_voc_has_neither_in_train_nor_in_val(tmp_path: Path) -> None:
+def test_sbd_adds_images_that_voc_lacks(tmp_path: Path) -> None:
     sbd = write_voc(tmp_path) / "benchmark_RELEASE" / "dataset"
     for name in ("2007_01", "2008_03", "2009_04", "2010_05"):
         write_pair(sbd / f"img/{name}.jpg", sbd / "unused.png", grid(0, 0))
@@ -133,7 +133,7 @@ def test_cityscapes(tmp_path: Path) -> None:
     assert data.labels.palette[0] == (128, 64, 128)
 
 
-def test_cityscapes_of_training_ids_is_refused(tmp_path: Path) -> None:
+def test_cityscapes_training_ids_are_rejected(tmp_path: Path) -> None:
     write_cityscapes(tmp_path)
     for file in tmp_path.rglob("*_labelIds.png"):
         file.unlink()
@@ -182,7 +182,7 @@ def test_pet(tmp_path: Path, settings: dict[str, Any], row: list[int]) -> None:
     assert data.labels.class_names == ("background", "pet")
 
 
-def test_pet_draws_val_from_trainval_by_its_own_seed(tmp_path: Path) -> None:
+def test_pet_val_is_drawn_from_trainval_by_split_seed(tmp_path: Path) -> None:
     def names(share: float, **settings: Any) -> list[set[str]]:
         lists = {split: f"oxford-iiit-pet/annotations/{file}.txt" for split, file in LISTS.items()}
         data = public("pet", tmp_path, splits={**lists, "val": share}, **settings)
@@ -203,33 +203,37 @@ def test_pet_draws_val_from_trainval_by_its_own_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "folders", "source"),
     [
-        ("voc", "VOCdevkit/VOC2012", "`download: true` fetches it, or unpack there what is at https://thor.robots"),
+        ("voc", "VOCdevkit/VOC2012", "set `download: true`, or download https://thor.robots"),
         ("voc-sbd", "VOCdevkit/VOC2012, benchmark_RELEASE/dataset", "benchmark.tgz"),
-        ("cityscapes", "leftImg8bit, gtFine", "unpack there what is at https://www.cityscapes-dataset.com/downloads"),
-        ("ade20k", "ADEChallengeData2016", "`download: true` fetches it"),
-        ("pet", "oxford-iiit-pet/images, oxford-iiit-pet/annotations", "`download: true` fetches it"),
+        (
+            "cityscapes",
+            "leftImg8bit, gtFine",
+            "download https://www.cityscapes-dataset.com/downloads and unpack it there",
+        ),
+        ("ade20k", "ADEChallengeData2016", "set `download: true`, or"),
+        ("pet", "oxford-iiit-pet/images, oxford-iiit-pet/annotations", "set `download: true`, or"),
     ],
 )
-def test_a_missing_tree_says_what_belongs_where(tmp_path: Path, name: str, folders: str, source: str) -> None:
+def test_missing_folders_name_their_archives(tmp_path: Path, name: str, folders: str, source: str) -> None:
     message = refusal(lambda: public(name, tmp_path / "nothing"))
-    assert f"data root {tmp_path / 'nothing'}: no folder {folders} there; " in message
+    assert f"data root {tmp_path / 'nothing'}: no folder {folders}; " in message
     assert source in message
 
 
-def test_a_tree_with_holes_is_refused_before_training(tmp_path: Path) -> None:
+def test_incomplete_folders_are_rejected_before_training(tmp_path: Path) -> None:
     tree = write_voc(tmp_path) / "VOCdevkit" / "VOC2012"
     (tree / "SegmentationClass" / "2007_01.png").unlink()
     data = public("voc", tmp_path)
     assert "2007_01.jpg: its mask 2007_01.* is not in" in refusal(lambda: data.dataset("train"))
     (tree / "ImageSets/Segmentation/val.txt").unlink()
-    assert "val.txt is no file" in refusal(lambda: public("voc", tmp_path).dataset("val"))
+    assert "val.txt is not a file" in refusal(lambda: public("voc", tmp_path).dataset("val"))
 
 
 def archive(url: str, md5: str) -> dict[str, Any]:
     return {"download": True, "archives": [{"path": "VOCdevkit/VOC2012", "url": url, "md5": md5}]}
 
 
-def test_what_is_downloaded_is_unpacked_as_a_whole(tmp_path: Path) -> None:
+def test_downloads_are_unpacked(tmp_path: Path) -> None:
     root = tmp_path / "data"
     root.mkdir()
     with tarfile.open(root / "voc.tar", "w") as tar:  # with this checksum it need not be fetched
@@ -244,7 +248,7 @@ def test_what_is_downloaded_is_unpacked_as_a_whole(tmp_path: Path) -> None:
     public("voc", root, **settings).prepare_data()  # what is there is not fetched again
 
 
-def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_unpacking_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop_halfway(url: str, download_root: Path, extract_root: str, md5: str) -> None:
         (Path(extract_root) / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
         raise OSError(28, "No space left on device")
@@ -253,19 +257,19 @@ def test_what_was_unpacked_in_part_is_not_taken_for_the_whole(tmp_path: Path, mo
     data = public("voc", tmp_path, download=True)
     assert "No space left on device" in refusal(data.prepare_data)
     assert not any(tmp_path.iterdir())
-    assert "no folder VOCdevkit/VOC2012 there" in refusal(lambda: data.dataset("train"))
+    assert "no folder VOCdevkit/VOC2012;" in refusal(lambda: data.dataset("train"))
 
 
-def test_without_a_network_a_download_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_download_without_network_is_one_line(tmp_path: Path) -> None:
     address = "http://127.0.0.1:9/voc.tar"  # where nobody listens
     data = public("voc", tmp_path, **archive(address, "0" * 32))
     message = refusal(data.prepare_data)
     assert f"cannot download {address} (" in message
-    assert f"unpack it so that {tmp_path / 'VOCdevkit/VOC2012'} is there" in message
+    assert f"unpack it so that {tmp_path / 'VOCdevkit/VOC2012'} exists" in message
     assert not (tmp_path / "VOCdevkit").exists()
 
 
-def test_batches_of_a_public_set(tmp_path: Path) -> None:
+def test_public_set_batches(tmp_path: Path) -> None:
     data = public("pet", write_pet(tmp_path), batch_size=4, crop_size=[2, 2])
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape == (4, 3, 2, 2)

@@ -22,10 +22,10 @@ def keys(ranks: int, length: int, *, shuffle: bool, epoch: int = 0, seed: int = 
 @pytest.mark.parametrize(("ranks", "length"), RANKS_AND_LENGTHS)
 def test_evaluation_counts_each_sample_once(ranks: int, length: int) -> None:
     by_rank = keys(ranks, length, shuffle=False)
-    counted = [key.index for rank in by_rank for key in rank if not key.void]
+    counted = [key.index for rank in by_rank for key in rank if not key.padding]
     assert sorted(counted) == list(range(length))
     assert {len(rank) for rank in by_rank} == {-(-length // ranks)}
-    assert sum(key.void for rank in by_rank for key in rank) == -length % ranks
+    assert sum(key.padding for rank in by_rank for key in rank) == -length % ranks
 
 
 def test_evaluation_on_one_rank_is_in_order() -> None:
@@ -33,17 +33,17 @@ def test_evaluation_on_one_rank_is_in_order() -> None:
 
 
 @pytest.mark.parametrize(("ranks", "length"), RANKS_AND_LENGTHS)
-def test_training_covers_every_sample_and_voids_none(ranks: int, length: int) -> None:
+def test_training_yields_every_sample_and_no_padding(ranks: int, length: int) -> None:
     by_rank = keys(ranks, length, shuffle=True, epoch=2)
     drawn = Counter(key.index for rank in by_rank for key in rank)
     assert set(drawn) == set(range(length))
     assert sum(drawn.values()) == length + -length % ranks
     assert {len(rank) for rank in by_rank} == {-(-length // ranks)}
-    assert not any(key.void for rank in by_rank for key in rank)
+    assert not any(key.padding for rank in by_rank for key in rank)
     assert {key.epoch for rank in by_rank for key in rank} == {2}
 
 
-def test_order_depends_on_seed_and_epoch_alone() -> None:
+def test_order_depends_on_seed_and_epoch_only() -> None:
     order = keys(1, 50, shuffle=True, epoch=1, seed=4)
     assert order == keys(1, 50, shuffle=True, epoch=1, seed=4)
     assert [key.index for key in order[0]] != [key.index for key in keys(1, 50, shuffle=True, epoch=2, seed=4)[0]]

@@ -11,14 +11,14 @@ from seglit.images.pairs import Split
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_an_image_depends_on_split_and_index_alone(split: Split) -> None:
+def test_images_depend_on_split_and_index_only(split: Split) -> None:
     first, second = SyntheticDataset(9, split, (24, 32)), SyntheticDataset(4, split, (24, 32))
     second.read(0)
     for one, other in zip(first.read(3), second.read(3), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_no_image_occurs_twice() -> None:
+def test_images_are_distinct() -> None:
     splits: tuple[Split, ...] = ("train", "val", "test")
     images = [SyntheticDataset(5, split, (24, 32)).read(index)[0].tobytes() for split in splits for index in range(5)]
     assert len(set(images)) == 15
@@ -33,7 +33,7 @@ def test_any_size_and_channel_count(size: tuple[int, int], channels: int) -> Non
     assert batch["mask"].shape == (2, *size)
 
 
-def test_every_class_occurs_and_none_takes_all() -> None:
+def test_every_class_occurs() -> None:
     dataset = SyntheticDataset(64)
     counts = sum(np.bincount(dataset.read(index)[1].ravel(), minlength=6) for index in range(64))
     share = np.asarray(counts) / np.sum(counts)
@@ -42,7 +42,7 @@ def test_every_class_occurs_and_none_takes_all() -> None:
     assert share.max() < 0.95
 
 
-def test_read_from_files_the_shapes_are_the_same(tmp_path: Path) -> None:
+def test_written_files_contain_the_same_shapes(tmp_path: Path) -> None:
     write_folder(tmp_path, 3, 2, 1, (20, 28))
     folder = FolderDataModule(str(tmp_path), list(LABELS.class_names), num_workers=0)
     made = SyntheticDataModule(3, 2, 1, (20, 28), num_workers=0)

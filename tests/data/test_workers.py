@@ -1,4 +1,4 @@
-"""Reading processes, batches ahead and pinned memory, as the loaders have them on one machine and another."""
+"""Workers, prefetched batches and pinned memory of the loaders on different machines."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def have_cores(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
         (4, "cuda", 8, 1),
     ],
 )
-def test_processes_by_cores_and_ranks(
+def test_workers_by_cores_and_ranks(
     monkeypatch: pytest.MonkeyPatch, cores: int, device: str, ranks: int, expected: int
 ) -> None:
     have_cores(monkeypatch, cores)
@@ -56,7 +56,7 @@ def test_processes_by_cores_and_ranks(
     assert loader.pin_memory == (device == "cuda")
 
 
-def test_what_is_asked_for_is_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_num_workers_is_used_as_set(monkeypatch: pytest.MonkeyPatch) -> None:
     have_cores(monkeypatch, 8)
     assert loaded("cuda", num_workers=3).num_workers == 3
     none = loaded("cuda", num_workers=0)
@@ -64,16 +64,14 @@ def test_what_is_asked_for_is_what_there_is(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("max 100000", 7), ("400000 100000", 3), ("150000 100000", 1)])
-def test_a_container_may_use_fewer_cores(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, expected: int
-) -> None:
+def test_cgroup_limits_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, expected: int) -> None:
     have_cores(monkeypatch, 8)
     (tmp_path / "cpu.max").write_text(f"{quota}\n")
     monkeypatch.setattr(workers, "_QUOTA", tmp_path / "cpu.max")
     assert loaded("cuda").num_workers == expected
 
 
-def test_a_task_of_slurm_has_cores_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_limits_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     have_cores(monkeypatch, 8)
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "6")
     assert loaded("cuda", 4, cluster_environment=SLURMEnvironment()).num_workers == 5
@@ -82,6 +80,6 @@ def test_a_task_of_slurm_has_cores_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     assert loaded("cuda", 4, cluster_environment=SLURMEnvironment()).num_workers == 1
 
 
-def test_it_is_stated_in_words() -> None:
-    assert str(workers.Loading(1, 2, pinned=False)) == "1 reading process, 2 batches ahead, not pinned"
-    assert str(workers.Loading(7, 14, pinned=True)) == "7 reading processes, 14 batches ahead, pinned"
+def test_loading_as_text() -> None:
+    assert str(workers.Loading(1, 2, pinned=False)) == "1 worker, 2 batches prefetched, not pinned"
+    assert str(workers.Loading(7, 14, pinned=True)) == "7 workers, 14 batches prefetched, pinned"

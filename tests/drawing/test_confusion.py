@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture: right is blue, wrong is red."""
+"""The drawn confusion matrix: correct cells are blue, wrong ones red."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from seglit.drawing.confusion import draw_confusion
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_confusion_picture_shows_right_and_wrong(count: int) -> None:
+def test_correct_cells_are_blue_and_wrong_ones_red(count: int) -> None:
     confusion = np.diag(np.full(count, 10))
     names = [f"class {index}" for index in range(count)]
-    right, wrong = (np.asarray(draw_confusion(m, names), int) for m in (confusion, np.roll(confusion, 1, axis=1)))
-    blue, red = ((picture[..., 2] - picture[..., 0]) > 60 for picture in (right, right[..., ::-1]))
+    correct, wrong = (np.asarray(draw_confusion(m, names), int) for m in (confusion, np.roll(confusion, 1, axis=1)))
+    blue, red = ((picture[..., 2] - picture[..., 0]) > 60 for picture in (correct, correct[..., ::-1]))
     assert blue.any()
     assert not red.any()
     assert (wrong[..., 0] - wrong[..., 2] > 60).any() == (count > 1)

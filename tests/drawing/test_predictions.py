@@ -1,4 +1,4 @@
-"""Pictures: what is drawn where, in which colours."""
+"""Drawn predictions: layout and colours."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ VOID = [200, 200, 200]
 
 
 def prediction(channels: int = 3) -> Prediction:
-    """A grey image (20, 40); the right half is `thing` and so predicted but for one corner, the top left is void."""
+    """A grey image (20, 40): the right half is `thing`, predicted except for one corner; the top left is void."""
     image = np.full((20, 40, channels), 90, np.uint8)
     target = np.zeros((20, 40), np.uint8)
     target[:, 20:] = 1
@@ -25,10 +25,10 @@ def prediction(channels: int = 3) -> Prediction:
 
 
 def panels(page: Image.Image, width: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """The four pictures of the first row."""
+    """The four panels of the first row."""
     pixels, height = np.asarray(page), width // 2
     (top,) = {int(rows[0]) for rows in [np.flatnonzero((pixels[:, 6 : 6 + width] == 90).all((1, 2)))]}
-    return [pixels[top : top + height, 6 + place * (width + 6) :][:, :width] for place in range(4)]
+    return [pixels[top : top + height, 6 + index * (width + 6) :][:, :width] for index in range(4)]
 
 
 def test_a_row_shows_image_target_prediction_and_errors() -> None:
@@ -44,13 +44,13 @@ def test_a_row_shows_image_target_prediction_and_errors() -> None:
     assert wrong.sum() == 10 * 10  # void is never wrong
 
 
-def test_every_prediction_has_a_row_of_its_own_shape() -> None:
+def test_grid_has_one_row_per_prediction() -> None:
     one, three = (draw_grid([prediction()] * count, LABELS, width=60) for count in (1, 3))
     assert three.width == one.width
     assert three.height - one.height == 2 * (30 + 6)
 
 
-def test_the_legend_takes_as_many_lines_as_it_needs() -> None:
+def test_legend_wraps_lines() -> None:
     heights = [
         draw_grid([prediction()], Labels.create([f"class {c}" for c in range(count)]), 60).height for count in (2, 40)
     ]
@@ -58,7 +58,7 @@ def test_the_legend_takes_as_many_lines_as_it_needs() -> None:
 
 
 @pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (2, [0, 0, 0]), (3, [0, 1, 2]), (5, [0, 1, 2])])
-def test_any_number_of_channels_can_be_shown(channels: int, shown: list[int]) -> None:
+def test_any_number_of_channels_can_be_drawn(channels: int, shown: list[int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (4, 5, channels), np.uint8)
     np.testing.assert_array_equal(as_rgb(image), image[..., shown])
     draw_grid([prediction(channels)], LABELS)
@@ -66,10 +66,10 @@ def test_any_number_of_channels_can_be_shown(channels: int, shown: list[int]) ->
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 @pytest.mark.parametrize(("channels", "shown"), [(1, [0, 0, 0]), (6, [0, 1, 2])])
-def test_deep_images_are_stretched_between_their_percentiles(dtype: str, channels: int, shown: list[int]) -> None:
+def test_images_other_than_uint8_are_stretched_between_percentiles(dtype: str, channels: int, shown: list[int]) -> None:
     ramp = np.linspace(0, 1, 10_000).reshape(100, 100, 1)
     image = (ramp * [1000 * (c + 1) for c in range(channels)] + 200).astype(dtype)
-    image[0, 0] = 30_000  # one hot pixel does not darken the rest
+    image[0, 0] = 30_000  # an outlier does not darken the rest
     drawn = as_rgb(image)
     assert drawn.dtype == np.uint8
     expected = ((ramp - 0.02) / 0.96 * 255).clip(0, 255).repeat(3, -1)
@@ -78,11 +78,11 @@ def test_deep_images_are_stretched_between_their_percentiles(dtype: str, channel
     draw_grid([prediction(channels)._replace(image=image[:20, :40])], LABELS)
 
 
-def test_an_even_deep_image_is_drawn() -> None:
+def test_constant_uint16_image_is_drawn() -> None:
     assert (as_rgb(np.full((4, 5, 3), 700, np.uint16)) == 0).all()
 
 
-def test_shrinking_keeps_the_aspect_and_invents_no_class() -> None:
+def test_shrink_keeps_aspect_ratio_and_classes() -> None:
     mask = np.random.default_rng(0).choice(np.array([0, 7, IGNORE_INDEX], np.uint8), (30, 90))
     small = shrink(mask, 31, Image.Resampling.NEAREST)
     assert small.shape == (10, 31)

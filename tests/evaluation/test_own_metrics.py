@@ -1,4 +1,4 @@
-"""Metrics of one's own: from a file beside the YAML to the log, the table, the score file, the page and compare."""
+"""The user's own metrics in the log, the table, the score file, the report page and compare."""
 
 import csv
 import json
@@ -19,33 +19,33 @@ from seglit.errors import InputError
 from seglit.evaluation.own_metrics import OwnMetrics, by_name
 from tests.conftest import CLASS_NAMES, QUIET, Run
 
-MINE = '''
+METRICS = '''
 import torch
 from torchmetrics import Metric
 
 
 class Hits(Metric):
-    """Right pixels among the labelled ones, a weight apart; and whether it is given what is promised."""
+    """Weighted pixel accuracy; checks the documented inputs."""
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("labelled", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, preds, target):
         assert preds.dtype == target.dtype == torch.int64
         assert preds.shape == target.shape and preds.ndim == 3
         assert preds.max() < 6
-        self.right += ((preds == target) & (target != 255)).sum()
+        self.correct += ((preds == target) & (target != 255)).sum()
         self.labelled += (target != 255).sum()
 
     def compute(self):
-        return self.weight * self.right / self.labelled
+        return self.weight * self.correct / self.labelled
 
 
 class Predicted(Metric):
-    """How many images show each class in their prediction."""
+    """Number of images in which each class is predicted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class Predicted(Metric):
 '''
 
 
-def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_from_a_file_next_to_the_yaml(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "hits.py").write_text(MINE)
+    (tmp_path / "hits.py").write_text(METRICS)
     (tmp_path / "run.yaml").write_text(
         "data:\n"
         "  class_path: seglit.data.FolderDataModule\n"
@@ -76,7 +76,7 @@ def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkey
         "checkpoint: {monitor: val/Hits_2}\n"
     )
     write_folder(tmp_path / "shapes", 6, 3, 4, (32, 32))
-    for path in (tmp_path / "shapes/masks/test").iterdir():  # void, and an image of another size
+    for path in (tmp_path / "shapes/masks/test").iterdir():  # adds void
         mask = np.array(Image.open(path))
         mask[:4] = 255
         Image.fromarray(mask).save(path)
@@ -99,7 +99,7 @@ def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkey
     (state,) = (state for name, state in best["callbacks"].items() if name.startswith("BestCheckpoint"))
     assert state["monitor"] == "val/Hits_2"
 
-    assert "Predict" in outcome.out  # a column, wrapped where the terminal is narrow
+    assert "Predict" in outcome.out  # a column, wrapped in a narrow terminal
     assert f"Hits_2                  {2 * accuracy:.3f}" in outcome.out
     assert run("report", outcome.folder).code == 0
     page = (outcome.folder / "report.html").read_text()
@@ -107,16 +107,16 @@ def test_a_file_beside_the_yaml_is_all_it_takes(run: Run, tmp_path: Path, monkey
     assert ">Predicted</button>" in page
 
     again = run("fit", *settings, "--trainer.max_epochs=1")
-    told = json.loads(run("compare", outcome.folder, again.folder, "--json").out)
-    assert told["metrics"]["Hits"][0] == pytest.approx(accuracy, abs=1e-6)
-    assert len(told["metrics"]) == 2 + len(CLASS_NAMES)
+    comparison = json.loads(run("compare", outcome.folder, again.folder, "--json").out)
+    assert comparison["metrics"]["Hits"][0] == pytest.approx(accuracy, abs=1e-6)
+    assert len(comparison["metrics"]) == 2 + len(CLASS_NAMES)
     compared = run("compare", outcome.folder, again.folder, "--output=page.html")
     assert "Predicted/star" in compared.out
     assert "<td>Predicted/star</td>" in (tmp_path / "page.html").read_text()
 
 
 class Images(Metric):
-    """How many images there are: wrong by those that only even out the ranks, if it were given them."""
+    """Number of images; would be too high if it received the padding samples that equalise the ranks."""
 
     count: Tensor
 
@@ -151,24 +151,29 @@ def count_on_a_rank(rank: int, root: str, results: "SimpleQueue[dict[str, object
     results.put(dict(metrics.compute()))
 
 
-def test_two_ranks_count_as_one(tmp_path: Path) -> None:
-    write_folder(tmp_path / "shapes", 1, 5, 1, (16, 16))  # 5 images on 2 ranks: one is there twice, as void
+def test_two_ranks_equal_one(tmp_path: Path) -> None:
+    write_folder(tmp_path / "shapes", 1, 5, 1, (16, 16))  # 5 images on 2 ranks: one padding sample
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
-    ranks = [context.Process(target=count_on_a_rank, args=(rank, str(tmp_path), results)) for rank in range(2)]
+    arguments = [(rank, str(tmp_path), results) for rank in range(2)]
+    ranks = [context.Process(target=count_on_a_rank, args=args, daemon=True) for args in arguments]
     for rank in ranks:
         rank.start()
+    for rank in ranks:  # a crashed rank would leave `results.get` waiting for ever
+        rank.join(timeout=300)
+    assert [rank.exitcode for rank in ranks] == [0, 0]
     assert [results.get(), results.get()] == [{"Images": 5.0}, {"Images": 5.0}]
 
 
-def test_what_is_no_score_is_refused() -> None:
+def test_rejects_values_of_other_shapes() -> None:
     metrics = OwnMetrics([Images((2, 3))], 6)
     metrics.update(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), ["a"])
-    with pytest.raises(InputError, match=r"model.metrics: Images.compute gives a tensor of shape \(2, 3\); it is one"):
+    message = r"model.metrics: Images.compute returns a tensor of shape \(2, 3\); it must be one"
+    with pytest.raises(InputError, match=message):
         metrics.compute()
 
 
-def test_names_are_told_apart() -> None:
+def test_metrics_of_the_same_class_are_numbered() -> None:
     metrics = OwnMetrics([Images(), Images((6,)), Images()], 6)
     metrics.update(torch.zeros(2, 4, 4), torch.zeros(2, 4, 4), ["a", "b"])
     values = metrics.compute()

@@ -1,4 +1,4 @@
-"""Many bands, 16 bits and floats: every coding gives back what NumPy wrote, and what is not exact is refused."""
+"""Many bands, 16 bits and floats: every encoding is read back exactly; inexact or invalid files are rejected."""
 
 import pickle
 import struct
@@ -16,23 +16,26 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from seglit.errors import InputError
-from seglit.images.picture import read_image, read_pair, read_stored_mask
+from seglit.images.picture import open_picture, read_image, read_pair
 from seglit.labels import IGNORE_INDEX, Labels
 
 Array = NDArray[Any]
 MANY: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
 
 
-def first(array: Array) -> Array:
-    """Bands first, in one piece."""
+def bands_first(array: Array) -> Array:
+    """A contiguous array (C, H, W)."""
     return np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
 WRITERS: dict[str, tuple[str, Callable[[Path, Array], object]]] = {
     "contiguous": (".tif", lambda path, a: tifffile.imwrite(path, a, **MANY)),
-    "separate": (".tiff", lambda path, a: tifffile.imwrite(path, first(a), **(MANY | {"planarconfig": "separate"}))),
-    "a page a band": (".tif", lambda path, a: tifffile.imwrite(path, first(a), photometric="minisblack")),
-    "a page a row": (".tif", lambda path, a: tifffile.imwrite(path, a, photometric="minisblack")),
+    "separate": (
+        ".tiff",
+        lambda path, a: tifffile.imwrite(path, bands_first(a), **(MANY | {"planarconfig": "separate"})),
+    ),
+    "one page per band": (".tif", lambda path, a: tifffile.imwrite(path, bands_first(a), photometric="minisblack")),
+    "one page per row": (".tif", lambda path, a: tifffile.imwrite(path, a, photometric="minisblack")),
     "deflated tiles": (
         ".TIF",
         lambda path, a: tifffile.imwrite(
@@ -40,15 +43,15 @@ WRITERS: dict[str, tuple[str, Callable[[Path, Array], object]]] = {
         ),
     ),
     "big and big-endian": (".tif", lambda path, a: tifffile.imwrite(path, a, **MANY, bigtiff=True, byteorder=">")),
-    "OME": (".tif", lambda path, a: tifffile.imwrite(path, first(a)[None], ome=True, metadata={"axes": "TCYX"})),
+    "OME": (".tif", lambda path, a: tifffile.imwrite(path, bands_first(a)[None], ome=True, metadata={"axes": "TCYX"})),
     "npy": (".npy", np.save),
     "npy, big-endian": (".npy", lambda path, a: np.save(path, a.astype(a.dtype.newbyteorder(">")))),
     "npy, Fortran": (".npy", lambda path, a: np.save(path, np.asfortranarray(a))),
 }
 
 
-def drawn(dtype: str, bands: int, size: tuple[int, int] = (12, 17)) -> Array:
-    """Random values all over the type's range; as floats also negative and large ones."""
+def random_array(dtype: str, bands: int, size: tuple[int, int] = (12, 17)) -> Array:
+    """Random values over the whole range of the type; for floats, negative and large ones."""
     rng = np.random.default_rng(bands)
     if dtype.startswith("float"):
         return rng.normal(0, 3000, (*size, bands)).astype(dtype)
@@ -59,9 +62,9 @@ def drawn(dtype: str, bands: int, size: tuple[int, int] = (12, 17)) -> Array:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("bands", [2, 5])
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_band_comes_back_as_written(tmp_path: Path, name: str, bands: int, dtype: str) -> None:
+def test_every_band_is_read_exactly(tmp_path: Path, name: str, bands: int, dtype: str) -> None:
     suffix, write = WRITERS[name]
-    path, array = tmp_path / f"a{suffix}", drawn(dtype, bands)
+    path, array = tmp_path / f"a{suffix}", random_array(dtype, bands)
     write(path, array)
     image = read_image(path, bands)
     assert image.dtype == dtype
@@ -72,8 +75,8 @@ def test_every_band_comes_back_as_written(tmp_path: Path, name: str, bands: int,
 
 @pytest.mark.parametrize("bands", [1, 3, 4])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_16_bits_of_grey_and_colour(tmp_path: Path, suffix: str, bands: int) -> None:
-    path, array = tmp_path / f"a{suffix}", drawn("uint16", bands)
+def test_16_bit_grey_and_colour(tmp_path: Path, suffix: str, bands: int) -> None:
+    path, array = tmp_path / f"a{suffix}", random_array("uint16", bands)
     assert cv2.imwrite(
         str(path), array[..., [2, 1, 0, 3][:bands]] if bands > 1 else array, [cv2.IMWRITE_TIFF_COMPRESSION, 1]
     )
@@ -81,7 +84,7 @@ def test_16_bits_of_grey_and_colour(tmp_path: Path, suffix: str, bands: int) -> 
 
 
 def png(array: Array, color_type: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A 16-bit PNG (ISO/IEC 15948), for what no library writes."""
+    """A 16-bit PNG (ISO/IEC 15948) that no library writes."""
     height, width = array.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
     header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
@@ -92,23 +95,23 @@ def png(array: Array, color_type: int, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 @pytest.mark.parametrize(("bands", "color_type"), [(2, 4), (3, 2), (1, 0)])
-def test_16_bits_with_alpha_or_a_transparent_colour(tmp_path: Path, bands: int, color_type: int) -> None:
-    array = drawn("uint16", bands)
+def test_16_bit_png_with_alpha_or_a_transparent_colour(tmp_path: Path, bands: int, color_type: int) -> None:
+    array = random_array("uint16", bands)
     transparent = () if bands == 2 else ((b"tRNS", array[0, 0].astype(">u2").tobytes()),)
     (tmp_path / "a.png").write_bytes(png(array, color_type, *transparent))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", bands), array)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_four_bands_of_8_bits_are_kept_for_four_channels(tmp_path: Path, suffix: str) -> None:
-    path, array = tmp_path / f"a{suffix}", drawn("uint8", 4)
+def test_8_bit_images_of_four_bands_are_read_as_four_channels(tmp_path: Path, suffix: str) -> None:
+    path, array = tmp_path / f"a{suffix}", random_array("uint8", 4)
     Image.fromarray(array).save(path)
     np.testing.assert_array_equal(read_image(path, 4), array)
-    np.testing.assert_array_equal(read_image(path, 3), array[..., :3])  # as colour with alpha
+    np.testing.assert_array_equal(read_image(path, 3), array[..., :3])  # the fourth is alpha
 
 
-def test_an_array_of_one_band_needs_no_third_axis(tmp_path: Path) -> None:
-    array = drawn("float32", 1)
+def test_arrays_of_one_band_may_have_two_axes(tmp_path: Path) -> None:
+    array = random_array("float32", 1)
     np.save(tmp_path / "a.npy", array[..., 0])
     tifffile.imwrite(tmp_path / "a.tif", array[..., 0])
     for name in ("a.npy", "a.tif"):
@@ -129,8 +132,8 @@ CONVERTED = [
 @pytest.mark.parametrize(
     ("stored", "read", "suffix"),
     [(*types, suffix) for types in CONVERTED for suffix in (".npy", ".tif") if (types[0], suffix) != ("bool", ".tif")],
-)  # a TIFF of bits is a black and white picture
-def test_other_types_become_one_that_holds_them(tmp_path: Path, stored: str, read: str, suffix: str) -> None:
+)  # a boolean TIFF is read as black and white
+def test_other_dtypes_are_converted_without_loss(tmp_path: Path, stored: str, read: str, suffix: str) -> None:
     path, array = tmp_path / f"a{suffix}", np.array([[0, 1, 100], [99, 1, 0]]).astype(stored)
     np.save(path, array) if suffix == ".npy" else tifffile.imwrite(path, array)
     image = read_image(path, 1)
@@ -138,7 +141,7 @@ def test_other_types_become_one_that_holds_them(tmp_path: Path, stored: str, rea
     np.testing.assert_array_equal(image[..., 0], array.astype(read))
 
 
-def refusal(path: Path, in_channels: int = 1) -> str:
+def error_message(path: Path, in_channels: int = 1) -> str:
     with pytest.raises(InputError) as error:
         read_image(path, in_channels)
     assert "\n" not in str(error.value)
@@ -148,41 +151,47 @@ def refusal(path: Path, in_channels: int = 1) -> str:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.full((2, 3), 2**24 + 1), "holds int64 values that float32 does not hold exactly; convert it to 16 bits"),
-        (np.full((2, 3), np.iinfo(np.int64).max), "does not hold exactly"),
-        (np.array([[0, np.nan, np.inf]], np.float32), "holds 2 values that are NaN or infinite as float32; fill them"),
+        (
+            np.full((2, 3), 2**24 + 1),
+            "contains int64 values that float32 cannot represent exactly; convert it to 16 bits",
+        ),
+        (np.full((2, 3), np.iinfo(np.int64).max), "cannot represent exactly"),
+        (np.array([[0, np.nan, np.inf]], np.float32), "contains 2 values that are NaN or infinite as float32; fill"),
         (np.full((2, 3), 1e39), "6 values that are NaN or infinite as float32"),
-        (np.zeros((2, 3), complex), "holds complex128 values; images are integers or floats"),
-        (np.zeros((2, 3, 4, 1)), "holds an array (2, 3, 4, 1), not one (height, width) or (height, width, channels)"),
-        (np.zeros((0, 3)), "holds an array (0, 3), not one"),
-        (np.zeros((2, 3, 5), np.uint16), "holds 5 bands of uint16, but in_channels is 1; for such images say `in_chan"),
-        (np.zeros((1, 4, 5), np.uint16), "is of shape (1, 4, 5), which looks like (channels, height, width); images "),
+        (np.zeros((2, 3), complex), "contains complex128 values; images are integers or floats"),
+        (np.zeros((2, 3, 4, 1)), "contains an array of shape (2, 3, 4, 1), not one (height, width) or (height,"),
+        (np.zeros((0, 3)), "contains an array of shape (0, 3), not one"),
+        (np.zeros((2, 3, 5), np.uint16), "has 5 bands of uint16, but in_channels is 1; for such images set `in_chan"),
+        (
+            np.zeros((1, 4, 5), np.uint16),
+            "has the shape (1, 4, 5), which looks like (channels, height, width); images ",
+        ),
     ],
     ids=str,
 )
-def test_what_is_not_read_exactly_is_refused(tmp_path: Path, array: Array, words: str) -> None:
+def test_arrays_that_cannot_be_read_exactly_are_rejected(tmp_path: Path, array: Array, words: str) -> None:
     np.save(tmp_path / "a.npy", array)
-    assert words in refusal(tmp_path / "a.npy")
+    assert words in error_message(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize(
     ("write", "bands"),
     [
         (lambda path: Image.new("RGB", (4, 3)).save(path), 3),
-        (lambda path: Image.new("P", (4, 3)).save(path), 3),  # its colours
+        (lambda path: Image.new("P", (4, 3)).save(path), 3),  # read as its colours
         (lambda path: Image.new("L", (4, 3)).save(path), 1),
         (lambda path: cv2.imwrite(str(path), np.zeros((3, 4), np.uint16)), 1),
         (lambda path: cv2.imwrite(str(path), np.zeros((3, 4, 3), np.uint16)), 3),
     ],
 )
-def test_another_number_of_bands_names_the_line_that_fits(tmp_path: Path, write: Any, bands: int) -> None:
+def test_wrong_number_of_bands_suggests_in_channels(tmp_path: Path, write: Any, bands: int) -> None:
     write(tmp_path / "a.png")
-    message = refusal(tmp_path / "a.png", 6)
-    assert f"holds {bands} band{'s' * (bands > 1)} of " in message
-    assert message.endswith(f"but in_channels is 6; for such images say `in_channels: {bands}`")
+    message = error_message(tmp_path / "a.png", 6)
+    assert f"has {bands} band{'s' * (bands > 1)} of " in message
+    assert message.endswith(f"but in_channels is 6; for such images set `in_channels: {bands}`")
 
 
-def test_what_is_no_array_is_refused(tmp_path: Path) -> None:
+def test_invalid_arrays_are_rejected(tmp_path: Path) -> None:
     for name, content in (
         ("pickle.npy", pickle.dumps([1])),
         ("text.npy", b"hello"),
@@ -191,44 +200,49 @@ def test_what_is_no_array_is_refused(tmp_path: Path) -> None:
         ("header.tif", b"II*\0\0\0\0\0"),
     ):
         (tmp_path / name).write_bytes(content)
-        assert refusal(tmp_path / name).startswith("cannot be read as a picture (")
+        assert error_message(tmp_path / name).startswith("cannot be read as an image (")
     np.save(tmp_path / "object.npy", np.array([[{}]]), allow_pickle=True)
-    assert refusal(tmp_path / "object.npy").startswith("cannot be read as a picture (Object arrays cannot be loaded")
+    assert error_message(tmp_path / "object.npy").startswith(
+        "cannot be read as an image (Object arrays cannot be loaded"
+    )
     np.savez(tmp_path / "a.npz", np.zeros((2, 2)))
     (tmp_path / "a.npz").rename(tmp_path / "several.npy")
-    assert refusal(tmp_path / "several.npy").startswith("holds several arrays")
-    assert refusal(tmp_path / "missing.npy") == "no such file"
+    assert error_message(tmp_path / "several.npy").startswith("contains several arrays")
+    assert error_message(tmp_path / "missing.npy") == "no such file"
     tifffile.imwrite(tmp_path / "time.tif", np.zeros((2, 3, 4, 5), np.uint16), photometric="minisblack")
-    assert "not rows, columns and bands" in refusal(tmp_path / "time.tif")
+    assert "not rows, columns and bands" in error_message(tmp_path / "time.tif")
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["contiguous", "separate", "deflated tiles", "big and big-endian", "npy"])
-def test_cut_off_files_are_refused_by_name(
+def test_truncated_files_are_rejected(
     tmp_path: Path, name: str, kept: float, capfd: pytest.CaptureFixture[str]
 ) -> None:
     suffix, write = WRITERS[name]
     path = tmp_path / f"a{suffix}"
-    write(path, drawn("uint16", 5, (60, 70)))
+    write(path, random_array("uint16", 5, (60, 70)))
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    assert refusal(path, 5).startswith("cannot be read as a picture (")
-    assert capfd.readouterr().err == ""  # the one line is all
+    assert error_message(path, 5).startswith("cannot be read as an image (")
+    assert capfd.readouterr().err == ""  # libraries print nothing
 
 
 @pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="imagecodecs is installed")
-def test_a_coding_that_needs_a_library_names_it(tmp_path: Path) -> None:
-    Image.fromarray(drawn("uint16", 1)[..., 0]).save(tmp_path / "a.tif", compression="tiff_lzw")
-    assert refusal(tmp_path / "a.tif") == "is coded as COMPRESSION.LZW: 5; to read such TIFFs: pip install imagecodecs"
+def test_missing_imagecodecs_is_named(tmp_path: Path) -> None:
+    Image.fromarray(random_array("uint16", 1)[..., 0]).save(tmp_path / "a.tif", compression="tiff_lzw")
+    assert (
+        error_message(tmp_path / "a.tif")
+        == "is compressed with COMPRESSION.LZW: 5; to read it: pip install imagecodecs"
+    )
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("mask_suffix", [".png", ".npy"])
-def test_orientation_turns_deep_images_and_their_masks(
+def test_orientation_is_applied_to_deep_images_and_their_masks(
     tmp_path: Path, suffix: str, mask_suffix: str, orientation: int
 ) -> None:
-    stored = drawn("uint16", 1, (6, 9))[..., 0]
+    stored = random_array("uint16", 1, (6, 9))[..., 0]
     image, mask, plain = tmp_path / f"image{suffix}", tmp_path / f"mask{mask_suffix}", tmp_path / "plain.png"
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
@@ -239,7 +253,7 @@ def test_orientation_turns_deep_images_and_their_masks(
     read, classes = read_pair(image, mask, labels, 1)
     np.testing.assert_array_equal(np.array(values)[classes], read[..., 0])
 
-    Image.fromarray((stored >> 8).astype(np.uint8)).save(plain, exif=exif)  # which Pillow turns
+    Image.fromarray((stored >> 8).astype(np.uint8)).save(plain, exif=exif)  # decoded by Pillow
     np.testing.assert_array_equal(read_image(plain, 1), read >> 8)
 
 
@@ -247,7 +261,7 @@ CLASSES = np.random.default_rng(0).choice(np.array([0, 1, IGNORE_INDEX], np.uint
 
 
 def look_up(table: dict[int, Any], dtype: Any) -> Array:
-    """`CLASSES` with each class replaced by what a file stores for it."""
+    """`CLASSES` with each class replaced by its stored value."""
     return np.array([[table[int(index)] for index in row] for row in CLASSES], dtype)
 
 
@@ -272,31 +286,33 @@ MASKS: dict[str, tuple[dict[int, Any], str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("name", MASKS)
-def test_masks_of_any_integers_give_the_classes(tmp_path: Path, name: str) -> None:
+def test_masks_of_any_integer_type_are_encoded(tmp_path: Path, name: str) -> None:
     table, suffix, write = MASKS[name]
     image, mask = tmp_path / "image.png", tmp_path / f"mask{suffix}"
     Image.new("RGB", CLASSES.shape[::-1]).save(image)
     write(mask)
-    meaning = {"road": table[0], "car": table[1]}
-    given: dict[str, Any] = {"mask_colors": meaning} if table is COLORS else {"mask_values": meaning}
-    _, encoded = read_pair(image, mask, Labels.create(["road", "car"], **given, ignore_values=[table[IGNORE_INDEX]]), 3)
+    stored = {"road": table[0], "car": table[1]}
+    settings: dict[str, Any] = {"mask_colors": stored} if table is COLORS else {"mask_values": stored}
+    _, encoded = read_pair(
+        image, mask, Labels.create(["road", "car"], **settings, ignore_values=[table[IGNORE_INDEX]]), 3
+    )
     assert encoded.dtype == np.uint8
     np.testing.assert_array_equal(encoded, CLASSES)
-    np.testing.assert_array_equal(read_stored_mask(mask), look_up(table, np.int64))
+    np.testing.assert_array_equal(open_picture(mask).stored_values(), look_up(table, np.int64))
 
 
 @pytest.mark.parametrize(
     ("array", "in_color", "words"),
     [
-        (np.zeros((2, 3), np.float32), False, "holds float32 values; masks hold integers"),
-        (np.zeros((2, 3, 5), np.uint8), False, "holds 5 bands; masks have one value a pixel, or one colour"),
+        (np.zeros((2, 3), np.float32), False, "contains float32 values; masks are integers"),
+        (np.zeros((2, 3, 5), np.uint8), False, "has 5 bands; masks have one value or one colour per pixel"),
         (np.arange(18, dtype=np.uint16).reshape(2, 3, 3) * 90, True, "colours reach 1530; convert it to 8 bits"),
         (np.arange(18).reshape(2, 3, 3) * 90, False, "colours reach 1530"),
     ],
 )
-def test_a_mask_of_other_values_is_refused(tmp_path: Path, array: Array, in_color: bool, words: str) -> None:
+def test_masks_of_other_values_are_rejected(tmp_path: Path, array: Array, in_color: bool, words: str) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(InputError) as error:
-        read_stored_mask(tmp_path / "a.npy", in_color)
+        open_picture(tmp_path / "a.npy").stored_values(in_color)
     assert words in str(error.value)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Folders of generated pictures as people have them, each with another coding or fault."""
+"""Generated folders of images and masks, with various codings and faults."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ SIZE = (48, 64)  # height, width
 
 
 def image(number: int) -> npt.NDArray[np.uint8]:
-    """A picture that is like no other: a grid of random patches with noise."""
+    """A unique image: a grid of random patches with noise."""
     rng = np.random.default_rng(number)
     patches = rng.integers(20, 236, (9, 12, 3)).astype(np.uint8)
     large = np.asarray(Image.fromarray(patches).resize(SIZE[::-1], Image.Resampling.BICUBIC)).astype(np.int16)
@@ -19,7 +19,7 @@ def image(number: int) -> npt.NDArray[np.uint8]:
 
 
 def mask(number: int, classes: int = 2) -> npt.NDArray[np.uint8]:
-    """Class 0 with a block of each other class at a place of its own."""
+    """Class 0 with a block of each other class at a random position."""
     rng = np.random.default_rng(1000 + number)
     indices = np.zeros(SIZE, np.uint8)
     for index in range(1, classes):
@@ -29,13 +29,13 @@ def mask(number: int, classes: int = 2) -> npt.NDArray[np.uint8]:
 
 
 def save(array: npt.NDArray[np.uint8], path: Path) -> None:
-    """Writes an array as a picture."""
+    """Writes an array as an image file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path)
 
 
 def split_folders(root: Path, classes: int = 3, counts: tuple[int, int, int] = (8, 3, 3)) -> None:
-    """images/{split} and masks/{split} with class indices: nothing is wrong."""
+    """images/{split} and masks/{split} with class indices, without faults."""
     number = 0
     for split, count in zip(("train", "val", "test"), counts, strict=True):
         for _ in range(count):
@@ -45,13 +45,13 @@ def split_folders(root: Path, classes: int = 3, counts: tuple[int, int, int] = (
 
 
 def recode(root: Path, change: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]) -> None:
-    """Changes what every mask holds."""
+    """Changes the values of every mask."""
     for path in sorted((root / "masks").rglob("*.png")):
         save(change(np.asarray(Image.open(path))), path)
 
 
 def blur_masks(root: Path) -> None:
-    """Scales masks of 0 and 255 as pictures are scaled, so that their edges hold values between."""
+    """Blurs masks of 0 and 255, as resizing with interpolation does."""
     for path in sorted((root / "masks").rglob("*.png")):
         blurred = Image.open(path).point(lambda value: 255 * (value > 0)).filter(ImageFilter.GaussianBlur(1.2))
         blurred.save(path)

@@ -1,4 +1,4 @@
-"""`seglit inspect` on the folders people have: what it says is wrong, and that what it writes trains."""
+"""`seglit inspect` on typical folders: its findings, and that the configuration it writes trains."""
 
 import json
 import multiprocessing
@@ -40,7 +40,7 @@ def colors(root: Path) -> None:
     recode(root, lambda indices: COLORS[indices])
 
 
-def spaced(root: Path) -> None:
+def with_gaps(root: Path) -> None:
     split_folders(root)
     recode(root, lambda indices: indices * 100)
 
@@ -50,7 +50,7 @@ def jpeg(root: Path) -> None:
     as_jpeg(root)
 
 
-def smooth(root: Path) -> None:
+def antialiased(root: Path) -> None:
     split_folders(root, classes=2)
     blur_masks(root)
 
@@ -91,25 +91,25 @@ def void_border(root: Path) -> None:
     recode(root, border)
 
 
-def one_split(root: Path) -> None:
+def value_in_one_split(root: Path) -> None:
     split_folders(root)
     save(mask(0, 4), root / "masks/val/008.png")
 
 
-def deep(root: Path) -> None:
+def uint16_images(root: Path) -> None:
     split_folders(root)
     for path in sorted((root / "images").rglob("*.png")):
         grey = np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 200
         Image.fromarray(grey).save(path)
 
 
-def empty(root: Path) -> None:
+def single_valued(root: Path) -> None:
     void_border(root)
     save(np.full((48, 64), 255, np.uint8), root / "masks/train/000.png")
     save(np.zeros((48, 64), np.uint8), root / "masks/train/001.png")
 
 
-def turned(root: Path) -> None:
+def exif_rotated(root: Path) -> None:
     split_folders(root)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -134,7 +134,7 @@ def one_value(root: Path) -> None:
     recode(root, lambda indices: indices * 0 + 255)
 
 
-def astray(root: Path) -> None:
+def mask_without_image(root: Path) -> None:
     for number in range(6):
         save(image(number), root / f"{number}.jpg")
         save(mask(number, 3), root / f"{number}_mask.png")
@@ -149,50 +149,50 @@ def table(root: Path) -> None:
     (root / "pairs.csv").write_text("\n".join(["image,mask,split", *rows, *gone, *twice]))
 
 
-def ids(root: Path) -> None:
+def instance_ids(root: Path) -> None:
     split_folders(root)
     for number, path in enumerate(sorted((root / "masks").rglob("*.png"))):
         blocks = np.arange(192, dtype=np.uint16).reshape(12, 16) + 500 + 192 * (number % 2)
         Image.fromarray(np.kron(blocks, np.ones((4, 4), np.uint16))).save(path)
 
 
-# Folder -> the findings it must give, the exit code, and the numbers of classes that are told.
+# Name -> what makes the folder, the expected findings, exit code and number of classes.
 FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
     "clean": (split_folders, set(), 0, 3),
     "binary": (binary, {"binary_0_255"}, 0, 2),
     "off by one": (off_by_one, {"off_by_one"}, 0, 3),
     "palette": (palette, set(), 0, 3),
     "colours": (colors, set(), 0, 3),
-    "spaced": (spaced, set(), 0, 3),
+    "gaps": (with_gaps, set(), 0, 3),
     "jpeg": (jpeg, {"jpeg_masks", "binary_0_255"}, 1, 2),
-    "smooth": (smooth, {"antialiased_masks", "binary_0_255"}, 1, 2),
+    "anti-aliased": (antialiased, {"antialiased_masks", "binary_0_255"}, 1, 2),
     "jpeg colours": (jpeg_colors, {"jpeg_masks"}, 1, 3),
     "broken": (broken, {"unreadable_image", "unreadable_mask", "image_without_mask", "size_mismatch"}, 1, 3),
     "leaking": (leaking, {"exact_leak", "near_leak"}, 1, 3),
     "void border": (void_border, set(), 0, 3),
-    "one split": (one_split, {"value_never_trained"}, 1, 4),
-    "more than 8 bits": (deep, {"more_than_8_bits"}, 0, 3),
-    "empty": (empty, {"all_void_masks", "single_class_masks"}, 0, 3),
-    "turned": (turned, {"exif_turned"}, 0, 3),
+    "value in one split": (value_in_one_split, {"value_never_trained"}, 1, 4),
+    "more than 8 bits": (uint16_images, {"more_than_8_bits"}, 0, 3),
+    "single-valued": (single_valued, {"all_void_masks", "single_class_masks"}, 0, 3),
+    "EXIF": (exif_rotated, {"exif_turned"}, 0, 3),
     "CMYK": (cmyk, {"cmyk"}, 0, 3),
     "mostly RGB": (mostly_rgb, {"mixed_images"}, 0, 3),
     "one value": (one_value, {"one_class", "single_class_masks"}, 1, 1),
-    "a mask astray": (astray, {"mask_without_image"}, 0, 3),
+    "mask without image": (mask_without_image, {"mask_without_image"}, 0, 3),
     "table": (table, {"listed_but_missing", "in_two_splits"}, 1, 3),
-    "ids of objects": (ids, {"too_many_values"}, 1, 255),
+    "instance ids": (instance_ids, {"too_many_values"}, 1, 255),
 }
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_fault_is_named_and_what_is_written_trains(name: str, tmp_path: Path, run: Run) -> None:
+def test_findings_and_written_configuration_trains(name: str, tmp_path: Path, run: Run) -> None:
     make, findings, code, classes = FOLDERS[name]
     make(tmp_path / "data")
     written = tmp_path / "data.yaml"
     outcome = run("inspect", str(tmp_path / "data"), "--json", f"--write={written}", "--workers=1")
     assert outcome.code == code, outcome.err
-    told = json.loads(outcome.out)
-    assert {finding["code"] for finding in told["findings"]} == findings
-    assert len([value for value in told["values"] if value["class"] is not None]) == classes
+    report = json.loads(outcome.out)
+    assert {finding["code"] for finding in report["findings"]} == findings
+    assert len([value for value in report["values"] if value["class"] is not None]) == classes
     assert len(yaml.safe_load(written.read_text())["init_args"]["class_names"]) == classes
 
     network = ["--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]"]
@@ -208,28 +208,28 @@ def inspected(run: Run, folder: Path, *args: str) -> Any:
     return json.loads(outcome.out)
 
 
-def codes(told: Any) -> set[str]:
-    return {finding["code"] for finding in told["findings"]}
+def codes(report: Any) -> set[str]:
+    return {finding["code"] for finding in report["findings"]}
 
 
-def test_numbers_are_those_of_the_training_images(tmp_path: Path, run: Run) -> None:
+def test_statistics_are_computed_from_training_images(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path)
-    told = inspected(run, tmp_path)
+    report = inspected(run, tmp_path)
     pixels = np.stack([image(number) for number in range(8)]).astype(np.float64)
-    assert told["mean"] == pytest.approx(pixels.mean((0, 1, 2)))
-    assert told["std"] == pytest.approx(pixels.std((0, 1, 2)))
+    assert report["mean"] == pytest.approx(pixels.mean((0, 1, 2)))
+    assert report["std"] == pytest.approx(pixels.std((0, 1, 2)))
     every = np.stack([mask(number, 3) for number in range(14)])
-    shares = [value["share"] for value in told["values"]]
+    shares = [value["share"] for value in report["values"]]
     assert shares == pytest.approx((np.bincount(every.ravel()) / every.size).tolist())
     counts = np.bincount(every[:8].ravel())
     inverse = counts.sum() / counts
-    assert told["weights"]["inverse"] == pytest.approx(inverse / (inverse * counts / counts.sum()).sum(), abs=1e-3)
+    assert report["weights"]["inverse"] == pytest.approx(inverse / (inverse * counts / counts.sum()).sum(), abs=1e-3)
     held = np.array([sum((one == value).any() for one in every[:8]) * every[0].size for value in range(3)])
     frequency = held / counts
-    assert told["weights"]["median_frequency"] == pytest.approx(
+    assert report["weights"]["median_frequency"] == pytest.approx(
         frequency / (frequency * counts / counts.sum()).sum(), abs=1e-3
     )
-    assert told["splits"] == {"train": 8, "val": 3, "test": 3}
+    assert report["splits"] == {"train": 8, "val": 3, "test": 3}
 
 
 def test_channels_are_those_of_most_images(tmp_path: Path, run: Run) -> None:
@@ -242,37 +242,37 @@ def test_public_data_is_written_for_its_own_data_module(tmp_path: Path, run: Run
         save(image(number), tmp_path / f"ADEChallengeData2016/images/{split}/ADE_{number}.jpg")
         save(mask(number, 3), tmp_path / f"ADEChallengeData2016/annotations/{split}/ADE_{number}.png")
     written = tmp_path / "data.yaml"
-    told = inspected(run, tmp_path / "ADEChallengeData2016", f"--write={written}")
-    assert not told["questions"]
+    report = inspected(run, tmp_path / "ADEChallengeData2016", f"--write={written}")
+    assert not report["questions"]
     settings = yaml.safe_load(written.read_text())["init_args"]
     assert settings["root"] == "."
     assert len(settings["class_names"]) == len(settings["mask_values"]) == 150
     assert {"crop_size", "batch_size", "augment"} <= settings.keys()
 
 
-def test_copies_leak_where_splits_are_drawn(tmp_path: Path, run: Run) -> None:
+def test_duplicates_are_errors_if_splits_are_drawn_at_random(tmp_path: Path, run: Run) -> None:
     for number in range(6):
         save(image(number % 5), tmp_path / f"images/{number}.png")
         save(mask(number % 5), tmp_path / f"masks/{number}.png")
-    told = inspected(run, tmp_path)
-    assert codes(told) == {"exact_duplicate"}
-    assert told["findings"][0]["severity"] == "error"
+    report = inspected(run, tmp_path)
+    assert codes(report) == {"exact_duplicate"}
+    assert report["findings"][0]["severity"] == "error"
 
 
-def test_what_has_no_name_is_void(tmp_path: Path, run: Run) -> None:
+def test_values_without_class_name_are_void(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path / "data", classes=4)
     written = tmp_path / "data.yaml"
-    told = inspected(run, tmp_path / "data", "--class_names=ground,block,wall", f"--write={written}")
-    assert [value["class"] for value in told["values"]] == ["ground", "block", "wall", None]
+    report = inspected(run, tmp_path / "data", "--class_names=ground,block,wall", f"--write={written}")
+    assert [value["class"] for value in report["values"]] == ["ground", "block", "wall", None]
     settings = yaml.safe_load(written.read_text())["init_args"]
     assert settings["ignore_values"] == [3]
     assert settings["class_names"] == ["ground", "block", "wall"]
     refused = run("inspect", str(tmp_path / "data"), "--class_names=a,b,c,d,e")
     assert refused.code == 2
-    assert "names 5 classes, but the masks hold 4 values" in refused.err
+    assert "has 5 names, but the masks contain 4 values" in refused.err
 
 
-def test_links_and_names(tmp_path: Path, run: Run) -> None:
+def test_symlink_outside(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path / "data")
     outside = tmp_path / "outside.png"
     (tmp_path / "data/images/train/000.png").rename(outside)
@@ -280,20 +280,20 @@ def test_links_and_names(tmp_path: Path, run: Run) -> None:
     assert codes(inspected(run, tmp_path / "data")) == {"symlink_outside"}
 
 
-def test_names_that_differ_by_case(tmp_path: Path, run: Run) -> None:
+def test_names_that_differ_only_by_case(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path)
     for number, name in ((50, "cat.png"), (51, "Cat.png")):
         save(image(number), tmp_path / "images/train" / name)
         save(mask(number, 3), tmp_path / "masks/train" / name)
     if len(list((tmp_path / "images/train").glob("[cC]at.png"))) < 2:
-        pytest.skip("this file system does not tell upper from lower case")
+        pytest.skip("this file system is not case-sensitive")
     assert codes(inspected(run, tmp_path)) == {"case_only_names"}
 
 
 @pytest.mark.skipif(
-    multiprocessing.get_start_method() != "fork", reason="the lower limit does not reach reading processes otherwise"
+    multiprocessing.get_start_method() != "fork", reason="otherwise the lower limit does not reach the worker processes"
 )
-def test_a_decompression_bomb_is_not_unpacked(
+def test_decompression_bomb_is_not_decoded(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     split_folders(tmp_path)
@@ -302,21 +302,27 @@ def test_a_decompression_bomb_is_not_unpacked(
     assert codes(inspected(run, tmp_path)) == {"decompression_bomb"}
 
 
-def test_masks_of_two_codings(tmp_path: Path, run: Run) -> None:
+def test_mixed_mask_codings(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path)
     save(COLORS[mask(0, 3)], tmp_path / "masks/train/000.png")
     assert "mixed_mask_coding" in codes(inspected(run, tmp_path))
 
 
-def test_repeats_within_a_split_are_a_note(tmp_path: Path, run: Run) -> None:
+def test_mixed_mask_codings_with_most_values_in_colour(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path, classes=1)
+    save(COLORS[mask(0, 3)], tmp_path / "masks/train/000.png")
+    assert inspected(run, tmp_path)["masks"] == "RGB colours: 3 distinct"
+
+
+def test_duplicates_within_a_split_are_a_note(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path)
     save(image(1), tmp_path / "images/train/000.png")
-    told = inspected(run, tmp_path)
-    assert codes(told) == {"exact_duplicate"}
-    assert told["findings"][0]["severity"] == "note"
+    report = inspected(run, tmp_path)
+    assert codes(report) == {"exact_duplicate"}
+    assert report["findings"][0]["severity"] == "note"
 
 
-def test_the_page_stands_alone(tmp_path: Path, run: Run) -> None:
+def test_page_is_self_contained(tmp_path: Path, run: Run) -> None:
     broken(tmp_path / "data")
     outcome = run("inspect", str(tmp_path / "data"), f"--report={tmp_path / 'page'}", "--workers=1")
     assert outcome.code == 1
@@ -328,11 +334,11 @@ def test_the_page_stands_alone(tmp_path: Path, run: Run) -> None:
     assert str(tmp_path / "page" / "index.html") in outcome.out.replace("\n", "")
 
 
-def test_a_clean_folder_says_so(tmp_path: Path, run: Run) -> None:
+def test_clean_folder(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path)
     outcome = run("inspect", str(tmp_path), "--workers=1")
     assert outcome.code == 0
-    assert "nothing found that would spoil a training" in outcome.out
+    assert "no errors found" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -341,10 +347,10 @@ def test_a_clean_folder_says_so(tmp_path: Path, run: Run) -> None:
         (["nowhere"], "no such folder"),
         ([__file__], "a file; give the folder"),
         ([".", "--worker=2"], "workers"),
-        ([".", "--pairs=none.csv"], "none.csv is no file"),
+        ([".", "--pairs=none.csv"], "none.csv is not a file"),
     ],
 )
-def test_what_cannot_be_read_is_one_line(args: list[str], message: str, run: Run) -> None:
+def test_invalid_input_gives_one_line(args: list[str], message: str, run: Run) -> None:
     outcome = run("inspect", *args)
     assert outcome.code == 2
     assert outcome.err.startswith("seglit: error: ")

@@ -1,4 +1,4 @@
-"""How folders are read: every usual spelling, and that the data module reads the same pairs by the settings."""
+"""Layouts of folders: all usual spellings, and that the data module finds the same pairs with the settings."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ TREES: dict[str, list[tuple[str, str, str]]] = {
         ("train", "images/train/a.jpg", "gt/training/a.png"), ("val", "images/val/b.jpg", "gt/validation/b.png"),
     ],
     "dots and spaces": [("all", f"my images/v1.{n} é.JPG", f"my masks/v1.{n} é seg.PNG") for n in "123"],
-    "someone's own VOC": [("all", f"JPEGImages/{n}.jpg", f"SegmentationClass/{n}.png") for n in "abc"],
+    "own data in folders of VOC": [("all", f"JPEGImages/{n}.jpg", f"SegmentationClass/{n}.png") for n in "abc"],
     "side by side, both named": [("all", f"{name}_image.png", f"{name}_label.png") for name in ("p", "q")],
 }  # fmt: skip
 
@@ -72,16 +72,16 @@ def make(root: Path, files: list[tuple[str, str, str]]) -> None:
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_a_folder_is_read_and_the_settings_read_it_alike(name: str, tmp_path: Path) -> None:
+def test_data_module_finds_the_same_pairs(name: str, tmp_path: Path) -> None:
     make(tmp_path, TREES[name])
     layout = find_layout(tmp_path)
-    found = {
+    pairs = {
         (split, i.relative_to(tmp_path).as_posix(), m.relative_to(tmp_path).as_posix())
         for i, m, _, split in layout.pairs
     }
-    assert found == set(TREES[name])
-    assert not layout.found.images_alone
-    assert not layout.found.masks_alone
+    assert pairs == set(TREES[name])
+    assert not layout.pairing.images_without_mask
+    assert not layout.pairing.masks_without_image
 
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **layout.settings)
     read = {
@@ -91,14 +91,16 @@ def test_a_folder_is_read_and_the_settings_read_it_alike(name: str, tmp_path: Pa
         for pair in data.dataset(split).pairs
     }
     flat = all(split == "all" for split, *_ in TREES[name])
-    assert {files[1:] for files in read} == {files[1:] for files in found} if flat else read == found
+    assert {files[1:] for files in read} == {files[1:] for files in pairs} if flat else read == pairs
 
 
 NOVAL = [(split, f"{split}/images/{n}.png", f"{split}/masks/{n}.png") for split in ("train", "test") for n in "abc"]
 
 
 @pytest.mark.parametrize(("files", "test"), [(NOVAL, 3), (NOVAL[:3], 1)])
-def test_what_has_no_folder_is_a_share_of_train(files: list[tuple[str, str, str]], test: int, tmp_path: Path) -> None:
+def test_splits_without_folder_are_shares_of_train(
+    files: list[tuple[str, str, str]], test: int, tmp_path: Path
+) -> None:
     make(tmp_path, files)
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **find_layout(tmp_path).settings)
     assert len(data.dataset("val").pairs) == 1
@@ -106,28 +108,36 @@ def test_what_has_no_folder_is_a_share_of_train(files: list[tuple[str, str, str]
     assert len(data.dataset("train").pairs) == len(files) - 1 - test
 
 
-def test_a_split_without_masks_is_passed_over(tmp_path: Path) -> None:
+def test_split_without_masks_is_skipped(tmp_path: Path) -> None:
     make(tmp_path, TREES["split folders"])
     (tmp_path / "masks/test/c.png").unlink()
     (tmp_path / "masks/test").rmdir()
     layout = find_layout(tmp_path)
-    assert "passed over: images/test" in layout.description
+    assert "skipped because they have no masks: images/test" in layout.description
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **layout.settings)
     assert not data.has_split("test")
     assert data.has_split("val")
 
 
-def test_few_masks_show_how_the_names_differ(tmp_path: Path) -> None:
+def test_mixed_split_without_masks(tmp_path: Path) -> None:
+    make(tmp_path, [("train", "train/a.jpg", "train/a.png")])
+    save(image(1), tmp_path / "test/b.jpg")
+    layout = find_layout(tmp_path)
+    assert [pair.mask.name for pair in layout.pairs] == ["a.png"]
+    assert [path.name for path in layout.pairing.images_without_mask] == ["b.jpg"]
+
+
+def test_pattern_is_inferred_from_few_masks(tmp_path: Path) -> None:
     make(tmp_path, [("all", f"images/img_{n:03}.png", f"labels/lbl_{n:03}.png") for n in range(12)])
     for number in range(12):
         if number % 3 != 2:
             (tmp_path / f"labels/lbl_{number:03}.png").unlink()
     layout = find_layout(tmp_path)
     assert [pair.image.stem[4:] for pair in layout.pairs] == ["002", "005", "008", "011"]
-    assert len(layout.found.images_alone) == 8
+    assert len(layout.pairing.images_without_mask) == 8
 
 
-def test_linked_folders_are_read_and_hidden_ones_are_not(tmp_path: Path) -> None:
+def test_links_are_followed_and_hidden_folders_skipped(tmp_path: Path) -> None:
     root = tmp_path / "root"
     make(tmp_path, [("all", f"elsewhere/{n}.jpg", f"root/masks/{n}.png") for n in "abc"])
     (root / "images").symlink_to(tmp_path / "elsewhere")
@@ -140,7 +150,7 @@ def test_linked_folders_are_read_and_hidden_ones_are_not(tmp_path: Path) -> None
     assert len(data.dataset("train").pairs) == 1
 
 
-def test_list_files_say_the_splits(tmp_path: Path) -> None:
+def test_list_files_define_splits(tmp_path: Path) -> None:
     make(tmp_path, [("all", f"images/{name}.jpg", f"masks/{name}.png") for name in "abc"])
     (tmp_path / "splits").mkdir()
     for split, names in {"train": "a\nb\n", "valid": "c.jpg\n"}.items():
@@ -151,22 +161,22 @@ def test_list_files_say_the_splits(tmp_path: Path) -> None:
     assert [pair.name for pair in data.dataset("val").pairs] == ["c"]
 
 
-def test_list_files_may_name_paths_of_both(tmp_path: Path) -> None:
+def test_list_files_with_paths_of_images_and_masks(tmp_path: Path) -> None:
     make(tmp_path, [("all", f"images/{name}.jpg", f"masks/{name}.png") for name in "abc"])
     save(image(9), tmp_path / "images/unlisted.jpg")
     (tmp_path / "train.txt").write_text("images/a.jpg masks/a.png\n/images/b.jpg /masks/b.png\n")
     (tmp_path / "val.txt").write_text("./images/c.jpg\timages/c.png\nimages/a.jpg masks/a.png\nlost.jpg\n")
     layout = find_layout(tmp_path)
     assert [(pair.image.stem, pair.split) for pair in layout.pairs] == [("a", "train"), ("b", "train"), ("c", "val")]
-    assert [path.stem for path in layout.found.twice] == ["a"]
+    assert [path.stem for path in layout.pairing.in_several_splits] == ["a"]
     assert [path.stem for path in layout.missing] == ["lost"]
-    assert not layout.found.images_alone
+    assert not layout.pairing.images_without_mask
     left_out = ["images/a.jpg", "images/lost.*"]
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, exclude=left_out, **layout.settings)
     assert [[pair.name for pair in data.dataset(split).pairs] for split in ("train", "val")] == [["b"], ["c"]]
 
 
-def test_a_table_of_pairs(tmp_path: Path) -> None:
+def test_table_of_pairs(tmp_path: Path) -> None:
     make(tmp_path, [("all", f"here/{name}.jpg", f"there/{name}x.png") for name in "ab"])
     (tmp_path / "pairs.csv").write_text(
         "image,mask,split\nhere/a.jpg,there/ax.png,train\nhere/b.jpg,there/bx.png,val\n"
@@ -182,17 +192,17 @@ def test_a_table_of_pairs(tmp_path: Path) -> None:
     [
         (",there/bx.png,val", "line 3: image is empty"),
         ("../b.jpg,there/bx.png,val", "line 3: .* leaves"),
-        ("here/b.jpg,there/bx.png,valid", "line 3: split is 'valid'; it takes train, val or test"),
+        ("here/b.jpg,there/bx.png,valid", "line 3: split is 'valid'; expected train, val or test"),
     ],
 )
-def test_a_table_that_could_not_be_trained_on_is_refused(row: str, message: str, tmp_path: Path) -> None:
+def test_invalid_table_raises(row: str, message: str, tmp_path: Path) -> None:
     make(tmp_path, [("all", f"here/{name}.jpg", f"there/{name}x.png") for name in "ab"])
     (tmp_path / "pairs.csv").write_text(f"image,mask,split\nhere/a.jpg,there/ax.png,train\n{row}\n")
     with pytest.raises(InputError, match=message):
         find_layout(tmp_path)
 
 
-def test_public_trees_are_known(tmp_path: Path) -> None:
+def test_public_data_sets_are_recognised(tmp_path: Path) -> None:
     voc, city = tmp_path / "VOCdevkit" / "VOC2012", tmp_path / "city"
     save(image(0), voc / "JPEGImages/2007_1.jpg")
     save(mask(0), voc / "SegmentationClass/2007_1.png")
@@ -209,25 +219,25 @@ def test_public_trees_are_known(tmp_path: Path) -> None:
     assert find_layout(voc).data_root == find_layout(tmp_path).data_root == tmp_path
 
 
-def test_partners_that_are_missing_are_listed(tmp_path: Path) -> None:
+def test_unpaired_files_are_listed(tmp_path: Path) -> None:
     make(tmp_path, TREES["flat"])
     (tmp_path / "masks/a.png").unlink()
     (tmp_path / "imgs/b.jpg").unlink()
     layout = find_layout(tmp_path)
-    assert [path.name for path in layout.found.images_alone] == ["a.jpg"]
-    assert [path.name for path in layout.found.masks_alone] == ["b.png"]
+    assert [path.name for path in layout.pairing.images_without_mask] == ["a.jpg"]
+    assert [path.name for path in layout.pairing.masks_without_image] == ["b.png"]
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "no pictures"),
+        ([], "no images"),
         (["one/a.png", "two/b.png"], "--images and --masks"),
         (["a.png", "b.png"], "--images and --masks"),
         (["images/a.png", "imgs2/img/b.png", "masks/a.png"], "more than one folder"),
     ],
 )
-def test_what_cannot_be_told_is_asked_for(files: list[str], message: str, tmp_path: Path) -> None:
+def test_ambiguous_layout_raises(files: list[str], message: str, tmp_path: Path) -> None:
     for number, file in enumerate(files):
         save(image(number), tmp_path / file)
     with pytest.raises(InputError, match=message) as caught:
@@ -235,11 +245,11 @@ def test_what_cannot_be_told_is_asked_for(files: list[str], message: str, tmp_pa
     assert "\n" not in str(caught.value)
 
 
-def test_folders_may_be_named(tmp_path: Path) -> None:
+def test_given_folders(tmp_path: Path) -> None:
     make(tmp_path, [("all", f"one/{name}.png", f"two/{name}.png") for name in "ab"])
     layout = find_layout(tmp_path, "one", "two")
     assert len(layout.pairs) == 2
-    with pytest.raises(InputError, match="belong together"):
+    with pytest.raises(InputError, match="go together"):
         find_layout(tmp_path, images="one")
     Image.new("L", (4, 4)).save(tmp_path / "two" / "c.png")
-    assert [path.name for path in find_layout(tmp_path, "one", "two").found.masks_alone] == ["c.png"]
+    assert [path.name for path in find_layout(tmp_path, "one", "two").pairing.masks_without_image] == ["c.png"]

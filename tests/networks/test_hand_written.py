@@ -54,7 +54,7 @@ def test_images_have_any_number_of_channels(name: str, channels: int) -> None:
     ("encoder", "channels"),
     [("tu-mobilenetv3_small_050", (4, 6, 8)), ("vgg11", (4, 6, 8, 8))],  # VGG has features of its own at stride 1
 )
-def test_unet_takes_encoders_of_any_depth(encoder: str, channels: tuple[int, ...]) -> None:
+def test_unet_with_encoders_of_any_depth(encoder: str, channels: tuple[int, ...]) -> None:
     with torch.device("meta"), torch.no_grad():
         assert UNet(5, 2, channels, encoder=encoder)(torch.rand(2, 2, 33, 47)).shape == (2, 5, 33, 47)
 
@@ -70,7 +70,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HAND_WRITTEN)
-def test_an_image_is_scored_alike_alone_and_in_a_batch_and_after_a_reload(name: str) -> None:
+def test_logits_do_not_depend_on_batch_or_reload(name: str) -> None:
     images = torch.rand(3, 3, 33, 47)
     network, reloaded = (HAND_WRITTEN[name](2, 3).eval() for _ in range(2))
     reloaded.load_state_dict(network.state_dict(), strict=True)
@@ -78,14 +78,14 @@ def test_an_image_is_scored_alike_alone_and_in_a_batch_and_after_a_reload(name: 
         torch.testing.assert_close(network(images)[1:2], reloaded(images[1:2]), rtol=1e-4, atol=1e-5)
 
 
-def test_default_unet_is_the_papers() -> None:
+def test_default_unet_has_the_size_of_the_paper() -> None:
     # As widely counted for the U-Net with BatchNorm (github.com/milesial/Pytorch-UNet): 31,037,698 for two classes.
     with torch.device("meta"):
         assert sum(parameter.numel() for parameter in UNet(num_classes=2).parameters()) == 31_037_698
 
 
 @pytest.mark.parametrize("factor", [2, 8, 16, 32])
-def test_learned_upsampling_starts_as_bilinear_interpolation(factor: int) -> None:
+def test_transposed_convolution_starts_as_bilinear_interpolation(factor: int) -> None:
     scores = torch.rand(2, 3, 4, 5)
     with torch.no_grad():
         learned = interpolation(3, factor, "transposed")(scores)
@@ -113,19 +113,19 @@ def test_fcn_starts_as_fcn32(stride: Literal[8, 16]) -> None:
     [
         (UNet, {"channels": [8]}, "at least two levels"),
         (UNet, {"channels": [8, 8], "encoder": "resnet18"}, "3 to 5 channels"),
-        (UNet, {"encoder_weights": "imagenet"}, "need an encoder"),
+        (UNet, {"encoder_weights": "imagenet"}, "require an encoder"),
         (UNet, {"encoder": "resnet81"}, "unknown encoder 'resnet81'; did you mean 'resnet18"),
         (UNet, {"encoder": "tu-convnext_atom"}, "did you mean 'tu-convnext_atto"),
         (UNet, {"encoder": "tu-resnet18.nope"}, "no weights 'nope': it has a1_in1k"),
         (UNet, {"encoder": "resnet18", "encoder_weights": "nope"}, "it has imagenet, ssl, swsl"),
         (UNet, {"encoder": "tu-resnetblur18", "encoder_weights": "imagenet"}, "it has none, set null"),
-        (UNet, {"encoder": "tu-vit_tiny_patch16_224"}, "no pyramid of maps"),
+        (UNet, {"encoder": "tu-vit_tiny_patch16_224"}, "no feature pyramid"),
         (FCN, {"encoder": "tu-twins_pcpvt_small"}, "for any image size"),
-        (FCN, {"channels": [8] * 5}, "FCN needs 6 channels"),
-        (FCN, {"stride": 4}, "FCN stride 4: it is 8, 16 or 32"),
+        (FCN, {"channels": [8] * 5}, "FCN requires 6 channels"),
+        (FCN, {"stride": 4}, "FCN stride is 4; it must be 8, 16 or 32"),
     ],
 )
-def test_errors_are_one_line_that_helps(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
+def test_errors_are_one_line(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         network(num_classes=2, **options)
     assert "\n" not in str(raised.value)

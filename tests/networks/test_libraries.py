@@ -34,7 +34,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("architecture", "encoder"), PAIRS)
-def test_smp_gives_logits_at_the_size_of_the_images(architecture: str, encoder: str) -> None:
+def test_smp_logits_have_the_size_of_the_images(architecture: str, encoder: str) -> None:
     network = SMP(5, 2, architecture=architecture, encoder_name=encoder)
     assert network.normalization is None
     assert list(network.encoder.parameters())
@@ -63,7 +63,7 @@ def test_images_have_any_number_of_channels(network: type[nn.Module], options: d
         assert built(torch.rand(1, channels, 32, 32)).shape == (1, 5, 32, 32)
 
 
-def test_smp_state_dict_loads_strictly_and_padding_is_cut_off() -> None:
+def test_smp_state_dict_loads_strictly_and_padding_is_cropped() -> None:
     images = torch.rand(1, 3, 64, 32)
     network = SMP(3, architecture="fpn", encoder_name=TINY).eval()
     alone = smp.FPN(TINY, encoder_weights=None, classes=3).eval()
@@ -73,14 +73,14 @@ def test_smp_state_dict_loads_strictly_and_padding_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["pan", "deeplabv3", "deeplabv3plus", "upernet"])
-def test_one_image_a_batch_is_refused_in_training_alone(architecture: str) -> None:
+def test_batch_of_one_is_rejected_in_training(architecture: str) -> None:
     network = SMP(2, architecture=architecture, encoder_name=TINY)
-    with pytest.raises(InputError, match=r"at least two images a batch in training: set data\.init_args\.batch_size"):
+    with pytest.raises(InputError, match=r"at least two images per batch in training: set data\.init_args\.batch_size"):
         network(torch.rand(1, 3, 64, 64))
 
 
 @pytest.mark.parametrize("architecture", list_models(module=segmentation))
-def test_torchvision_gives_logits_at_the_size_of_the_images(architecture: str) -> None:
+def test_torchvision_logits_have_the_size_of_the_images(architecture: str) -> None:
     # Without numbers, for the sake of time, where the backbone is large.
     with torch.device("meta" if "resnet" in architecture else "cpu"), torch.no_grad():
         network = Torchvision(5, 2, architecture=architecture)
@@ -93,9 +93,9 @@ def test_torchvision_gives_logits_at_the_size_of_the_images(architecture: str) -
     assert network.encoder is network.model.backbone
 
 
-def test_torchvision_refuses_one_image_a_batch_in_training() -> None:
+def test_torchvision_rejects_batch_of_one_in_training() -> None:
     network = Torchvision(2, architecture="deeplabv3_mobilenet_v3_large")
-    with pytest.raises(InputError, match="two images a batch"):
+    with pytest.raises(InputError, match="two images per batch"):
         network(torch.rand(1, 3, 33, 33))
 
 
@@ -152,26 +152,24 @@ def test_encoder_weights_are_loaded_with_their_normalization(
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "mit_b0", "tu-resnet18"])
-def test_weights_out_of_reach_are_said_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoder: str
-) -> None:
+def test_unavailable_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoder: str) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     networks = [(FCN, {"encoder": encoder}), (SMP, {"architecture": "fpn", "encoder_name": encoder})]
     for network, options in networks:
-        with pytest.raises(InputError, match=r"could not be fetched.*set encoder_weights: null") as raised:
+        with pytest.raises(InputError, match=r"cannot be downloaded.*set encoder_weights: null") as raised:
             network(2, **options, encoder_weights="imagenet")
         assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("setting", ["weights", "weights_backbone"])
-def test_torchvision_weights_out_of_reach_are_said_in_one_line(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+def test_unavailable_torchvision_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise urllib.error.URLError("Name or service not known")
 
     monkeypatch.setattr(WeightsEnum, "get_state_dict", unreachable)
     options: dict[str, Any] = {setting: "DEFAULT"}
-    with pytest.raises(InputError, match=f"could not be fetched.*set {setting}: null"):
+    with pytest.raises(InputError, match=f"cannot be downloaded.*set {setting}: null"):
         Torchvision(2, architecture="lraspp_mobilenet_v3_large", **options)
 
 
@@ -191,10 +189,10 @@ def test_torchvision_weights_out_of_reach_are_said_in_one_line(monkeypatch: pyte
         ),
         (SMP, {"architecture": "linknet", "encoder_name": "mit_b0"}, "cannot be built with encoder mit_b0"),
         (SMP, {"architecture": "dpt", "encoder_name": "resnet18"}, "tu-vit_tiny_patch16_224 with dpt"),
-        (SMP, {"architecture": "dpt", "encoder_name": "tu-eva02_tiny_patch14_224"}, "stride is 14"),
+        (SMP, {"architecture": "dpt", "encoder_name": "tu-eva02_tiny_patch14_224"}, "stride 14"),
         (SMP, {"architecture": "fpn", "options": {"decoder_dropuot": 0.1}}, "did you mean 'decoder_dropout'"),
         (SMP, {"architecture": "fpn", "encoder_name": TINY, "options": {"dropuot": 0.1}}, "dropuot"),
-        (SMP, {"architecture": "fpn", "options": {"activation": "softmax"}}, "logits alone"),
+        (SMP, {"architecture": "fpn", "options": {"activation": "softmax"}}, "logits only"),
         (
             Torchvision,
             {"architecture": "fcn_resnet18"},
@@ -209,7 +207,7 @@ def test_torchvision_weights_out_of_reach_are_said_in_one_line(monkeypatch: pyte
         ),
     ],
 )
-def test_errors_are_one_line_that_helps(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
+def test_errors_are_one_line(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         network(2, **options)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""A network that needs no training, so that what is predicted is known, and its checkpoint."""
+"""A network with fixed weights and known predictions, and a checkpoint of it."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ WATER = Labels.create(["land", "water"], mask_values={"land": 0, "water": [255, 
 
 
 class Brightest(nn.Module):
-    """Class 1 where a pixel's first channel is above the middle, else 0."""
+    """Predicts class 1 if a pixel's first channel is above the middle, else 0."""
 
     def __init__(self, num_classes, in_channels=3) -> None:  # type: ignore[no-untyped-def]  # as users' are
         super().__init__()
@@ -43,5 +43,5 @@ def checkpoint(path: Path, labels: Labels, in_channels: int = 3, middle: float =
 
 
 def truth(image: npt.NDArray[Any], middle: float = 127.5) -> npt.NDArray[np.uint8]:
-    """The mask of an image as `WATER` stores it."""
+    """The expected mask of an image, in the stored values of `WATER`."""
     return np.where(image[..., 0] > middle, 255, 0).astype(np.uint8)

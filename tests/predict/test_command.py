@@ -1,4 +1,4 @@
-"""`seglit predict` as its user calls it."""
+"""`seglit predict` on the command line."""
 
 import json
 import shutil
@@ -36,17 +36,17 @@ def read(path: Path) -> npt.NDArray[Any]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> dict[str, npt.NDArray[np.uint8]]:
-    """Four images in a folder and one below; one of them grey, one with alpha, two of one stem."""
-    found = {"a.png": picture(20, 30, 1), "a.bmp": picture(20, 31, 2), "sub/deep/b.png": picture(33, 17, 3)}
-    found["sub/grey.png"] = np.repeat(picture(9, 9, 4, 1), 3, -1)
-    for name, array in found.items():
+    """Four images in a folder and its sub-folders: one is grey, two share a stem."""
+    arrays = {"a.png": picture(20, 30, 1), "a.bmp": picture(20, 31, 2), "sub/deep/b.png": picture(33, 17, 3)}
+    arrays["sub/grey.png"] = np.repeat(picture(9, 9, 4, 1), 3, -1)
+    for name, array in arrays.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        picture_ = Image.fromarray(array)
-        (picture_.convert("L") if "grey" in name else picture_).save(tmp_path / "in" / name)
-    return found
+        image = Image.fromarray(array)
+        (image.convert("L") if "grey" in name else image).save(tmp_path / "in" / name)
+    return arrays
 
 
-def test_a_folder_is_predicted_in_its_stored_values(
+def test_predicts_a_folder_in_stored_values(
     run: Run, tmp_path: Path, ckpt: Path, images: dict[str, npt.NDArray[np.uint8]]
 ) -> None:
     (tmp_path / "in" / "notes.txt").write_text("no image")
@@ -65,7 +65,7 @@ def test_a_folder_is_predicted_in_its_stored_values(
         np.testing.assert_array_equal(read(tmp_path / "out" / "masks" / mask), truth(images[image]))
 
 
-def test_inputs_may_be_files_folders_and_patterns(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
+def test_accepts_files_folders_and_patterns(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
     outcome = run("predict", ckpt, "in/a.png", "--output=out", "in/sub", "in/*/gr*.png", "in/../in/a.png")
     assert outcome.code == 0, outcome.err
     masks = sorted(
@@ -74,11 +74,11 @@ def test_inputs_may_be_files_folders_and_patterns(run: Run, tmp_path: Path, ckpt
     assert masks == ["a.png", "sub/deep/b.png", "sub/grey.png"]
 
 
-def test_it_goes_on_where_it_stopped(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
+def test_resumes(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
     assert run("predict", ckpt, "in", "--output", "out").code == 0
     masks = tmp_path / "out" / "masks"
     (masks / "sub" / "grey.png").unlink()
-    Image.new("L", (1, 1)).save(masks / "a.png.png")  # stands for what was done
+    Image.new("L", (1, 1)).save(masks / "a.png.png")  # stands for a previous prediction
     outcome = run("predict", ckpt, "in", "--output", "out")
     assert outcome.code == 0
     assert outcome.out.startswith("1 image predicted in ")
@@ -87,10 +87,12 @@ def test_it_goes_on_where_it_stopped(run: Run, tmp_path: Path, ckpt: Path, image
     assert (masks / "sub" / "grey.png").is_file()
     code, _, err = run("predict", ckpt, "in", "--output", "out", "--flips", "horizontal")
     assert code == 2
-    assert "out holds predictions with flips none, here horizontal; choose another --output, or delete it" in err
+    assert (
+        "out: contains predictions made with flips none, not horizontal; choose another --output, or delete it" in err
+    )
 
 
-def test_a_broken_file_stops_nothing(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
+def test_corrupt_files_are_skipped(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
     (tmp_path / "in" / "aa.jpg").write_bytes(b"\xff\xd8\xff broken")
     (tmp_path / "in" / "b.tif").write_bytes(b"II*\0 broken too")
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "in" / "deep.png")
@@ -103,9 +105,9 @@ def test_a_broken_file_stops_nothing(run: Run, tmp_path: Path, ckpt: Path, image
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
-def test_colours_overlays_and_probabilities(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
-    wanted = ["--masks", "color", "--overlays", "--probabilities", "--precision", "32-true"]
-    assert run("predict", ckpt, "in", "--output", "out", *wanted).code == 0
+def test_writes_colours_overlays_and_probabilities(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
+    options = ["--masks", "color", "--overlays", "--probabilities", "--precision", "32-true"]
+    assert run("predict", ckpt, "in", "--output", "out", *options).code == 0
     out, image = tmp_path / "out", images["sub/deep/b.png"]
     colors = np.array(WATER.palette, np.uint8)[(truth(image) == 255).astype(int)]
     np.testing.assert_array_equal(read(out / "masks" / "sub" / "deep" / "b.png"), colors)
@@ -117,7 +119,7 @@ def test_colours_overlays_and_probabilities(run: Run, tmp_path: Path, ckpt: Path
     np.testing.assert_allclose(stored[1], 1 / (1 + np.exp(-logit)), atol=1e-3)
 
 
-def test_masks_stored_in_colour_and_in_16_bits(run: Run, tmp_path: Path, images: Any) -> None:
+def test_writes_colour_and_16_bit_masks(run: Run, tmp_path: Path, images: Any) -> None:
     in_color = Labels.create(
         ["a", "b"], mask_colors={"a": [1, 2, 3], "b": [[9, 8, 7], [0, 0, 1]]}, ignore_values=[[0, 0, 0]]
     )
@@ -128,26 +130,26 @@ def test_masks_stored_in_colour_and_in_16_bits(run: Run, tmp_path: Path, images:
         assert run("predict", file, "in/a.png", "--output", name).code == 0
         mask = read(tmp_path / name / "masks" / "a.png")
         np.testing.assert_array_equal(mask, np.array(values)[is_bright.astype(int)])
-        labels.encode(mask, "it is read back")
+        labels.encode(mask, "mask")  # can be read back
     negative = checkpoint(tmp_path / "n.ckpt", Labels.create(["a", "b"], mask_values={"a": -1, "b": 1}))
     code, _, err = run("predict", negative, "in", "--output", "n")
     assert code == 2
-    assert "which no PNG holds; use --masks color" in err
+    assert "which PNG cannot store; use --masks color" in err
 
 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
         (["inn"], "inn: no such file or folder; did you mean 'in'?"),
-        (["in/*.gif"], "in/*.gif: no file is of this pattern"),
-        (["empty"], "empty: holds no images (.png, "),
+        (["in/*.gif"], "in/*.gif: no file matches this pattern"),
+        (["empty"], "empty: contains no images (.png, "),
         ([], "not set: inputs"),
-        (["in", "--tile", "100"], "tile is 100; it is a multiple of 32, such as 96"),
+        (["in", "--tile", "100"], "tile is 100, but must be a multiple of 32 from 64 up, such as 96"),
         (["in", "--overlay"], "did you mean 'overlays'?"),
         (["in", "--flips", "horizontl"], "did you mean 'horizontal'?"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_invalid_arguments_are_one_line(
     run: Run, tmp_path: Path, ckpt: Path, images: Any, args: list[str], words: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -173,7 +175,7 @@ def geo(path: Path) -> dict[int, Any]:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_a_tiff_keeps_its_georeference(
+def test_tiff_keeps_its_georeference(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ckpt: Path, large: bool
 ) -> None:
     monkeypatch.setattr(tiff, "LARGE", 100 if large else 10**9)
@@ -202,7 +204,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("dtype", "channels"), [("uint8", 3), ("uint16", 5), ("float32", 1), ("uint8", 4)])
-def test_windows_of_a_tiff_are_the_whole_in_memory(
+def test_tiff_windows_equal_the_whole_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, dtype: str, channels: int
 ) -> None:
     monkeypatch.setattr(tiff, "LARGE", 100)
@@ -217,17 +219,17 @@ def test_windows_of_a_tiff_are_the_whole_in_memory(
         options["predictor"] = False
     photometric = "rgb" if dtype == "uint8" else "minisblack"
     tifffile.imwrite(tmp_path / "it.tif", stored, photometric=photometric, metadata=None, **options)
-    wanted = min(channels, 3) if dtype == "uint8" else channels
-    with tiff.LargeTiff(tmp_path / "it.tif", wanted) as file:
+    num_channels = min(channels, 3) if dtype == "uint8" else channels
+    with tiff.LargeTiff(tmp_path / "it.tif", num_channels) as file:
         assert file.by_windows
         assert file.size == (150, 171)
         for top, bottom in ((0, 150), (0, 1), (31, 97), (149, 150)):
             rows = file.read_rows(slice(top, bottom))
             assert rows.dtype == dtype
-            np.testing.assert_array_equal(rows, image[top:bottom, :, :wanted])
+            np.testing.assert_array_equal(rows, image[top:bottom, :, :num_channels])
 
 
-def test_large_tiffs_equal_tiles_in_memory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tiff_equals_tiles_in_memory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = Labels.create(["a", "b", "c"])
     file = checkpoint(tmp_path / "bands.ckpt", labels, 5, middle=100.0, scale=1.0)
     image = picture(200, 333, channels=5).astype(np.uint16)
@@ -246,7 +248,7 @@ def test_large_tiffs_equal_tiles_in_memory(run: Run, tmp_path: Path, monkeypatch
             np.testing.assert_array_equal(read(windows), labels.colorize((image[..., 0] > 100).astype(np.uint8)))
 
 
-def test_a_large_tiff_that_is_cut_off_leaves_nothing(
+def test_truncated_large_tiff_leaves_no_output(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ckpt: Path, images: Any
 ) -> None:
     monkeypatch.setattr(tiff, "LARGE", 20_000)
@@ -257,12 +259,12 @@ def test_a_large_tiff_that_is_cut_off_leaves_nothing(
     assert outcome.code == 1
     assert outcome.out.startswith("4 images predicted in ")
     (line,) = outcome.err.splitlines()
-    assert "cut.tif: cannot be read as a picture" in line
+    assert "cut.tif: cannot be read as an image" in line
     assert not list((tmp_path / "out").rglob("*cut*"))
 
 
-def test_a_trained_run_predicts_from_the_command_line(run: Run, tmp_path: Path, tiny: list[str], shapes: Path) -> None:
-    """Averaged weights included: a checkpoint's own are those that were scored."""
+def test_predicts_with_a_trained_run(run: Run, tmp_path: Path, tiny: list[str], shapes: Path) -> None:
+    """The checkpoint's own weights are the averaged ones that were scored."""
     fitted = run("fit", *tiny, "--test_after_fit=false")
     assert fitted.code == 0, fitted.err
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
@@ -273,14 +275,14 @@ def test_a_trained_run_predicts_from_the_command_line(run: Run, tmp_path: Path, 
     record = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert record["checkpoint"] == str(fitted.folder / "checkpoints" / "best.ckpt")
     assert yaml.safe_load((fitted.folder / "config.yaml").read_text())["trainer"]["precision"] == "32-true"
-    ours: Predictor = seglit.load(fitted.folder)
+    predict: Predictor = seglit.load(fitted.folder)
     for mask in masks[:3]:
         image = shapes / "images" / mask.relative_to(tmp_path / "out" / "masks")
-        assert (read(mask) == ours(image)).mean() > 0.99
+        assert (read(mask) == predict(image)).mean() > 0.99
 
 
-def test_a_video_is_predicted_frame_by_frame(run: Run, tmp_path: Path, ckpt: Path) -> None:
-    """Blocks of the brightest red and of black survive the video's coding."""
+def test_predicts_videos_frame_by_frame(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    """Uses white and black blocks, which survive the video compression."""
     bright = [np.kron(np.random.default_rng(seed).integers(0, 2, (4, 6)), np.ones((16, 16), int)) for seed in range(5)]
     writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (96, 64))
     for frame in bright:

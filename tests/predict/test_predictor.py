@@ -1,4 +1,4 @@
-"""The predictor: equal to validation, tiles without seams, averages that are the hand's, nothing but a checkpoint."""
+"""The predictor: equality with validation, tiling, test-time augmentation, loading from a checkpoint alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 @pytest.fixture
 def net() -> nn.Module:
-    """Strides 1 to 4; what it says of a pixel depends on those up to 22 pixels away."""
+    """Strides 1 to 4; the receptive field reaches up to 22 pixels."""
     torch.manual_seed(0)
     network = UNet(3, channels=[4, 8, 8])
     for module in network.modules():
@@ -47,7 +47,7 @@ def net() -> nn.Module:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, shapes: Path, tiny: list[str]) -> Path:
-    """A run of the shapes in the hardware's own precision."""
+    """A run on the shapes in the hardware's fastest precision."""
     from tests.conftest import run_in
 
     outcome = run_in(
@@ -57,18 +57,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory, shapes: Path, tiny: list[st
     return outcome.folder
 
 
-def test_masks_are_those_of_validation(
+def test_masks_equal_those_of_validation(
     run: Run, folder: Path, tiny: list[str], shapes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Odd sizes, mixed in one batch, in the precision that both choose."""
-    seen: dict[str, npt.NDArray[np.uint8]] = {}
+    """Odd sizes, mixed in one batch, in the default precision of both."""
+    masks: dict[str, npt.NDArray[np.uint8]] = {}
     evaluate = SegmentationModule.validation_step
 
     def recording(module: SegmentationModule, batches: list[Batch], batch_index: int) -> Any:
         output = evaluate(module, batches, batch_index)
         assert [len(batch["name"]) for batch in batches] == [2, 1]
         for batch, preds in zip(batches, output["preds"], strict=True):
-            seen.update(zip(batch["name"], preds.clone().numpy(), strict=True))
+            masks.update(zip(batch["name"], preds.clone().numpy(), strict=True))
         return output
 
     monkeypatch.setattr(SegmentationModule, "validation_step", recording)
@@ -83,26 +83,26 @@ def test_masks_are_those_of_validation(
     data = ["--data.root", str(root), "--data.batch_size=3", "--trainer.precision=null"]
     outcome = run("validate", *tiny, *data, "--ckpt_path", best)
     assert outcome.code == 0, outcome.err
-    ours = seglit.load(folder)
-    assert len(seen) == 3
-    for name, preds in seen.items():
+    predict = seglit.load(folder)
+    assert len(masks) == 3
+    for name, mask in masks.items():
         file = root / "images" / "val" / f"{Path(name).stem}.png"
-        np.testing.assert_array_equal(ours(file), preds)
-        np.testing.assert_array_equal(ours(np.array(Image.open(file))), preds)
+        np.testing.assert_array_equal(predict(file), mask)
+        np.testing.assert_array_equal(predict(np.array(Image.open(file))), mask)
 
 
-def test_a_run_folder_and_its_checkpoint_bring_all_they_need(folder: Path) -> None:
+def test_loads_from_a_run_folder_or_checkpoint_alone(folder: Path) -> None:
     for path in (folder, folder / "checkpoints" / "best.ckpt", str(folder)):
-        ours = seglit.load(path)
-        assert ours.labels.class_names == tuple(CLASS_NAMES)
-        assert ours.in_channels == 3
-        assert not any(parameter.requires_grad for parameter in ours.network.parameters())
-    image, ours = picture(20, 30), seglit.load(folder)
-    found = ours.probabilities(image)
-    assert found.shape == (6, 20, 30)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(0), 1, rtol=1e-5)
-    assert (found.argmax(0) == ours(image)).mean() > 0.999  # equal but for ties of rounding
+        predict = seglit.load(path)
+        assert predict.labels.class_names == tuple(CLASS_NAMES)
+        assert predict.in_channels == 3
+        assert not any(parameter.requires_grad for parameter in predict.network.parameters())
+    image, predict = picture(20, 30), seglit.load(folder)
+    probabilities = predict.probabilities(image)
+    assert probabilities.shape == (6, 20, 30)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(0), 1, rtol=1e-5)
+    assert (probabilities.argmax(0) == predict(image)).mean() > 0.999  # except for ties after rounding
 
 
 def change(folder: Path, tmp_path: Path, **network: Any) -> Path:
@@ -112,7 +112,7 @@ def change(folder: Path, tmp_path: Path, **network: Any) -> Path:
     return tmp_path / "changed.ckpt"
 
 
-def test_what_cannot_be_loaded_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_load_errors_are_one_line(folder: Path, tmp_path: Path) -> None:
     def refused(path: Path) -> str:
         with pytest.raises(InputError) as error:
             seglit.load(path)
@@ -120,11 +120,11 @@ def test_what_cannot_be_loaded_is_one_line(folder: Path, tmp_path: Path) -> None
         return str(error.value)
 
     assert refused(folder / "checkpoints" / "bst.ckpt").endswith("did you mean 'best.ckpt'?")
-    assert refused(folder.parent).endswith(f"holds no checkpoints/best.ckpt; did you mean {folder}?")
+    assert refused(folder.parent).endswith(f"contains no checkpoints/best.ckpt; did you mean {folder}?")
     (tmp_path / "no.ckpt").write_text("none")
-    assert "is no checkpoint, or cut off" in refused(tmp_path / "no.ckpt")
+    assert "not a checkpoint, or truncated" in refused(tmp_path / "no.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    assert "is no checkpoint of `seglit fit`" in refused(tmp_path / "other.ckpt")
+    assert "not a seglit checkpoint" in refused(tmp_path / "other.ckpt")
     assert "mine.nets.Net is not found; run `python -m seglit`" in refused(
         change(folder, tmp_path, class_path="mine.nets.Net")
     )
@@ -138,7 +138,7 @@ def test_what_cannot_be_loaded_is_one_line(folder: Path, tmp_path: Path) -> None
     )
 
 
-def test_pretrained_weights_are_not_fetched_again(tmp_path: Path) -> None:
+def test_load_downloads_no_pretrained_weights(tmp_path: Path) -> None:
     from segmentation_models_pytorch import Unet
 
     network = Unet("resnet18", encoder_weights=None, classes=2)
@@ -154,34 +154,34 @@ def test_pretrained_weights_are_not_fetched_again(tmp_path: Path) -> None:
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"seglit": record, "state_dict": weights}, tmp_path / "it.ckpt")
     with mock.patch("huggingface_hub.hf_hub_download", side_effect=AssertionError):
-        ours = seglit.load(tmp_path / "it.ckpt")
-    assert ours.normalize.normalization.mean == (0.1, 0.2, 0.3)
-    assert ours(picture(32, 32)).shape == (32, 32)
+        predict = seglit.load(tmp_path / "it.ckpt")
+    assert predict.normalize.normalization.mean == (0.1, 0.2, 0.3)
+    assert predict(picture(32, 32)).shape == (32, 32)
 
 
 @pytest.mark.parametrize("size", [(150, 161), (64, 200), (200, 40), (129, 128)])
-def test_tiles_agree_with_the_whole(net: nn.Module, size: tuple[int, int]) -> None:
-    """With half a tile of overlap and more than the receptive field around every pixel that counts."""
+def test_tiles_agree_with_the_whole_image(net: nn.Module, size: tuple[int, int]) -> None:
+    """At pixels whose receptive field lies within every tile that contains them."""
     image = picture(*size)
     whole = make(net)
     in_tiles = make(net, tile=96, overlap=0.5)
-    expected, found = whole.probabilities(image), in_tiles.probabilities(image)
+    expected, actual = whole.probabilities(image), in_tiles.probabilities(image)
     grid = in_tiles.grid(*size)
-    sure = np.zeros(size, bool)  # pixels that every tile which sees them sees with all their surroundings
+    near_edge = np.zeros(size, bool)  # of any tile that contains the pixel
     for row, column in grid.places():
         edges = np.ones((row.stop - row.start, column.stop - column.start), bool)
         top, left = (22 if span.start else 0 for span in (row, column))
         bottom, right = (22 if span.stop < length else 0 for span, length in zip((row, column), size, strict=True))
         edges[top : edges.shape[0] - bottom, left : edges.shape[1] - right] = False
-        sure[row.seen, column.seen] |= edges
-    sure = ~sure
-    assert sure.mean() > 0.05
-    np.testing.assert_allclose(found[:, sure], expected[:, sure], atol=2e-5)
-    np.testing.assert_allclose(found.sum(0), 1, rtol=1e-5)
-    assert np.abs(found - expected).mean() < 0.01
+        near_edge[row.seen, column.seen] |= edges
+    inside = ~near_edge
+    assert inside.mean() > 0.05
+    np.testing.assert_allclose(actual[:, inside], expected[:, inside], atol=2e-5)
+    np.testing.assert_allclose(actual.sum(0), 1, rtol=1e-5)
+    assert np.abs(actual - expected).mean() < 0.01
 
 
-def test_tiles_of_a_network_that_sees_one_pixel_are_the_whole() -> None:
+def test_tiles_of_a_pixelwise_network_equal_the_whole_image() -> None:
     torch.manual_seed(0)
     network, image = nn.Conv2d(3, 3, 1), picture(133, 250)
     expected = make(network)
@@ -192,7 +192,7 @@ def test_tiles_of_a_network_that_sees_one_pixel_are_the_whole() -> None:
 
 
 class Position(nn.Module):
-    """Its answer grows from the left edge of what it is shown to the right."""
+    """Its logits are a ramp from the left to the right edge of the input."""
 
     def forward(self, image: Tensor) -> Tensor:
         ramp = torch.linspace(0, 4, image.shape[3]).expand_as(image[:, :1])
@@ -200,16 +200,15 @@ class Position(nn.Module):
 
 
 def test_no_seams() -> None:
-    """A constant image stays constant; answers that jump by much from tile to tile are joined smoothly."""
+    """A constant image stays constant; logits that jump between tiles are blended smoothly."""
     image = np.full((100, 300, 3), 77, np.uint8)
     flat = make(nn.Conv2d(3, 3, 1), tile=96).probabilities(image)
     assert np.ptp(flat, axis=(1, 2)).max() < 1e-6
     jumpy = make(Position(), tile=96, overlap=0.5).probabilities(image)
-    inside = jumpy[0, 0]
-    assert np.abs(np.diff(inside)).max() < 0.06  # without blending 0.95
+    assert np.abs(np.diff(jumpy[0, 0])).max() < 0.06  # without blending 0.95
 
 
-def test_weights_are_a_gaussian_of_an_eighth_of_the_tile() -> None:
+def test_tile_weights_are_gaussian() -> None:
     spans = tiles.divide(1000, 256, 0.25)
     assert [(span.start, span.stop, span.done) for span in spans[:2]] == [(0, 256, 192), (192, 448, 384)]
     assert spans[-1].stop == spans[-1].done == 1000
@@ -218,51 +217,51 @@ def test_weights_are_a_gaussian_of_an_eighth_of_the_tile() -> None:
     for span in spans:
         total[span.seen] += span.weight.numpy()
     np.testing.assert_allclose(total, 1, rtol=1e-6)
-    place = np.arange(256)
-    first, second = (np.exp(-0.5 * ((place[192:] - 127.5 - shift) / 32) ** 2) for shift in (0, 192))
+    pixels = np.arange(192, 256)
+    first, second = (np.exp(-0.5 * ((pixels - 127.5 - shift) / 32) ** 2) for shift in (0, 192))  # 256 / 8 = 32
     np.testing.assert_allclose(spans[0].weight[192:], first / (first + second), rtol=1e-4)
 
 
 def test_memory_does_not_grow_with_height() -> None:
     for classes in (2, 19, 150):
         grid = tiles.make_grid(20_000, 20_000, classes, Settings())
-        kept = 4 * classes * 20_000 * max(row.stop - row.done for row in grid.rows)
+        carried = 4 * classes * 20_000 * max(row.stop - row.done for row in grid.rows)
         assert max(row.stop - row.start for row in grid.rows) >= 256
-        assert kept <= tiles.CARRIED
+        assert carried <= tiles.MAX_CARRIED_BYTES
     assert tiles.make_grid(1024, 2048, 19, Settings()).is_whole
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
-def test_test_time_augmentation_is_the_hand_average(net: nn.Module, dtype: str) -> None:
+def test_test_time_augmentation_equals_a_manual_average(net: nn.Module, dtype: str) -> None:
     image = picture(37, 45).astype(dtype)
     normalization = Normalization((120.0,), (60.0,), scale=1.0)
-    ours = make(net, normalization, flips="all", scales=(1.0, 0.5))
+    predict = make(net, normalization, flips="all", scales=(1.0, 0.5))
     normal = torch.from_numpy((image.astype(np.float32) - 120) / 60).permute(2, 0, 1)[None]
     small = nn.functional.interpolate(normal, (18, 22), mode="bilinear", antialias=True)
     views: list[npt.NDArray[np.float32]] = []
     with torch.no_grad():
-        for seen in (normal, small):
+        for resized in (normal, small):
             for axes in ((), (2,), (3,), (2, 3)):
-                found = net(seen.flip(axes)).softmax(1).flip(axes)
-                views.append(nn.functional.interpolate(found, (37, 45), mode="bilinear")[0].numpy())
-    np.testing.assert_allclose(ours.probabilities(image), np.mean(views, 0), atol=1e-5)
-    assert (ours(image) == np.mean(views, 0).argmax(0)).mean() > 0.999
+                probabilities = net(resized.flip(axes)).softmax(1).flip(axes)
+                views.append(nn.functional.interpolate(probabilities, (37, 45), mode="bilinear")[0].numpy())
+    np.testing.assert_allclose(predict.probabilities(image), np.mean(views, 0), atol=1e-5)
+    assert (predict(image) == np.mean(views, 0).argmax(0)).mean() > 0.999
 
 
-def test_images_of_one_size_are_computed_together(net: nn.Module) -> None:
+def test_images_of_one_size_form_a_batch(net: nn.Module) -> None:
     images = [picture(20, 30, 0), picture(20, 30, 1), picture(24, 30, 2), picture(20, 30, 3)]
-    ours = make(net)
+    predict = make(net)
     batches = []
-    handle = ours.network.register_forward_pre_hook(lambda _, args: batches.append(tuple(args[0].shape)))
-    together = [prediction.mask for prediction in ours.stream(iter(images))]
+    handle = predict.network.register_forward_pre_hook(lambda _, args: batches.append(tuple(args[0].shape)))
+    together = [prediction.mask for prediction in predict.stream(iter(images))]
     assert batches == [(2, 3, 20, 30), (1, 3, 24, 30), (1, 3, 20, 30)]
     handle.remove()
     for mask, image in zip(together, images, strict=True):
-        np.testing.assert_array_equal(mask, ours(image))
+        np.testing.assert_array_equal(mask, predict(image))
 
 
-class Small(nn.Module):
-    """A device without memory for more than so many pixels."""
+class SmallMemory(nn.Module):
+    """Simulates a device whose memory fits only so many pixels."""
 
     def __init__(self, pixels: int) -> None:
         super().__init__()
@@ -276,33 +275,33 @@ class Small(nn.Module):
         return logits
 
 
-def test_what_does_not_fit_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_divides_batches_and_images_that_exceed_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "SMALLEST_TILE", 64)
     images = [picture(100, 130, seed) for seed in range(3)]
-    network = Small(5000)
-    ours = make(network)
-    found = list(ours.stream(images, probabilities=True))
+    network = SmallMemory(5000)
+    predict = make(network)
+    predictions = list(predict.stream(images, probabilities=True))
     network.pixels = 10**9
-    for image, each in zip(images, found, strict=True):
-        assert each.probabilities is not None
-        np.testing.assert_allclose(each.probabilities, ours.probabilities(image), atol=1e-5)
+    for image, prediction in zip(images, predictions, strict=True):
+        assert prediction.probabilities is not None
+        np.testing.assert_allclose(prediction.probabilities, predict.probabilities(image), atol=1e-5)
     network.pixels = 10
     with pytest.raises(torch.OutOfMemoryError):
-        ours(images[0])
+        predict(images[0])
 
 
-def test_images_that_do_not_fit_are_one_line(net: nn.Module) -> None:
-    ours = make(net)
-    with pytest.raises(InputError, match=r"^image: holds 4 bands of uint8, but in_channels is 3"):
-        ours(np.zeros((4, 4, 4), np.uint8))
+def test_invalid_images_and_settings_are_rejected(net: nn.Module) -> None:
+    predict = make(net)
+    with pytest.raises(InputError, match=r"^image: has 4 bands of uint8, but in_channels is 3"):
+        predict(np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"^images hold uint16 values, whose range is not known"):
-        ours(np.zeros((4, 4, 3), np.uint16))
+        predict(np.zeros((4, 4, 3), np.uint16))
     for wrong in ({"tile": 100}, {"overlap": 1.0}, {"scales": (0.0,)}):
         with pytest.raises(InputError, match=f"^{next(iter(wrong))}"):
             make(net, **wrong)
 
 
-def test_images_are_not_read_far_ahead(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_only_a_few_images_ahead(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "BATCH_PIXELS", 1000)
     given = 0
 

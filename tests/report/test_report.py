@@ -1,4 +1,4 @@
-"""`seglit report`: the page holds what the score file says, needs nothing beside it, and is written in any case."""
+"""`seglit report`: the page matches the score file, is self-contained, and is written even if files are missing."""
 
 import json
 import re
@@ -15,7 +15,7 @@ VOID_TAGS = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """A page as its rows of cells, its text, the addresses it names, and whether every tag is closed."""
+    """A parsed page: table rows, text, URLs and ids; checks that every tag is closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def page(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "pages" / "mine.html"
 
 
-def test_the_numbers_are_those_of_the_score_file(trained: Outcome, page: Path) -> None:
+def test_numbers_match_the_score_file(trained: Outcome, page: Path) -> None:
     content, shown = scores(trained.folder), Page(page)
     for name in ("miou", "miou_low", "miou_high", "pixel_accuracy", "dice", "fwiou", "boundary_f1", "ece"):
         assert f"{content['scores'][name]:.3f}" in shown.text
@@ -95,10 +95,10 @@ def test_the_numbers_are_those_of_the_score_file(trained: Outcome, page: Path) -
     assert "class_path: seglit.data.FolderDataModule" in shown.text
 
 
-def test_it_needs_no_other_file_and_is_small(page: Path) -> None:
+def test_page_is_self_contained_and_small(page: Path) -> None:
     shown, text = Page(page), page.read_text()
     pictures = [address for address in shown.addresses if not address.startswith("#")]
-    assert len(pictures) >= 3 * 4 + 3  # three images, and a crop at least
+    assert len(pictures) >= 3 * 4 + 3  # three images, and at least one crop
     assert all(address.startswith("data:image/webp;base64,") for address in pictures)
     anchors = [address[1:] for address in shown.addresses if address.startswith("#")]
     assert set(anchors) <= set(shown.ids)
@@ -107,7 +107,7 @@ def test_it_needs_no_other_file_and_is_small(page: Path) -> None:
     assert len(text) < 1_000_000
 
 
-def test_the_tables_sort_by_buttons(page: Path) -> None:
+def test_tables_are_sortable(page: Path) -> None:
     text = page.read_text()
     assert "aria-sort" in text
     assert len(re.findall(r'<th scope="col"[^>]*><button type="button">', text)) > 8
@@ -129,11 +129,11 @@ def test_names_are_escaped(copied: Path, run: Run) -> None:
     assert "no longer has the image <script>&1" in outcome.err
 
 
-@pytest.mark.parametrize("gone", ["checkpoint", "data", "curves"])
-def test_what_is_gone_is_left_out_and_said(gone: str, copied: Path, run: Run, shapes: Path) -> None:
-    if gone == "checkpoint":
+@pytest.mark.parametrize("missing", ["checkpoint", "data", "curves"])
+def test_reports_what_is_missing(missing: str, copied: Path, run: Run, shapes: Path) -> None:
+    if missing == "checkpoint":
         (copied / "checkpoints" / "best.ckpt").unlink()
-    elif gone == "data":
+    elif missing == "data":
         config = copied / "config.yaml"
         config.write_text(config.read_text().replace(f"root: {shapes}", "root: /nowhere"))
     else:
@@ -143,7 +143,7 @@ def test_what_is_gone_is_left_out_and_said(gone: str, copied: Path, run: Run, sh
     assert outcome.out == f"report: {copied / 'report.html'}\n"
     shown = Page(copied / "report.html")
     assert f"{scores(copied)['scores']['miou']:.3f}" in shown.text
-    if gone == "curves":
+    if missing == "curves":
         assert "No learning curves" in shown.text
         return
     (line,) = outcome.err.splitlines()
@@ -152,7 +152,9 @@ def test_what_is_gone_is_left_out_and_said(gone: str, copied: Path, run: Run, sh
     assert all(address.startswith("#") for address in shown.addresses)
 
 
-def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Run, tmp_path: Path) -> None:
+def test_separate_test_run_shows_the_learning_curves_of_the_training(
+    trained: Outcome, run: Run, tmp_path: Path
+) -> None:
     best = trained.folder / "checkpoints" / "best.ckpt"
     assert (
         run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", best, "--trainer.default_root_dir=.").code == 0
@@ -164,7 +166,7 @@ def test_a_test_alone_finds_the_curves_of_the_training(trained: Outcome, run: Ru
     assert {"Loss", "Validation"} <= set(Page(tmp_path / "page.html").text.split())
 
 
-def test_a_folder_that_is_no_tested_run_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_folder_without_a_test_is_one_line(run: Run, tmp_path: Path) -> None:
     for name in ("nowhere", tmp_path):
         outcome = run("report", name)
         assert (outcome.code, outcome.out) == (2, "")
@@ -172,13 +174,13 @@ def test_a_folder_that_is_no_tested_run_is_one_line(run: Run, tmp_path: Path) ->
         assert str(name) in outcome.err
 
 
-def test_a_score_file_of_before_is_one_line(copied: Path, run: Run) -> None:
+def test_outdated_score_file_is_one_line(copied: Path, run: Run) -> None:
     content = scores(copied)
     del content["cost"]
     (copied / "scores_test.json").write_text(json.dumps(content))
     outcome = run("report", copied)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        f"seglit: error: {copied}: scores_test.json is damaged or of another seglit (Object missing required field "
-        "`cost`); `seglit test` writes it anew\n"
+        f"seglit: error: {copied}: scores_test.json is corrupt or from another seglit (Object missing required field "
+        "`cost`); `seglit test` writes it again\n"
     )

@@ -1,4 +1,4 @@
-"""Pascal VOC 2012 with its training set enlarged by the Semantic Boundaries Dataset, whose masks are MATLAB files."""
+"""Pascal VOC 2012 with the training images of the Semantic Boundaries Dataset, whose masks are MATLAB files."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import yaml
 from torchvision.datasets import SBDataset
 
-from seglit.config.names import find_config
+from seglit.config.named_configs import find_config
 from seglit.data.archives import Archive
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.errors import InputError
@@ -21,7 +21,7 @@ SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
 
 
 class VOCWithSBDDataset(FolderDataset):
-    """Pairs of VOC and SBD; a mask of SBD is a MATLAB file."""
+    """Pairs of VOC and SBD; masks of SBD are MATLAB files."""
 
     def read(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], str]:
         """Reads a pair; see `SegmentationDataset.read`."""
@@ -30,30 +30,28 @@ class VOCWithSBDDataset(FolderDataset):
             return super().read(index)
         from scipy.io import loadmat
 
-        stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a struct of 1 x 1
+        stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a 1 x 1 struct
         image = read_image(pair.image, self.in_channels)
         if image.shape[:2] != stored.shape:
             raise InputError(
                 f"{pair.mask}: the mask is {stored.shape[0]} x {stored.shape[1]} pixels (height x width), its image "
-                f"{image.shape[0]} x {image.shape[1]}; they must be of one size"
+                f"{image.shape[0]} x {image.shape[1]}; the sizes must match"
             )
         return image, self.labels.encode(stored, str(pair.mask)), pair.name
 
 
 class VOCWithSBDDataModule(FolderDataModule):
-    """Pascal VOC 2012, trained on "train_aug": VOC's and SBD's training and validation images without those of val.
+    """Pascal VOC 2012 with the training split "train_aug": 10,582 images of VOC and SBD that are not in VOC's val.
 
-    These are the usual 10,582. An image that both have keeps VOC's mask, which is finer and has the void borders. val
-    is VOC's own (1,449); there is no test. Classes, colours and void are those of configs/data/voc.yaml.
-
-    Below root lies what the archives unpack to, VOCdevkit/VOC2012 and benchmark_RELEASE/dataset.
+    An image in both keeps VOC's mask, which is finer and has void borders. val is VOC's (1,449 images); there is no
+    test split. Classes, colours and void are those of configs/data/voc.yaml.
 
     Args:
-        root: The folder that the archives are unpacked in.
+        root: The folder with the unpacked archives: VOCdevkit/VOC2012 and benchmark_RELEASE/dataset.
         loader: Downloading, batches and augmentation, see `PairsDataModule`.
 
     Raises:
-        InputError: A part is missing and not to be downloaded.
+        InputError: A part is missing and `download` is not set.
     """
 
     def __init__(self, root: str, **loader: Any) -> None:
@@ -71,20 +69,20 @@ class VOCWithSBDDataModule(FolderDataModule):
         )
 
     def dataset(self, split: Split) -> VOCWithSBDDataset:
-        """Makes the data set of a split."""
+        """Returns the data set of a split."""
         return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels)
 
     def find(self) -> Pairing:
-        """Adds to VOC's pairs those that SBD alone has."""
-        found = super().find()
+        """Finds the pairs of VOC, and those that only SBD has."""
+        pairing = super().find()
         folder = self.root / SBD.path
-        known = {pair.name for pair in found.pairs}
+        in_voc = {pair.name for pair in pairing.pairs}
         names = {name for file in ("train.txt", "val.txt") for name in _read_names(folder / file)}
-        for name in sorted(names - known):
+        for name in sorted(names - in_voc):
             pair = Pair(folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat", name, "train")
-            found.missing += [missing_file(pair.image, path, "SBD:") for path in pair[:2] if not path.is_file()]
-            found.pairs.append(pair)
-        return found
+            pairing.missing += [missing_file(pair.image, path, "SBD:") for path in pair[:2] if not path.is_file()]
+            pairing.pairs.append(pair)
+        return pairing
 
 
 def _read_names(file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Configurations found by name, from any folder; and the network that a run has where none is named."""
+"""Configurations found by name, and the default network."""
 
 from pathlib import Path
 from typing import Any
@@ -9,36 +9,34 @@ import yaml
 from tests.conftest import Run
 
 
-def understood(run: Run, *args: object) -> dict[str, Any]:
+def parsed_config(run: Run, *args: object) -> dict[str, Any]:
     code, out, err = run("fit", *args, "--print_config=skip_unset")
     assert (code, err) == (0, "")
     config: dict[str, Any] = yaml.safe_load(out)
     return config
 
 
-def test_data_model_and_augmentation_are_found_by_name(run: Run) -> None:
-    config = understood(run, "--data", "shapes", "--model=fcn8", "--data.augment", "standard")
+def test_names_on_the_command_line(run: Run) -> None:
+    config = parsed_config(run, "--data", "shapes", "--model=fcn8", "--data.augment", "standard")
     assert config["data"]["class_path"] == "seglit.data.SyntheticDataModule"
     assert config["data"]["init_args"]["augment"]["init_args"]["scale"] == [0.5, 1.5]
     assert config["model"]["network"]["class_path"] == "seglit.networks.FCN"
 
 
-def test_names_stand_in_files_and_ones_own_come_first(run: Run, tmp_path: Path) -> None:
+def test_names_in_files_and_own_configurations_first(run: Run, tmp_path: Path) -> None:
     (tmp_path / "configs/augment").mkdir(parents=True)
     (tmp_path / "configs/augment/mine.yaml").write_text("class_path: seglit.data.Augment\ninit_args: {scale: [1, 2]}\n")
-    (tmp_path / "run.yaml").write_text(
-        "data: shapes\nmodel: unet-bilinear\ntrainer: {max_epochs: 3}\n"
-    )  # as an experiment has it
-    config = understood(run, "-c", "run.yaml", "--data.augment=mine")
+    (tmp_path / "run.yaml").write_text("data: shapes\nmodel: unet-bilinear\ntrainer: {max_epochs: 3}\n")
+    config = parsed_config(run, "-c", "run.yaml", "--data.augment=mine")
     assert config["data"]["init_args"]["augment"]["init_args"]["scale"] == [1, 2]
     assert config["data"]["init_args"]["num_train"] == 384
     assert config["model"]["network"]["init_args"]["upsample"] == "bilinear"
 
 
 @pytest.mark.parametrize("model", [(), ("--model.optimizer.lr=0.1",), ("-c", "loss.yaml")])
-def test_the_network_is_a_unet_where_none_is_named(run: Run, tmp_path: Path, model: tuple[str, ...]) -> None:
+def test_the_default_network_is_a_unet(run: Run, tmp_path: Path, model: tuple[str, ...]) -> None:
     (tmp_path / "loss.yaml").write_text("model: {criterion: seglit.losses.Dice}\n")
-    network = understood(run, "--data=shapes", *model)["model"]["network"]
+    network = parsed_config(run, "--data=shapes", *model)["model"]["network"]
     assert network == {
         "class_path": "seglit.networks.UNet",
         "init_args": {"channels": [32, 64, 128, 256, 512], "upsample": "transposed"},
@@ -48,12 +46,12 @@ def test_the_network_is_a_unet_where_none_is_named(run: Run, tmp_path: Path, mod
 @pytest.mark.parametrize(
     "model", [("--model.network=seglit.networks.FCN",), ("-c", "net.yaml"), ("--model", "net_of_model.yaml")]
 )
-def test_a_network_that_is_named_is_taken(run: Run, tmp_path: Path, model: tuple[str, ...]) -> None:
+def test_a_named_network_replaces_the_default(run: Run, tmp_path: Path, model: tuple[str, ...]) -> None:
     (tmp_path / "net.yaml").write_text("model: {network: {class_path: seglit.networks.FCN}}\n")
     (tmp_path / "net_of_model.yaml").write_text("network: {class_path: seglit.networks.FCN}\n")
-    network = understood(run, "--data=shapes", *model)["model"]["network"]
+    network = parsed_config(run, "--data=shapes", *model)["model"]["network"]
     assert network["class_path"] == "seglit.networks.FCN"
-    assert network["init_args"]["channels"] == [64, 128, 256, 512, 512, 1024]  # FCN's own
+    assert network["init_args"]["channels"] == [64, 128, 256, 512, 512, 1024]  # FCN's default
 
 
 @pytest.mark.parametrize(
@@ -64,6 +62,6 @@ def test_a_network_that_is_named_is_taken(run: Run, tmp_path: Path, model: tuple
         ("--data.augment=weak", "no configuration 'weak' in configs/augment; there are light, standard, strong"),
     ],
 )
-def test_an_unknown_name_is_one_line(run: Run, option: str, line: str) -> None:
+def test_unknown_names_are_rejected_in_one_line(run: Run, option: str, line: str) -> None:
     code, out, err = run("fit", "--data=shapes", option)
     assert (code, out, err) == (2, "", f"seglit: error: {line}\n")

@@ -1,4 +1,4 @@
-"""Configurations found by name: `--data voc` is configs/data/voc.yaml, of the current folder or of seglit."""
+"""Finds configurations by name: `--data voc` is configs/data/voc.yaml in the current folder or in seglit."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ DEFAULT_MODEL = "unet"
 
 _load = get_loader("yaml")
 _PACKAGE = Path(__file__).parents[1]
-# An installed package holds them; in a clone they lie beside it.
+# inside an installed package, beside it in a clone
 _SHIPPED = next(path for path in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if path.is_dir())
-_AT_THE_TOP: tuple[Group, ...] = ("data", "model")
-_NAME = re.compile(r"(?!null$)[a-z][a-z0-9_-]*")  # no path, class or YAML
+_TOP_LEVEL: tuple[Group, ...] = ("data", "model")
+_NAME = re.compile(r"(?!null$)[a-z][a-z0-9_-]*")  # not a path, class path or YAML
 _OPTIONS: dict[str, Group] = {
     "--data": "data",
     "--model": "model",
@@ -28,28 +28,28 @@ _OPTIONS: dict[str, Group] = {
 
 
 def find_config(group: Group, name: str) -> Path:
-    """The file of a configuration.
+    """Returns the file of a configuration.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: No configuration has that name.
     """
     for folder in _folders(group):
-        if (folder / f"{name}.yaml").is_file():
-            return (folder / f"{name}.yaml").absolute()
+        if (file := folder / f"{name}.yaml").is_file():
+            return file.absolute()
     raise InputError(f"no configuration {name!r} in configs/{group}{did_you_mean(name, list_configs(group))}")
 
 
 def list_configs(group: Group) -> list[str]:
-    """The names that there are."""
+    """Returns the names of all configurations of a group, sorted."""
     return sorted({file.stem for folder in _folders(group) for file in folder.glob("*.yaml")})
 
 
 def expand_names(args: Sequence[str]) -> list[str]:
-    """Puts files in the place of names on the command line, and adds the default model where no network is named."""
+    """Replaces names on the command line by files, and adds the default model if no network is named."""
     expanded: list[str] = []
     for arg in args:
-        option, given, value = arg.partition("=")
-        if given and option in _OPTIONS:
+        option, equals, value = arg.partition("=")
+        if equals and option in _OPTIONS:
             expanded.append(f"{option}={_file(_OPTIONS[option], value)}")
         elif expanded and expanded[-1] in _OPTIONS:
             expanded.append(_file(_OPTIONS[expanded[-1]], arg))
@@ -61,14 +61,14 @@ def expand_names(args: Sequence[str]) -> list[str]:
 
 
 def read_names_in_files() -> None:
-    """Has the parser take `augment: NAME`, and at the top of a file `data: NAME` and `model: NAME`, for files."""
+    """Makes the parser resolve `augment: NAME`, and `data: NAME` and `model: NAME` at the top of a file, to files."""
     set_loader("yaml", _load_with_names, (yaml.YAMLError,))
 
 
 def _load_with_names(text: str) -> Any:
     loaded = _load(text)
     if isinstance(loaded, dict):
-        loaded |= {group: _file(group, loaded[group]) for group in _AT_THE_TOP if group in loaded}
+        loaded |= {group: _file(group, loaded[group]) for group in _TOP_LEVEL if group in loaded}
         _expand_augment(loaded)
     return loaded
 
@@ -86,7 +86,7 @@ def _expand_augment(settings: dict[str, Any]) -> None:
 
 
 def _file(group: Group, value: Any) -> Any:
-    """The file that a name stands for; what is no name as it is."""
+    """The file of a configuration name; any other value is returned unchanged."""
     return str(find_config(group, value)) if isinstance(value, str) and _NAME.fullmatch(value) else value
 
 
@@ -95,13 +95,13 @@ def _names_network(args: Sequence[str]) -> bool:
     if options & {"--model", "--model.network", "--model.network.class_path"}:
         return True
     files = [arg.rpartition("=")[2] for arg in args if arg.endswith((".yaml", ".yml")) and not arg.startswith("--data")]
-    return any(_holds_network(Path(file)) for file in files if Path(file).is_file())
+    return any(_sets_network(Path(file)) for file in files if Path(file).is_file())
 
 
-def _holds_network(file: Path) -> bool:
+def _sets_network(file: Path) -> bool:
     try:
         loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
-        return True  # the parser says what is wrong with it
+        return True  # the parser reports the error
     model = loaded.get("model") if isinstance(loaded, dict) else None
     return isinstance(model, str) or (isinstance(model, dict) and "network" in model)

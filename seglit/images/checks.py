@@ -1,0 +1,96 @@
+"""Checks that reject corrupt files and decompression bombs with a one-line error, most of them before decoding."""
+
+import logging
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from seglit.errors import InputError
+
+# An array is rejected as a decompression bomb if it decodes to more bytes than both limits allow.
+_MAX_BYTES = 2**32
+_MAX_RATIO = 100  # decoded to stored bytes
+# The TIFF tags that describe the pixel layout.
+_LAYOUT_TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, *range(320, 326), 338, 339)
+_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # by type; others 1
+
+
+def unreadable(path: Path, reason: object) -> InputError:
+    """Returns the error for a file that is corrupt or not an image."""
+    text = " ".join(str(reason).replace(str(path), path.name).split()) or type(reason).__name__
+    return InputError(f"{path}: cannot be read as an image ({text})")
+
+
+@contextmanager
+def decode_errors(path: Path) -> Iterator[None]:
+    """Turns any exception of a decoding library into a one-line error that names the file.
+
+    Raises:
+        InputError: The file is truncated or corrupt, or its compression requires imagecodecs.
+    """
+    # tifffile raises its errors; what it logs besides would be repeated for every image
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # a wrong number in a file can raise anything
+        if "requires the 'imagecodecs'" not in str(error):
+            raise unreadable(path, error) from error
+        compression = str(error).partition(" requires")[0].strip("<>")
+        raise InputError(f"{path}: is compressed with {compression}; to read it: pip install imagecodecs") from error
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Raises InputError for an image without pixels, or with more than the limit above which Pillow only warns."""
+    if not height or not width:
+        raise InputError(f"{path}: has no pixels: it is {height} x {width} (height x width)")
+    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
+        raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
+
+
+def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:
+    """Raises InputError for an array that is empty, or that decodes to far more bytes than the file stores.
+
+    Pillow's limit of 89 million pixels is too low here: satellite scenes are larger.
+    """
+    if not num_values:
+        raise InputError(f"{path}: has no pixels")
+    if decoded_bytes > max(_MAX_BYTES, _MAX_RATIO * stored_bytes):
+        raise unreadable(path, f"{stored_bytes:,} bytes that decode to {decoded_bytes:,} may be a decompression bomb")
+
+
+def check_pages(path: Path, file: Any) -> None:
+    """Raises InputError for a TIFF opened in tifffile whose pages form a cycle, which tifffile would never leave."""
+    layout, handle = file.tiff, file.filehandle
+    offset, visited = file.pages.first.offset, set[int]()
+    while offset not in visited and 0 < offset < handle.size:
+        visited.add(offset)
+        handle.seek(offset)
+        (num_tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+        handle.seek(offset + layout.tagnosize + num_tags * layout.tagsize)
+        offset = int.from_bytes(handle.read(layout.offsetsize), "little" if layout.byteorder == "<" else "big")
+    if offset in visited:
+        raise unreadable(path, "its pages form a cycle")
+
+
+def check_layout(path: Path) -> None:
+    """Raises InputError for a TIFF with a truncated tag of the pixel layout: libraries would use the tag's default."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        byte_order, is_big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]  # BigTIFF
+        number, counter, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+        file.seek(struct.unpack_from(byte_order + number, head, 8 if is_big else 4)[0])
+        (count,) = struct.unpack(byte_order + counter, file.read(struct.calcsize(counter)))
+        entries = file.read(entry_size * min(count, 2**16))
+        file_size = file.seek(0, os.SEEK_END)
+    whole = entries[: len(entries) // entry_size * entry_size]
+    for tag, kind, num_values, offset in struct.iter_unpack(f"{byte_order}HH2{number}", whole):
+        num_bytes = num_values * _TAG_BYTES.get(kind, 1)
+        if tag in _LAYOUT_TAGS and num_bytes > struct.calcsize(number) and offset + num_bytes > file_size:
+            raise unreadable(path, f"its tag {tag} is truncated")

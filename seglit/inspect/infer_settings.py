@@ -1,0 +1,198 @@
+"""Infers from the names of folders and files the settings that find the pairs of images and masks."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seglit.errors import InputError
+from seglit.images.listing import SUFFIXES, files_below, picture_folders, read_list
+from seglit.images.pairs import SPLITS
+from seglit.inspect.names import SAME, find_endings, find_pattern, mask_suffix, role_of, split_of
+
+DEFAULT_SHARES = {"val": 0.1, "test": 0.2}
+"""Shares of the images that are drawn at random if no splits are defined."""
+
+Settings = tuple[str, dict[str, Any]]
+"""The layout in one line, for people, and the settings of `FolderDataModule` that find the pairs."""
+
+Folders = Mapping[str, tuple[Path, Path]]
+"""Split, or "all" if there are none, to its folder of images and folder of masks."""
+
+
+def settings_from_folders(root: Path, images: str, masks: str) -> Settings:
+    """Infers the settings for given folders, with `{split}` in place of a split.
+
+    Raises:
+        InputError: The folders do not exist.
+    """
+    splits = SPLITS if "{split}" in images else ("all",)
+    folders = {s: (root / images.replace("{split}", s), root / masks.replace("{split}", s)) for s in splits}
+    existing = {s: pair for s, pair in folders.items() if pair[0].is_dir() and pair[1].is_dir()}
+    if not existing:
+        raise InputError(f"--images {images} --masks {masks}: no such folders in {root}")
+    return _from_folders(root, f"folders as given: images in {images}, masks in {masks}", existing)
+
+
+class _PictureFolder(NamedTuple):
+    """A folder of pictures with one role and split, including its sub-folders."""
+
+    path: Path
+    role: str  # image, mask or unknown
+    split: str  # train, val, test or all
+
+
+def settings_from_names(root: Path) -> Settings:
+    """Infers the settings for folders whose names state their roles and splits.
+
+    Raises:
+        InputError: There are no pictures, or masks cannot be distinguished from images.
+    """
+    for top in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):  # they also have masks of object instances
+        voc = top / "JPEGImages", top / "SegmentationClass"
+        if all(folder.is_dir() for folder in voc):
+            return _from_folders(root, "folders of Pascal VOC", {"all": voc})
+    folders = _picture_folders(root)
+    if not folders:
+        raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
+    masks = [folder for folder in folders if folder.role == "mask"]
+    images = [folder for folder in folders if folder.role == "image"]
+    # such as train/ and trainannot/: folders that are not named as masks contain the images
+    images = images or ([folder for folder in folders if folder.role == "unknown"] if masks else [])
+    if images and masks:
+        return _from_two_roles(root, _by_split(images), _by_split(masks))
+    return _from_mixed(root, _by_split(folders))
+
+
+def _picture_folders(root: Path) -> list[_PictureFolder]:
+    """Finds every folder with pictures, up to the last part of its path that states a role or a split."""
+    folders: dict[Path, _PictureFolder] = {}
+    for folder, names in picture_folders(root):
+        if not names:
+            continue
+        parts = folder.relative_to(root).parts
+        roles = [role for part in parts if (role := role_of(part)) != "unknown"]
+        splits = [split for part in parts if (split := split_of(part)) != "all"]
+        depths = [i for i, part in enumerate(parts, 1) if role_of(part) != "unknown" or split_of(part) != "all"]
+        base = root.joinpath(*parts[: depths[-1]]) if depths else root
+        folders[base] = _PictureFolder(base, roles[-1] if roles else "unknown", splits[-1] if splits else "all")
+    return sorted(folders.values())
+
+
+def _from_two_roles(root: Path, images: dict[str, list[Path]], masks: dict[str, list[Path]]) -> Settings:
+    splits = [split for split in (*SPLITS, "all") if split in images and split in masks]
+    if not splits and list(masks) == ["all"]:  # images in a folder per split, all masks in one
+        splits = list(images)
+        masks = dict.fromkeys(splits, masks["all"])
+    if not splits:
+        raise InputError(
+            f"{root}: images in {_join(root, images.values())} and masks in {_join(root, masks.values())} have no "
+            "split in common; name the folders with --images and --masks"
+        )
+    for role, by_split in (("images", images), ("masks", masks)):
+        for split in splits:
+            if len(by_split[split]) > 1:
+                paths = _join(root, [by_split[split][:4]])
+                raise InputError(
+                    f"{root}: more than one folder may contain the {role} ({paths}); choose with --images and --masks"
+                )
+    folders = {split: (images[split][0], masks[split][0]) for split in splits}
+    shown = "; ".join(f"{s}: {_relative(i, root)} + {_relative(m, root)}" for s, (i, m) in folders.items())
+    if splits == ["all"]:
+        return _from_folders(root, f"one folder of images, one of masks ({shown})", folders)
+    skipped = _join(root, [paths for split, paths in images.items() if split not in splits])
+    without_masks = f", skipped because they have no masks: {skipped}" if skipped else ""
+    return _from_folders(root, f"one folder per split ({shown}{without_masks})", folders)
+
+
+def _from_mixed(root: Path, by_split: dict[str, list[Path]]) -> Settings:
+    """Distinguishes images and masks in one folder by their endings: cat.jpg + cat_mask.png, or cat.png."""
+    if len(by_split) > 1:
+        by_split.pop("all", None)
+    folders = {split: (paths[0], paths[0]) for split, paths in by_split.items()}
+    description, settings = _from_folders(root, "images and masks side by side", folders)
+    if not {"image_name", "mask_name"} & settings.keys():
+        raise InputError(
+            f"{root}: cannot tell masks from images; name the folders with --images and --masks, or list the pairs in "
+            "a CSV with columns image and mask (--pairs)"
+        )
+    return description, settings
+
+
+def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
+    """Infers names and splits from the files in the folders."""
+    mixed = all(images == masks for images, masks in folders.values())
+    listed = [(files_below(images), files_below(masks)) for images, masks in folders.values()]
+    if not mixed:  # the folder of masks may be below that of images
+        listed = [(sorted({*images} - {*masks}), masks) for images, masks in listed]
+    settings = _folder_settings(root, folders)
+    pattern = find_endings(listed) if mixed else find_pattern(listed)
+    if pattern is not None:
+        image_name, mask_name = (f"{prefix}{{stem}}{suffix}.*" for prefix, suffix in (pattern[:2], pattern[2:]))
+        if mixed:
+            description += f", {image_name} + {mask_name}"
+        if mixed and pattern == SAME:
+            mask_name = "{stem}" + mask_suffix([path for files, _ in listed for path in files])
+        names = {"image_name": image_name, "mask_name": mask_name}
+        settings |= {key: name for key, name in names.items() if name != "{stem}.*"}
+    if set(folders) == {"all"}:
+        lists = _find_lists(root, folders["all"][0], listed[0][0])
+        settings["splits"] = lists or DEFAULT_SHARES
+        by_shares = f"no splits defined: {_percentages(DEFAULT_SHARES)}"
+        description += f"; split by {', '.join(lists.values())}" if lists else f"; {by_shares}"
+    elif "val" not in folders:
+        settings["splits"] = {split: share for split, share in DEFAULT_SHARES.items() if split not in folders}
+        description += f"; no folder for val: {_percentages(settings['splits'])} of the training images"
+    return description, settings
+
+
+def _find_lists(root: Path, folder: Path, images: list[Path]) -> dict[str, str]:
+    """Finds the list file of each split (train.txt, val.txt, ...) of a flat folder; none if there is none for train."""
+    names = {image.relative_to(folder).with_suffix("").as_posix() for image in images}
+    lists: dict[str, str] = {}
+    for path in sorted(root.rglob("*.txt")):
+        split = split_of(path.stem)
+        if split != "all" and split not in lists and path.is_file():
+            entries = read_list(path, _relative(folder, root))
+            if sum(entry in names for entry in entries) * 2 > len(entries):
+                lists[split] = _relative(path, root)
+    return {split: lists[split] for split in SPLITS if split in lists} if "train" in lists else {}
+
+
+def _by_split(folders: Iterable[_PictureFolder]) -> dict[str, list[Path]]:
+    by_split: dict[str, list[Path]] = defaultdict(list)
+    for folder in folders:
+        by_split[folder.split].append(folder.path)
+    return dict(by_split)
+
+
+def _folder_settings(root: Path, folders: Folders) -> dict[str, Any]:
+    """`images` and `masks`: patterns that match the folders of these splits and no others, else a folder per split."""
+    images, masks = ({split: _relative(pair[i], root) for split, pair in folders.items()} for i in (0, 1))
+    if "all" in folders:
+        return {"images": images["all"], "masks": masks["all"]}
+    patterns = {"images": _template(images), "masks": _template(masks)}
+    others = [root / patterns["images"].replace("{split}", split) for split in SPLITS if split not in folders]
+    if all(patterns.values()) and not any(path.is_dir() for path in others):
+        return dict(patterns)
+    return {"images": images, "masks": masks}
+
+
+def _template(folders: Mapping[str, str]) -> str:
+    """Returns a pattern with `{split}` if the folders differ only by the name of the split, else ''."""
+    split, folder = next(iter(folders.items()))
+    template = folder.replace(split, "{split}", 1)
+    fits = all(template.replace("{split}", name) == path for name, path in folders.items())
+    return template if fits and "{split}" in template else ""
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _join(root: Path, groups: Iterable[list[Path]]) -> str:
+    return ", ".join(_relative(path, root) for paths in groups for path in paths)
+
+
+def _percentages(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.0%} {split}" for split, share in shares.items())
