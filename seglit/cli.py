@@ -24,6 +24,7 @@ from seglit.callbacks import (
     ScoreFile,
     ScoreTable,
 )
+from seglit.callbacks.saving import best_checkpoint
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.data.base import SegmentationDataModule
@@ -162,7 +163,7 @@ class SegmentationCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
-        path = self.config_init.fit.checkpoint.best_model_path  # none after a fast_dev_run
+        path = best_checkpoint(self.trainer)  # none after a fast_dev_run
         tested = path and self.config.fit.test_after_fit and self.datamodule.has_split("test")
         if tested:
             # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.

@@ -273,6 +273,15 @@ def test_resuming_a_finished_run_is_an_error(trained: Outcome, run: Run, tmp_pat
     assert run("fit", "-c", trained.folder / "config.yaml", *last, "--trainer.max_epochs=3").code == 0
 
 
+def test_run_that_ends_before_validation_is_scored(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    code, out, _ = run("fit", *tiny, "--trainer.max_steps=1", "--trainer.limit_train_batches=2")
+    assert code == 0
+    assert "pixel accuracy" in out
+    (scores,) = tmp_path.glob("runs/*/*/scores_test.json")
+    assert json.loads(scores.read_text(encoding="utf-8"))["checkpoint"].endswith("last.ckpt")
+    assert out.splitlines()[-1].endswith("last.ckpt")
+
+
 def test_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
     quick = run("fit", *tiny, "--trainer.fast_dev_run=true")
     assert quick.folder.parent.name == "data"  # --data data.yaml

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 
@@ -18,3 +19,12 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, dirpath: str) -> None:
         super().__init__(dirpath, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+
+
+def best_checkpoint(trainer: pl.Trainer) -> str:
+    """Returns the path of the best checkpoint, or of the last one if a run ends before its first validation, or ''."""
+    for kind in (BestCheckpoint, LastCheckpoint):
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, kind) and callback.best_model_path:
+                return callback.best_model_path
+    return ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seglit.callbacks.benchmark import Benchmark
-from seglit.callbacks.saving import BestCheckpoint
+from seglit.callbacks.saving import best_checkpoint
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import TestScores
 from seglit.evaluation.mistakes import Confusion, Region
@@ -35,9 +35,7 @@ class ScoreFile(pl.Callback):
 
 def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
     """Returns the checkpoint's path, or None; relative if within the run folder, so that the folder can be moved."""
-    callbacks = trainer.checkpoint_callbacks
-    best = (callback.best_model_path for callback in callbacks if isinstance(callback, BestCheckpoint))
-    path = trainer.ckpt_path or next(best, "")
+    path = trainer.ckpt_path or best_checkpoint(trainer)
     if not path:
         return None
     file = Path(path).absolute()
