@@ -1,23 +1,48 @@
-"""seglit: from a folder of images and masks to a trained, honestly scored semantic segmentation network."""
+"""seglit: from a folder of images and masks to a trained, honestly scored semantic segmentation network.
 
+The Python API is what `__all__` lists, imported on first use: `import seglit` loads neither torch nor Lightning.
+Networks, losses and callbacks are in `seglit.networks`, `seglit.losses` and `seglit.callbacks`.
+
+>>> import seglit
+>>> labels = seglit.Labels.create(["background", "crack"], mask_values={"background": 0, "crack": 255})
+>>> labels.num_classes
+2
+"""
+
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from seglit.predict import Predictor
+    from seglit.data.base import SegmentationDataModule
+    from seglit.data.dataset import SegmentationDataset
+    from seglit.errors import InputError
+    from seglit.labels import Labels
+    from seglit.predict.load import load
+    from seglit.predict.predictor import Predictor
 
 __version__ = "0.1.0"
+__all__ = ["InputError", "Labels", "Predictor", "SegmentationDataModule", "SegmentationDataset", "load"]
+
+_MODULES = {
+    "InputError": "seglit.errors",
+    "Labels": "seglit.labels",
+    "Predictor": "seglit.predict.predictor",
+    "SegmentationDataModule": "seglit.data.base",
+    "SegmentationDataset": "seglit.data.dataset",
+    "load": "seglit.predict.load",
+}
 
 
-def load(path: "str | Path") -> "Predictor":
-    """Makes a predictor from a checkpoint, or from a run folder's best one; see `seglit.predict.load`.
+if not TYPE_CHECKING:  # a type checker reports unknown names
 
-    `seglit.load(RUN)("image.jpg")` is the image's mask.
+    def __getattr__(name: str) -> object:
+        """Imports a public name on first use (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = vars(importlib.import_module(_MODULES[name]))[name]
+        globals()[name] = value
+        return value
 
-    Raises:
-        InputError: There is no such checkpoint, it is none of seglit's, or its network's class is not found.
-    """
-    from seglit.predict import load  # only now: `import seglit` stays light
 
-    return load(path)
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

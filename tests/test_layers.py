@@ -16,7 +16,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
-    "__init__": ("", "predict"),
+    "__init__": ("", "data errors labels predict"),
     "__main__": ("", "__version__ cli config errors"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),

@@ -1,4 +1,11 @@
-"""Data: files or generated images in, batches out."""
+"""Data: files or drawn images to batches.
+
+>>> image, mask, name = SyntheticDataset(length=4, size=(48, 64)).read(0)
+>>> image.shape, mask.shape, name
+((48, 64, 3), (48, 64), '00000')
+>>> Samples(SyntheticDataset(length=4))[0]["image"].shape
+torch.Size([3, 96, 96])
+"""
 
 from seglit.data.archives import Archive
 from seglit.data.augment import Augment

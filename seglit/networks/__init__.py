@@ -1,11 +1,15 @@
-"""Networks: images (B, C, H, W) in, logits (B, num_classes, H, W) out, at the input's own size, for any size.
+"""Networks: map images (B, C, H, W) of any size to logits (B, num_classes, H, W).
 
 Every network is built as `Network(num_classes, in_channels=3, ...)` and has
 
-- `encoder`: the module that may be pretrained, frozen or given its own learning rate,
-- `normalization`: the `Normalization` that its pretrained weights expect, or None.
+- `encoder`: the submodule that may be pretrained, frozen or given its own learning rate,
+- `normalization`: the `Normalization` that its pretrained weights require, or None.
 
 In training mode a network may return a tuple `(logits, *auxiliary_logits)`, all of the same shape.
+
+>>> import torch
+>>> UNet(num_classes=2, channels=[8, 16])(torch.zeros(1, 3, 45, 60)).shape
+torch.Size([1, 2, 45, 60])
 """
 
 from seglit.networks.fcn import FCN

@@ -76,6 +76,13 @@ class Predictor:
         normalization: Mean and standard deviation of the network's input.
         in_channels: Number of image channels.
         settings: Tiling, test-time augmentation, precision.
+
+    >>> from seglit.networks import UNet
+    >>> from seglit.normalization import Normalization
+    >>> labels = Labels.create(["background", "crack"])
+    >>> predictor = Predictor(UNet(num_classes=2, channels=[4, 8]), labels, Normalization((0.449,), (0.226,)))
+    >>> predictor(np.zeros((48, 64, 3), np.uint8)).shape
+    (48, 64)
     """
 
     def __init__(
