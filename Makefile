@@ -26,7 +26,7 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test coverage lint format bench structure lock clean distclean
+.PHONY: help setup train test coverage lint format bench structure rename lock clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,13 +60,16 @@ bench: $(READY) ## Measure the speed of the hot paths
 structure: $(READY) ## Print sizes and limits of the code; updates the table of core files in README.md
 	$(BIN)/python -m tools.structure
 
+rename: $(READY) ## In a fork: rename package, command and identities: NAME=cracks
+	$(BIN)/python -m tools.rename $(NAME)
+
 lock: $(READY) ## Renew requirements.lock after a change to pyproject.toml: ARGS=--upgrade for the newest of all
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
 
 clean: ## Delete caches and build outputs; never runs/, data/ or .venv
 	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
-	find seglit tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} +
+	find seglit tests benchmarks tools examples -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Delete .venv as well; still never runs/ or data/
 	rm -rf .venv seglit.egg-info
