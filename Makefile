@@ -26,7 +26,7 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test coverage lint format bench structure rename lock clean distclean
+.PHONY: help setup train test coverage lint format bench dist structure rename lock clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,8 @@ lint: $(READY) ## Check style, types and workflows; changes nothing
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[bf]*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 format: $(READY) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix
@@ -56,6 +58,13 @@ format: $(READY) ## Format the code and mend what ruff can
 
 bench: $(READY) ## Measure the speed of the hot paths
 	$(BIN)/python -m benchmarks $(ARGS)
+
+dist: $(READY) ## Build wheel and source archive into dist/, and try the wheel outside of the repository
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/uv pip install --quiet --no-deps --offline --target dist/try dist/*.whl
+	cd dist/try && ../../$(BIN)/python -m seglit fit --data shapes --print_config=skip_unset >/dev/null
+	rm -rf dist/try
 
 structure: $(READY) ## Print sizes and limits of the code; updates the table of core files in README.md
 	$(BIN)/python -m tools.structure
