@@ -17,7 +17,8 @@ def test_rings(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "--data.num_eval=8",
         f"--trainer.default_root_dir={tmp_path}",
     ]
-    code, _, err = run("fit", "-c", str(REPOSITORY / "examples/rings/rings.yaml"), *options)
+    code, out, err = run("fit", "-c", str(REPOSITORY / "examples/rings/rings.yaml"), *options)
     assert code == 0, err
+    assert "│ AreaError │" in out.replace("┃", "│")
     (file,) = tmp_path.glob("rings/*/scores_test.json")
     assert len(json.loads(file.read_text(encoding="utf-8"))["metrics"]["AreaError"]) == 3

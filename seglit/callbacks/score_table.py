@@ -58,8 +58,10 @@ class ScoreTable(pl.Callback):
         labels: Labels = pl_module.labels
         count = int(scores.confusion.sum())
         summary = f"\n{split}: {count:,} labelled pixels, pixel accuracy {numbers.score(scores.pixel_accuracy)}"
-        console = Console()
         own_metrics: dict[str, MetricValue] = pl_module.own_metrics[split]
+        console = Console()
+        if not console.is_terminal:  # a log file has no width
+            console.width = 500
         console.print(summary, score_table(scores, labels, own_metrics), sep="\n", highlight=False)
         lines = further_scores(scores) if isinstance(scores, TestScores) else []
         own_values = {name: value for name, value in own_metrics.items() if isinstance(value, float)}
@@ -88,16 +90,17 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
     """
     columns = {name: np.array(values) for name, values in own_metrics.items() if isinstance(values, list)}
     table = Table(show_footer=True)
-    table.add_column("class", "mean")
-    table.add_column("IoU", numbers.score(scores.miou), justify="right")
+    numeric: Any = {"justify": "right", "no_wrap": True}  # in a narrow terminal names fold, numbers stay
+    table.add_column("class", "mean", overflow="fold")
+    table.add_column("IoU", numbers.score(scores.miou), **numeric)
     if isinstance(scores, TestScores):
-        table.add_column(f"{100 * LEVEL:g} %", numbers.interval(*scores.intervals.miou), justify="right")
-    table.add_column("Dice", numbers.score(scores.mdice), justify="right")
-    table.add_column("precision", numbers.score(scores.mean_precision), justify="right")
-    table.add_column("recall", numbers.score(scores.mean_accuracy), justify="right")
+        table.add_column(f"{100 * LEVEL:g} %", numbers.interval(*scores.intervals.miou), **numeric)
+    table.add_column("Dice", numbers.score(scores.mdice), **numeric)
+    table.add_column("precision", numbers.score(scores.mean_precision), **numeric)
+    table.add_column("recall", numbers.score(scores.mean_accuracy), **numeric)
     for name, values in columns.items():
         table.add_column(name, numbers.score(mean_defined(values)), justify="right", overflow="fold")
-    table.add_column("pixels", justify="right")
+    table.add_column("pixels", **numeric)
     for index, name in enumerate(labels.class_names):
         per_class = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
         cells = [numbers.score(values[index]) for values in per_class]

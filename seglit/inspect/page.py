@@ -11,7 +11,7 @@ from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.picture import read_pair
 from seglit.inspect.inspection import Inspection
-from seglit.inspect.text import sizes_text
+from seglit.inspect.text import pairs_text, sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
 
 _MAX_OVERLAYS = 60
@@ -45,6 +45,7 @@ def write_page(folder: Path, inspection: Inspection) -> Path:
         survey=inspection.survey,
         coding=inspection.coding,
         advice=inspection.advice,
+        pairs=pairs_text(inspection.survey),
         sizes=sizes_text(inspection.survey),
         colors=dict(zip(labels.class_names, labels.palette, strict=True)),
         overlays=_overlays(inspection, labels),

@@ -20,7 +20,6 @@ _MAX_ROWS = 40
 def print_summary(console: Console, inspection: Inspection) -> None:
     """Prints contents, suggestions, findings and questions."""
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
-    counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items())
     kinds = ", ".join(
         f"{count} x {kind.mode}, {kind.channels} channels, {kind.dtype}"
         for kind, count in survey.image_kinds.most_common(4)
@@ -28,7 +27,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     statistics = f"mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units"
     line = console.print
     line(f"[bold]layout[/]   {_escape(layout.description)}")
-    line(f"[bold]pairs[/]    {len(survey.pairs)} ({counts})")
+    line(f"[bold]pairs[/]    {pairs_text(survey)}")
     line(f"[bold]sizes[/]    {sizes_text(survey)}")
     line(f"[bold]images[/]   {kinds}; {statistics}")
     line(f"[bold]masks[/]    {coding.description}")
@@ -86,6 +85,13 @@ def as_plain(inspection: Inspection) -> dict[str, Any]:
         ],
         "questions": coding.questions,
     }
+
+
+def pairs_text(survey: Survey) -> str:
+    """Describes the number of pairs, and of readable ones by split."""
+    readable = sum(survey.split_counts.values())
+    counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items())
+    return f"{len(survey.pairs)}{f', {readable} readable' if readable != len(survey.pairs) else ''} ({counts})"
 
 
 def sizes_text(survey: Survey) -> str:
