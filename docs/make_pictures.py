@@ -1,6 +1,6 @@
-"""Draws the pictures of these pages with seglit's own networks: `python -m docs.make_pictures`, some minutes.
+"""Draws the figures of the documentation with seglit's networks: `python -m docs.make_pictures`, takes some minutes.
 
-Every shape in them is read off the running network, every number computed by the layer that is shown.
+All shapes are recorded by forward hooks and all numbers are computed by the layers shown.
 """
 
 from typing import NamedTuple
@@ -23,46 +23,43 @@ IMAGE = (3, 256, 256)
 
 
 class Shapes(NamedTuple):
-    """What a layer was given and what it made of it, each (C, H, W)."""
+    """Input and output shape of a layer, (C, H, W)."""
 
-    given: tuple[int, ...]
-    made: tuple[int, ...]
+    input: tuple[int, ...]
+    output: tuple[int, ...]
 
 
 def trace_shapes(network: nn.Module) -> dict[str, Shapes]:
-    """The shapes at every layer, by the layer's name, while one image of `IMAGE` passes.
-
-    On the meta device tensors have shapes and no values, which takes no time.
-    """
+    """Returns the shapes of every layer by name, for an image of shape `IMAGE`; moves the network to `meta`."""
     traced: dict[str, Shapes] = {}
 
-    def watch(name: str, layer: nn.Module) -> None:
-        def note(_: nn.Module, given: tuple[Tensor, ...], made: Tensor | list[Tensor]) -> None:
-            if isinstance(made, Tensor):
-                traced[name] = Shapes(tuple(given[0].shape[1:]), tuple(made.shape[1:]))
+    def trace(name: str, layer: nn.Module) -> None:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | list[Tensor]) -> None:
+            if isinstance(output, Tensor):
+                traced[name] = Shapes(tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
 
-        layer.register_forward_hook(note)
+        layer.register_forward_hook(hook)
 
-    network.to("meta")
+    network.to("meta")  # shapes without values: no time, no memory
     for name, layer in network.named_modules():
-        watch(name, layer)
+        trace(name, layer)
     network(torch.empty(1, *IMAGE, device="meta"))
     return traced
 
 
 def draw_map(page: Page, x: float, y: float, shape: tuple[int, ...], color: tuple[int, int, int]) -> float:
-    """Draws a feature map as a box, the wider the more channels and the higher the larger; returns its height."""
+    """Draws a feature map as a box, its width by channels and its height by size; returns the height of the box."""
     channels, height, _ = shape
-    tall = 8 + 0.45 * height if height < 64 else 16 + 0.33 * height
-    page.box(x, y, 5 + channels**0.5, tall, color)
-    page.text(x, y + tall / 2 + 10, f"({', '.join(map(str, shape))})", size=11)
-    return tall
+    box_height = 8 + 0.45 * height if height < 64 else 16 + 0.33 * height
+    page.box(x, y, 5 + channels**0.5, box_height, color)
+    page.text(x, y + box_height / 2 + 10, f"({', '.join(map(str, shape))})", size=11)
+    return box_height
 
 
 def draw_vector_and_map() -> None:
-    """A classifier's end above, an FCN's below."""
+    """Draws the last layers of a classifier (top) and of an FCN (bottom)."""
     traced = trace_shapes(FCN(NUM_CLASSES, stride=32))
-    features, scores, logits = traced["score"].given, traced["score"].made, traced["up"].made
+    features, scores, logits = traced["score"].input, traced["score"].output, traced["up"].output
     page = Page(760, 330)
     for y, title in ((75, "classification"), (245, "segmentation")):
         page.text(10, y - 62, title, size=14, anchor="lm")
@@ -78,18 +75,18 @@ def draw_vector_and_map() -> None:
     page.text(462, 63, "linear", GREY)
     page.box(535, 75, 6, 36, GREEN)
     page.text(535, 103, f"({NUM_CLASSES})", size=11)
-    page.text(700, 75, "one score a class,\nbut not where it is")
+    page.text(700, 75, "one score per class,\nno location")
     page.text(340, 233, "1x1 conv", GREY)
     draw_map(page, 420, 245, scores, GREEN)
     page.arrow((450, 245), (560, 245))
     page.text(505, 233, "upsample by 32", GREY)
     draw_map(page, 600, 245, logits, GREEN)
-    page.text(700, 245, "one score a class\nfor every pixel")
+    page.text(700, 245, "one score per class\nat every pixel")
     page.save("vector-and-map")
 
 
 def draw_fcn() -> None:
-    """FCN-8s: the encoder above, scores on their way back below."""
+    """Draws FCN-8s: the encoder (top) and the scores (bottom)."""
     traced = trace_shapes(FCN(NUM_CLASSES, stride=8))
     page = Page(960, 350)
     columns = [50 + 135 * column for column in range(7)]
@@ -97,34 +94,33 @@ def draw_fcn() -> None:
     draw_map(page, columns[0], top, IMAGE, SAND)
     for level in range(6):
         x = columns[level + 1]
-        draw_map(page, x, top, traced[f"encoder.levels.{level}"].made, BLUE)
+        draw_map(page, x, top, traced[f"encoder.levels.{level}"].output, BLUE)
         page.arrow((columns[level] + 32, top), (x - 32, top), color=GREY if level == 0 else RED)
-    lines = ((6, "score"), (5, "skip_scores.0"), (4, "skip_scores.1"))
-    for column, name in lines:
+    for column, name in ((6, "score"), (5, "skip_scores.0"), (4, "skip_scores.1")):
         page.arrow((columns[column], 118), (columns[column], bottom - 22), color=GREEN)
-        page.text(columns[column] + 8, 178, f"1x1 conv\n({', '.join(map(str, traced[name].made))})", GREEN, 11, "lm")
+        page.text(columns[column] + 8, 178, f"1x1 conv\n({', '.join(map(str, traced[name].output))})", GREEN, 11, "lm")
         page.box(columns[column], bottom, 26, 26, GREEN)
     for column, name in ((5, "ups.0"), (4, "ups.1")):
         page.text(columns[column], bottom, "+", WHITE, 18)
         page.arrow((columns[column + 1] - 18, bottom), (columns[column] + 18, bottom), color=GREEN)
-        page.text(columns[column] + 67, bottom + 14, f"up 2: ({', '.join(map(str, traced[name].made))})", GREEN, 11)
+        page.text(columns[column] + 67, bottom + 14, f"up 2: ({', '.join(map(str, traced[name].output))})", GREEN, 11)
     page.arrow((columns[4] - 18, bottom), (columns[1] + 32, bottom), color=GREEN)
     page.text((columns[1] + columns[4]) / 2, bottom + 14, "up 8", GREEN, 11)
-    draw_map(page, columns[1], bottom, traced[""].made, GREEN)
+    draw_map(page, columns[1], bottom, traced[""].output, GREEN)
     page.text(columns[2] - 20, 10, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
-    page.text(columns[4] - 10, 10, "green: scores, one channel a class", GREEN, 12, "lm")
+    page.text(columns[4] - 10, 10, "green: scores, one channel per class", GREEN, 12, "lm")
     page.save("fcn-shapes")
 
 
 def draw_unet() -> None:
-    """U-Net as its paper draws it: down on the left, up on the right, skips across."""
+    """Draws U-Net as in its paper: contracting path on the left, expanding path on the right, skips between them."""
     traced = trace_shapes(UNet(NUM_CLASSES))
     levels, page = 5, Page(960, 545)
     left: list[Point] = [(130 + 82 * level, (75, 205, 310, 400, 480)[level]) for level in range(levels)]
     right = [(830 - 82 * level, y) for level, (_, y) in enumerate(left[:-1])] + [left[-1]]
     draw_map(page, 40, left[0][1], IMAGE, SAND)
     page.arrow((66, left[0][1]), (108, left[0][1]))
-    heights = [draw_map(page, *left[i], traced[f"encoder.levels.{i}"].made, BLUE) for i in range(levels)]
+    heights = [draw_map(page, *left[i], traced[f"encoder.levels.{i}"].output, BLUE) for i in range(levels)]
     for level in range(levels - 1):
         (x, y), (next_x, next_y) = left[level : level + 2]
         below = next_y - heights[level + 1] / 2 - 3
@@ -133,26 +129,26 @@ def draw_unet() -> None:
         x = right[level][0]
         under = right[level + 1][0] if level < levels - 2 else right[-1][0] + 20
         block = f"decoder.{levels - 2 - level}"
-        draw_map(page, x, y, traced[block].made, GREEN)
+        draw_map(page, x, y, traced[block].output, GREEN)
         page.arrow((left[level][0] + 22, upper), (x - 22, upper))
-        joined = f"joined: ({', '.join(map(str, traced[f'{block}.conv'].given))})"
+        joined = f"concatenated: ({', '.join(map(str, traced[f'{block}.conv'].input))})"
         page.text((left[level][0] + x) / 2, upper - 10, joined, GREY, 11)
         page.arrow((under, below), (under, lower), (x - 22, lower), color=GREEN)
     page.arrow((852, left[0][1]), (892, left[0][1]))
-    draw_map(page, 920, left[0][1], traced["head"].made, GREEN)
+    draw_map(page, 920, left[0][1], traced["head"].output, GREEN)
     page.text(20, 490, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
     page.text(20, 510, "green: up-convolution by 2, cropped to the skip", GREEN, 12, "lm")
-    page.text(20, 530, "grey: skip and what came up, joined; then two 3x3 convolutions", GREY, 12, "lm")
+    page.text(20, 530, "grey: skip and upsampled map, concatenated; then two 3x3 convolutions", GREY, 12, "lm")
     page.save("unet-shapes")
 
 
 @torch.no_grad()
 def draw_upsampling() -> None:
-    """Two by two pixels made four by four, in three ways."""
+    """Draws 2 x 2 pixels, upsampled to 4 x 4 in three ways."""
     small = torch.tensor([[16.0, 32.0], [48.0, 64.0]])
     transposed = nn.ConvTranspose2d(1, 1, kernel_size=2, stride=2, bias=False)
     transposed.weight.copy_(torch.tensor([[1.0, 0.5], [0.5, 0.25]]))
-    ways = {
+    layers = {
         "bilinear interpolation": interpolation(1, 2, "bilinear"),
         "transposed convolution\nkernel 2x2: 1, 1/2, 1/2, 1/4": transposed,
         "transposed convolution\nkernel 4x4, bilinear": interpolation(1, 2, "transposed"),
@@ -160,7 +156,7 @@ def draw_upsampling() -> None:
     page = Page(860, 250)
     page.text(80, 22, "2 x 2", size=13)
     page.grid(36, 98, 44, small.tolist(), 64)
-    for column, (title, layer) in enumerate(ways.items()):
+    for column, (title, layer) in enumerate(layers.items()):
         left = 190 + 230 * column
         page.text(left + 88, 22, title, size=13)
         page.grid(left, 54, 44, layer(small[None, None])[0, 0].tolist(), 64)
@@ -170,14 +166,14 @@ def draw_upsampling() -> None:
 
 @torch.no_grad()
 def draw_checkerboard() -> None:
-    """A flat map and a smooth one, upsampled by layers that were never trained."""
+    """Draws a flat and a smooth map, upsampled by untrained layers."""
     torch.manual_seed(4)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 10), torch.linspace(-1, 1, 10), indexing="ij")
-    even = nn.ConvTranspose2d(1, 1, 3, stride=2, bias=False)
-    nn.init.ones_(even.weight)
-    ways = {
+    all_ones = nn.ConvTranspose2d(1, 1, 3, stride=2, bias=False)
+    nn.init.ones_(all_ones.weight)
+    layers = {
         "input": nn.Identity(),
-        "transposed, 3x3\nall ones": even,
+        "transposed, 3x3\nall ones": all_ones,
         "transposed, 2x2\nrandom": upsample_twice(1, 1, "transposed"),
         "transposed, 4x4\nrandom": nn.ConvTranspose2d(1, 1, 4, stride=2, padding=1, bias=False),
         "transposed, 4x4\nbilinear": interpolation(1, 2, "transposed"),
@@ -185,7 +181,7 @@ def draw_checkerboard() -> None:
     }
     page = Page(870, 345)
     for row, small in enumerate((torch.ones(10, 10), torch.exp(-3 * (x**2 + y**2)))):
-        for column, (title, layer) in enumerate(ways.items()):
+        for column, (title, layer) in enumerate(layers.items()):
             large = layer(small[None, None])[0, 0]
             low, high = large.min(), large.max()
             grey = (large - low) / (high - low) if high > low else torch.full_like(large, 0.7)
@@ -194,23 +190,23 @@ def draw_checkerboard() -> None:
     page.save("checkerboard")
 
 
-class Shown(NamedTuple):
+class Data(NamedTuple):
     """A split in memory: images float (N, 3, 64, 64) in -0.5..0.5 and masks int64 (N, 64, 64)."""
 
     images: Tensor
     masks: Tensor
 
 
-def load(split: str, count: int) -> Shown:
-    """Draws shapes of 64 x 64 pixels."""
+def load(split: str, count: int) -> Data:
+    """Loads synthetic images of 64 x 64 pixels."""
     dataset = Samples(SyntheticDataset(count, "train" if split == "train" else "val", (64, 64)))
     samples = [dataset[index] for index in range(count)]
     images = torch.stack([sample["image"] for sample in samples]).float() / 255 - 0.5
-    return Shown(images, torch.stack([sample["mask"] for sample in samples]).long())
+    return Data(images, torch.stack([sample["mask"] for sample in samples]).long())
 
 
-def train(network: nn.Module, data: Shown, steps: int = 600) -> nn.Module:
-    """Trains a tiny network with cross-entropy for some seconds."""
+def train(network: nn.Module, data: Data, steps: int = 600) -> nn.Module:
+    """Trains a small network with cross-entropy."""
     optimizer = torch.optim.AdamW(network.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, steps)
     for _ in range(steps):
@@ -224,7 +220,7 @@ def train(network: nn.Module, data: Shown, steps: int = 600) -> nn.Module:
 
 
 def train_all() -> dict[str, nn.Module]:
-    """FCN-32s, 16s, 8s and a U-Net, trained alike."""
+    """Trains FCN-32s, FCN-16s, FCN-8s and a U-Net with the same settings."""
     data, channels = load("train", 512), (8, 16, 32, 48, 64, 64)
     torch.manual_seed(0)
     networks: dict[str, nn.Module] = {
@@ -237,13 +233,13 @@ def train_all() -> dict[str, nn.Module]:
 
 
 def picture(image: Tensor) -> Image.Image:
-    """An image (3, H, W) in -0.5..0.5 as a picture."""
+    """Converts an image (3, H, W) in -0.5..0.5 to a picture."""
     return Image.fromarray(((image + 0.5) * 255).byte().permute(1, 2, 0).numpy())
 
 
 @torch.no_grad()
-def draw_predictions(networks: dict[str, nn.Module], data: Shown, chosen: tuple[int, ...]) -> None:
-    """Image, mask and what each network makes of it, a row an image."""
+def draw_predictions(networks: dict[str, nn.Module], data: Data, chosen: tuple[int, ...]) -> None:
+    """Draws one row per image: image, mask and the prediction of each network."""
     page = Page(6 * 140 + 22, 60 + 140 * len(chosen))
     predictions = {name: network(data.images).argmax(1) for name, network in networks.items()}
     for column, name in enumerate(("image", "mask", *predictions)):
@@ -262,7 +258,7 @@ def draw_predictions(networks: dict[str, nn.Module], data: Shown, chosen: tuple[
 
 @torch.no_grad()
 def draw_softmax(network: nn.Module, image: Tensor) -> None:
-    """The probability of each class at each pixel, and the mask of the most probable ones."""
+    """Draws the probability of each class at each pixel, and their argmax."""
     probabilities = network(image[None])[0].softmax(0)  # (C, H, W)
     maps = [Image.fromarray((p * 255).byte().numpy()) for p in probabilities]
     mask = Image.fromarray(LABELS.colorize(probabilities.argmax(0).numpy()))
@@ -276,7 +272,7 @@ def draw_softmax(network: nn.Module, image: Tensor) -> None:
 
 
 def main() -> None:
-    """Draws them all."""
+    """Draws all figures."""
     torch.set_num_threads(1)
     draw_vector_and_map()
     draw_fcn()

@@ -1,4 +1,4 @@
-"""A page to draw boxes, arrows, number grids and pictures on, in units that do not depend on its resolution."""
+"""A canvas for boxes, arrows, number grids and pictures, in units independent of its resolution."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ GREEN: Color = (70, 150, 95)
 SAND: Color = (225, 185, 110)
 
 PICTURES = Path(__file__).with_name("pictures")
-_DOTS = 2  # a unit, for screens of high resolution
+_DOTS = 2  # pixels per unit, for high-resolution screens
 
 
 class Page:
     """A white page.
 
     Args:
-        width: In units, as every length here.
+        width: In units, as all lengths of its methods.
         height: In units.
     """
 
@@ -32,18 +32,18 @@ class Page:
         self.image = Image.new("RGB", (round(width * _DOTS), round(height * _DOTS)), "white")
         self.draw = ImageDraw.Draw(self.image)
 
-    def text(self, x: float, y: float, words: str, color: Color = INK, size: float = 12, anchor: str = "mm") -> None:
-        """Writes words; the anchor says which part of them is at (x, y), and is their middle unless told otherwise."""
+    def text(self, x: float, y: float, text: str, color: Color = INK, size: float = 12, anchor: str = "mm") -> None:
+        """Writes text; `anchor` is the point of the text at (x, y) in Pillow's notation, by default its middle."""
         font = ImageFont.load_default(size * _DOTS)
-        self.draw.text((x * _DOTS, y * _DOTS), words, color, font, anchor, align="center")
+        self.draw.text((x * _DOTS, y * _DOTS), text, color, font, anchor, align="center")
 
     def box(self, x: float, y: float, width: float, height: float, color: Color) -> None:
-        """Fills a box around its middle (x, y)."""
+        """Fills a box with centre (x, y)."""
         corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         self.draw.rounded_rectangle([edge * _DOTS for edge in corners], 2 * _DOTS, color)
 
     def arrow(self, *points: Point, color: Color = GREY) -> None:
-        """Draws straight lines from point to point, with a head at the last."""
+        """Draws straight lines from point to point, with an arrow head at the last."""
         self.draw.line([(x * _DOTS, y * _DOTS) for x, y in points], color, round(1.5 * _DOTS), "curve")
         (from_x, from_y), (x, y) = points[-2:]
         length = ((x - from_x) ** 2 + (y - from_y) ** 2) ** 0.5
@@ -51,24 +51,24 @@ class Page:
         sides = [(x - back_x + turn * back_y, y - back_y - turn * back_x) for turn in (-0.5, 0.5)]
         self.draw.polygon([(a * _DOTS, b * _DOTS) for a, b in [(x, y), *sides]], color)
 
-    def grid(self, left: float, top: float, cell: float, numbers: Sequence[Sequence[float]], most: float) -> None:
-        """Draws a number a cell; the nearer a number to `most`, the darker the cell."""
-        for row, line in enumerate(numbers):
-            for column, number in enumerate(line):
+    def grid(self, left: float, top: float, cell: float, rows: Sequence[Sequence[float]], maximum: float) -> None:
+        """Draws one number per cell; the closer a number is to `maximum`, the darker the cell."""
+        for row, numbers in enumerate(rows):
+            for column, number in enumerate(numbers):
                 x, y = left + (column + 0.5) * cell, top + (row + 0.5) * cell
-                share = 0.75 * number / most
-                red, green, blue = (round(255 - share * (255 - part)) for part in BLUE)
+                share = 0.75 * number / maximum
+                red, green, blue = (round(255 - share * (255 - channel)) for channel in BLUE)
                 self.box(x, y, cell - 2, cell - 2, (red, green, blue))
                 self.text(x, y, f"{number:g}", WHITE if share > 0.65 else INK, min(14, cell / 2.6))
 
     def paste(self, picture: Image.Image, left: float, top: float, width: float) -> None:
-        """Pastes a picture, its pixels as sharp squares."""
+        """Pastes a picture, scaled by nearest-neighbour interpolation."""
         height = width * picture.height / picture.width
         size = (round(width * _DOTS), round(height * _DOTS))
         self.image.paste(picture.resize(size, Image.Resampling.NEAREST), (round(left * _DOTS), round(top * _DOTS)))
 
     def save(self, name: str) -> None:
-        """Writes the page into docs/pictures, in 256 colours, which none of these needs more than."""
+        """Writes the page to docs/pictures with 256 colours, which suffice for these figures."""
         PICTURES.mkdir(exist_ok=True)
         file = PICTURES / f"{name}.png"
         self.image.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
