@@ -1,23 +1,27 @@
-"""What the pages of docs/ say is true: their Python runs, their commands parse, their links lead somewhere."""
+"""README and the pages of docs/: their Python runs, their commands parse and train, their links are valid."""
 
 import re
 import shlex
 import textwrap
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from seglit.__main__ import COMMANDS, main
+from tests.conftest import QUIET, Run
+from tools.structure import README, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[1]
-PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"# (\w+\.(?:py|yaml))\n")
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The page's code in a language, each block after as many empty lines as make a traceback name the page's own."""
-    text = page.read_text(encoding="utf-8")
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks in a language, each after as many empty lines as make tracebacks show the line of the page."""
     return [
         "\n" * text[: found.start(3)].count("\n") + textwrap.dedent(found[3])
         for found in BLOCK.finditer(text)
@@ -25,37 +29,58 @@ def blocks(page: Path, language: str) -> list[str]:
     ]
 
 
+def files(text: str) -> dict[str, str]:
+    """The code blocks whose first line is a file name."""
+    codes = [code.strip("\n") + "\n" for language in ("python", "yaml") for code in blocks(text, language)]
+    return {found[1]: code for code in codes if (found := FILE_NAME.match(code))}
+
+
+def commands(text: str) -> list[list[str]]:
+    """The arguments of every call of seglit."""
+    lines = [shlex.split(line, comments=True) for code in blocks(text, "bash") for line in code.splitlines()]
+    lines = [words[2:] if words[:2] == ["python", "-m"] else words for words in lines]
+    return [words[1:] for words in lines if words[:1] == ["seglit"]]
+
+
 def having(language: str) -> list[object]:
-    return [pytest.param(page, id=page.stem) for page in PAGES if blocks(page, language)]
+    return [pytest.param(page, id=page.stem) for page in PAGES if blocks(page.read_text(encoding="utf-8"), language)]
 
 
 @pytest.fixture(autouse=True)
 def in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     torch.set_num_threads(2)
+
+
+def write_files(page: Path) -> str:
+    """Writes the files of a page to the current folder; returns its text."""
+    text = page.read_text(encoding="utf-8")
+    for name, code in files(text).items():
+        Path(name).write_text(code, encoding="utf-8")
+    return text
 
 
 @pytest.mark.parametrize("page", having("python"))
 def test_python_runs_in_order(page: Path) -> None:
     names: dict[str, object] = {"__name__": page.stem}
-    for code in blocks(page, "python"):
-        exec(compile(code, str(page), "exec"), names)
+    for code in blocks(write_files(page), "python"):
+        if '"RUN"' not in code:
+            exec(compile(code, str(page), "exec"), names)
 
 
 @pytest.mark.parametrize("page", having("bash"))
 def test_commands_parse(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for config in map(str.strip, blocks(page, "yaml")):
-        Path(config.splitlines()[0].removeprefix("# ")).write_text(config, encoding="utf-8")
-    lines = [line.split() and shlex.split(line) for code in blocks(page, "bash") for line in code.splitlines()]
-    commands = [words[1:] for words in lines if words[:1] == ["seglit"]]
-    assert commands
-    for command, *options in commands:
+    calls = commands(write_files(page))
+    assert calls
+    for command, *options in calls:
         assert command in COMMANDS
-        if not any(option.startswith("RUN/") for option in options):
+        if not any(option.split("/")[0] == "RUN" for option in options):
+            prints = [] if "--data.help" in options else ["--print_config"]
             with pytest.raises(SystemExit, match="0"):
-                main([command, *options, "--print_config"])
-            assert ": " in capsys.readouterr().out  # the configuration
+                main([command, *options, *prints])
+            assert ": " in capsys.readouterr().out  # the configuration, or the help
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -63,3 +88,51 @@ def test_links_are_valid(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+
+
+SMALL = [*QUIET, "--trainer.max_epochs=1", "--data.num_workers=0", "--data.batch_size=2"]
+
+
+def test_own_parts_train(run: Run) -> None:
+    section = write_files(README).partition("## Make it yours")[2]
+    shapes = ["fit", "-c", "configs/experiment/shapes.yaml"]
+    own = [option for call in commands(section) if call[:3] == shapes for option in call[3:]]
+    assert {"mynet.Tiny", "myloss.Poly1", "mymetric.yaml", "myaugment.yaml"} <= set(own)
+    assert {"--trainer.callbacks+=mycallback.StopBelow", "--trainer.logger+=mylogger.TextLogger"} <= set(own)
+    few = [f"--data.num_{split}=2" for split in ("train", "val", "test")]
+    trained = run(*shapes, *own, *SMALL, *few)
+    assert trained.code == 0, trained.err
+    assert "AreaError" in trained.out
+    assert "val/AreaError" in trained.out.partition("{")[2]  # TextLogger prints what is logged
+    assert Path("val-predictions.png").is_file()
+
+    Path("photos/new").mkdir(parents=True)
+    for path in ("photo.jpg", "photos/new/photo.jpg"):
+        Image.new("RGB", (40, 30)).save(path)
+    names: dict[str, Any] = {}
+    for code in blocks(README.read_text(encoding="utf-8"), "python"):
+        if '"RUN"' in code:
+            exec(code.replace("RUN", trained.folder.as_posix()), names)
+    assert names["probabilities"].shape == (6, 30, 40)
+    for call in commands(README.read_text(encoding="utf-8")):
+        if call[:2] in (["predict", "RUN"], ["report", "RUN"]):
+            assert run(call[0], trained.folder, *call[2:]).code == 0
+
+
+def test_own_data_set_trains(run: Run) -> None:
+    (call,) = [call for call in commands(write_files(README)) if "mydata.NpzDataModule" in call]
+    for split in ("train", "val", "test"):
+        (Path("npz") / split).mkdir(parents=True)
+        np.savez(Path("npz", split, "a.npz"), image=np.zeros((32, 32, 3), np.uint8), mask=np.eye(32, dtype=np.uint8))
+    trained = run(*call, *SMALL, "--model.network.channels=[4,8]")
+    assert trained.code == 0, trained.err
+    assert "crack" in trained.out
+
+
+def test_own_parts_take_twenty_lines() -> None:
+    own = files(README.read_text(encoding="utf-8").partition("## Make it yours")[2])
+    assert len(own) == 8
+    assert all(sum(bool(line.strip()) for line in code.splitlines()) <= 20 for code in own.values())
