@@ -1,4 +1,4 @@
-"""What tests share: a small folder of shapes, and the command line called as a user calls it."""
+"""Fixtures shared by all tests: a small folder of shapes, and the command line as a user calls it."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from unittest import mock
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; the networks here are too small for more
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-os.environ.pop("SLURM_JOB_ID", None)  # on a cluster's node the tests are no job of their own
+os.environ.pop("SLURM_JOB_ID", None)  # on a cluster node, Lightning would take the tests for a job
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ CLASS_NAMES = ["background", "disk", "box", "triangle", "line", "star"]
 
 
 class Outcome(NamedTuple):
-    """What a command line gave back."""
+    """Exit code and output of a command."""
 
     code: int | str | None
     out: str
@@ -42,8 +42,8 @@ Run = Callable[..., Outcome]
 
 
 def run_in(folder: Path, *args: object) -> Outcome:
-    """Calls `seglit ARGS` in a folder; the next call finds an environment without traces of this one."""
-    # as a terminal is: what is no Unicode cannot be written
+    """Calls `seglit ARGS` in a folder, and restores the environment."""
+    # like those of a terminal: invalid Unicode cannot be printed
     handlers = None, "backslashreplace"
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True) for errors in handlers)
     with mock.patch.dict(os.environ), chdir(folder), redirect_stdout(out), redirect_stderr(err):
@@ -51,7 +51,7 @@ def run_in(folder: Path, *args: object) -> Outcome:
         code: int | str | None
         try:
             code = main([str(arg) for arg in args])
-        except SystemExit as leave:  # of --help and --print_config
+        except SystemExit as leave:  # --help and --print_config exit
             code = leave.code
     return Outcome(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
@@ -98,7 +98,7 @@ def tiny(shapes: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def trained(tiny: list[str], shapes: Path) -> Outcome:
-    """A run that was given its data by a relative path, and as few settings as a user gives."""
+    """A finished run with data at a relative path and few settings, as a user would start it."""
     options = [option for option in tiny if "precision" not in option]
     return run_in(shapes.parent, "fit", *options, "--data.root=shapes", "--data.num_workers=1", "--experiment=mine")
 
@@ -114,7 +114,7 @@ QUIET = [
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Folders of two runs, tested on the same 12 made-up images: one of a tiny U-Net that learned, one that did not."""
+    """Folders of two runs of a tiny U-Net, one trained and one not, tested on the same 12 synthetic images."""
     root = tmp_path_factory.mktemp("compared")
     write_folder(root / "shapes", 16, 1, 12, (32, 32))
     settings = f"root: {root / 'shapes'}, class_names: [{', '.join(CLASS_NAMES)}], batch_size: 4, num_workers: 0"

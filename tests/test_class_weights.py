@@ -1,4 +1,4 @@
-"""Class weights that a formula makes of the training masks: from the YAML to the loss."""
+"""Class weights computed from the training masks: from the YAML to the loss."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ CRITERION = "--model.criterion={class_path: seglit.losses.CrossEntropy, init_arg
 
 
 def reference(masks: list[NDArray[np.uint8]], formula: str, classes: int) -> list[float]:
-    """The formulas as their papers write them, scaled to a mean of 1 over the pixels."""
+    """The formulas as in their papers, scaled to a mean of 1 over the pixels."""
     pixels = np.array([sum((mask == index).sum() for mask in masks) for index in range(classes)], float)
     held = np.array([sum(mask.size for mask in masks if (mask == index).any()) for index in range(classes)], float)
     share = pixels / pixels.sum()
@@ -69,7 +69,7 @@ def test_auto_equals_its_explicit_weights(auto: Outcome, shapes: Path, run: Run,
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor on another device, as far as `.to` goes: moving it makes a new one."""
+    """Imitates a tensor on another device: `.to` returns a new tensor."""
 
     def to(self, *_: object) -> torch.Tensor:  # type: ignore[override]
         return self.as_subclass(torch.Tensor).clone()

@@ -1,4 +1,4 @@
-"""`seglit fit`, `validate` and `test` from the command line: what they leave behind and what they print."""
+"""`seglit fit`, `validate` and `test` from the command line: their files and their output."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ def logged(folder: Path) -> dict[str, list[str]]:
 
 
 def table(out: str) -> list[str]:
-    """The rows of the class table, and its title."""
+    """The rows of the score table, and its title."""
     return [line for line in out.splitlines() if line.startswith("│")] + re.findall(r"test: [\d,]+ labelled", out)
 
 
@@ -46,7 +46,7 @@ def test_fit_writes_a_complete_run_folder(trained: Outcome) -> None:
             assert picture.width > 400
 
 
-def test_fit_prints_the_table_and_where_to_look(trained: Outcome) -> None:
+def test_fit_prints_the_table_and_the_next_commands(trained: Outcome) -> None:
     rows = table(trained.out)
     assert [row.split()[1] for row in rows[:-1]] == [*CLASS_NAMES, "mean"]
     assert rows[-1] == f"test: {3 * 32 * 32:,} labelled"

@@ -1,4 +1,4 @@
-"""Every file of configs/ is understood, and every model in it trains a step, as the command line does it."""
+"""Every file of configs/ parses, and every model in it trains a step, as on the command line."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def names(group: str) -> list[str]:
 
 
 def understood(run: Run, *args: object) -> dict[str, dict[str, object]]:
-    """The whole configuration that a command line comes to; nothing is built."""
+    """The complete configuration of a command line; nothing is built."""
     code, out, err = run("fit", *args, "--print_config=skip_unset")
     assert (code, err) == (0, "")
     config: dict[str, dict[str, object]] = yaml.safe_load(out)

@@ -1,4 +1,4 @@
-"""Bad input on the command line: one line, exit code 2, the nearest right name, and where the wrong one stands."""
+"""Bad input on the command line: exit code 2, one line with the nearest valid name and the location."""
 
 import re
 from pathlib import Path
@@ -125,7 +125,7 @@ CASES = {
 
 @pytest.fixture
 def files(tmp_path: Path, shapes: Path) -> Path:
-    """A folder with `data.yaml` and `model.yaml`, as right as can be."""
+    """A folder with valid `data.yaml` and `model.yaml`."""
     (tmp_path / "data.yaml").write_text(DATA.replace("SHAPES", str(shapes)))
     (tmp_path / "model.yaml").write_text(MODEL)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The example project trains as its README says."""
+"""The example project trains as its README describes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Class names, stored values and colours: what is accepted, what is refused, and in which words."""
+"""Class names, stored values and colours: valid settings, and the errors of invalid ones."""
 
 import json
 import pickle
@@ -25,7 +25,7 @@ ENCODINGS: dict[str, dict[str, Any]] = {
 
 
 def stored_mask(labels: Labels) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Every listed value at random places, and by a plain dictionary look-up the classes that they mean."""
+    """Stored values at random positions, and their class indices by dictionary look-up."""
     values = list(labels.values)
     places = np.random.default_rng(0).integers(0, len(values), (9, 7))
     stored = np.array(values)[places]

@@ -1,4 +1,4 @@
-"""Every criterion against a NumPy reference in float64, and the promises all criteria keep."""
+"""Every criterion against a NumPy reference in float64, and properties common to all criteria."""
 
 from collections.abc import Callable
 
@@ -97,7 +97,7 @@ every_criterion = pytest.mark.parametrize("criterion", [c for c, _ in CRITERIA.v
 
 
 def batch(seed: int, num_classes: int = NUM_CLASSES, void: float = 0.2) -> tuple[Tensor, Tensor]:
-    """Random logits (2, C, 9, 7) that ask for a gradient, and a mask with the given share of void."""
+    """Random logits (2, C, 9, 7) that require a gradient, and a mask with the given share of void."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(2, NUM_CLASSES, 9, 7, generator=generator)
     mask = torch.randint(0, num_classes, (2, 9, 7), generator=generator)

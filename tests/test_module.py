@@ -1,4 +1,4 @@
-"""Training and scoring, from the command line to the numbers; and the checkpoint, which suffices without it."""
+"""Training and scores from the command line, and the checkpoint, which can be loaded without it."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ from tests.test_cli import logged
 
 
 class Net(nn.Module):
-    """One layer; a subclass says what it answers."""
+    """One layer; subclasses define `forward`."""
 
     def __init__(self, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Torchlike(Net):
 
 
 class Auxiliary(Net):
-    """Its auxiliary logits are twice the logits of its own, and those again."""
+    """Two auxiliary outputs: twice the main logits, and the main logits."""
 
     def forward(self, image: Tensor) -> Any:
         logits = self.layer(image)
@@ -56,7 +56,7 @@ class Doubled(Net):
 
 
 class Bright(Net):
-    """Class 1 where a pixel is bright, 0 elsewhere: what it says of a pixel depends on that pixel alone."""
+    """Class 1 for bright pixels, 0 for others: each prediction depends on its pixel only."""
 
     def forward(self, image: Tensor) -> Any:
         bright = image.mean(1, keepdim=True) + 0 * self.layer(image)[:, :1]  # (B, 1, H, W)
@@ -160,7 +160,7 @@ def test_overfits_one_batch(run: Run, tiny: list[str], tmp_path: Path, network: 
 
 
 def reference_scores(preds: list[Any], masks: list[Any], names: list[str]) -> dict[str, float]:
-    """IoU of every class over all pixels of a split, and its mean over those that occur."""
+    """IoU of each class over all pixels of a split, and its mean over the classes that occur."""
     p, m = (np.concatenate([array.ravel() for array in arrays]) for arrays in (preds, masks))
     p, m = p[m != IGNORE_INDEX], m[m != IGNORE_INDEX]
     both = [int(((p == c) & (m == c)).sum()) for c in range(len(names))]

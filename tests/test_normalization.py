@@ -1,4 +1,4 @@
-"""Normalisation: whose mean and standard deviation, in which units, and what the checkpoint remembers of it."""
+"""Normalisation: which mean and standard deviation, in which units, and what the checkpoint stores."""
 
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ DATA = Normalization((10.0, 20.0), (2.0, 4.0), scale=1.0)
 
 
 class Net(nn.Module):
-    """Its `normalization` is what it was pretrained with."""
+    """A network with the `normalization` of its pretraining."""
 
     def __init__(self, normalization: Normalization | None) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ BANDS = 5
 
 @pytest.fixture
 def bands(tmp_path: Path) -> Path:
-    """A folder of three 5-band 16-bit TIFFs, each channel of another mean, and 16-bit masks."""
+    """A folder of three 5-band 16-bit TIFF files, whose channels differ in their means, and 16-bit masks."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 2), ("val", 1)):
         for kind in ("images", "masks"):
@@ -111,7 +111,7 @@ def bands(tmp_path: Path) -> Path:
 
 
 def settings(root: Path, **options: object) -> list[str]:
-    """A data file, and a model and a trainer as small as can be."""
+    """A data file, and options of the smallest model and trainer."""
     data, model = root / "data.yaml", root / "model.yaml"
     chosen = "".join(f"  {name}: {value}\n" for name, value in options.items())
     data.write_text(

@@ -1,4 +1,4 @@
-"""Parameter groups, the schedule, and how a YAML names them."""
+"""Parameter groups, the schedule, and their settings in YAML."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from seglit.optim import WarmupPolynomial, check_schedule, configure_optimizatio
 
 
 class Network(nn.Module):
-    """An encoder with batch and layer norm, and a decoder that shares the encoder's convolution and its own head."""
+    """An encoder with batch and layer norm, and a decoder that shares the convolution of the encoder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def test_without_a_schedule_the_run_may_be_endless() -> None:
 
 
 def run(total_steps: int, warmup_steps: int = 0, power: float = 0.9, steps: int | None = None) -> list[float]:
-    """The learning rate of every step, and the one after the last."""
+    """The learning rate of each step, and the one after the last."""
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = WarmupPolynomial(optimizer, total_steps, warmup_steps, power)
     rates = [schedule.get_last_lr()[0]]

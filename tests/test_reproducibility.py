@@ -1,4 +1,4 @@
-"""What decides a run's weights (configuration and seed), and what does not (workers, an interruption)."""
+"""The weights of a run depend on configuration and seed, not on workers or interruptions."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 @pytest.fixture(scope="module")
 def options(tiny: list[str]) -> list[object]:
-    """Two epochs of random crops under every augmentation."""
+    """Two epochs of random crops with all augmentations."""
     return [
         *tiny,
         "--data.augment",

@@ -1,4 +1,4 @@
-"""The limits of the structure: sizes of files and functions, the core and its table in README."""
+"""Limits of the structure: sizes of files and functions, the training core and its table in README."""
 
 from collections import Counter
 
