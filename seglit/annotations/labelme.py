@@ -44,17 +44,12 @@ def draw_shapes(
     canvas = Image.new("L", (width, height), fill)
     with json_errors(file, "labelme's format"):
         for shape in data["shapes"]:
-            _draw(canvas, shape, _value(shape, values, file), file)
+            label = str(shape.get("label"))
+            if label not in values:
+                hint = did_you_mean(label, values)
+                raise InputError(f"{file}: the label {label!r} is neither a class nor in ignore_labels{hint}")
+            _draw(canvas, shape, values[label], file)
     return np.array(canvas)
-
-
-def _value(shape: dict[str, Any], values: Mapping[str, int], file: Path) -> int:
-    label = str(shape.get("label"))
-    if label not in values:
-        raise InputError(
-            f"{file}: the label {label!r} is neither a class nor in ignore_labels{did_you_mean(label, [*values])}"
-        )
-    return values[label]
 
 
 def _draw(canvas: Image.Image, shape: dict[str, Any], value: int, file: Path) -> None:

@@ -1,6 +1,5 @@
 """Cache of decoded pairs on disk, memory-mapped and shared by all workers and runs."""
 
-import mmap
 import os
 import re
 import shutil
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from filelock import FileLock
 from torch.utils.data import get_worker_info
 
-from seglit.data.cache_key import content_key, reading_code
+from seglit.data.cache_key import pair_key
 from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
@@ -77,16 +76,15 @@ class Cache:
         Raises:
             InputError: A file cannot be read, or the data set does not say what it reads from.
         """
-        source, code = dataset.source(index), reading_code(type(dataset))
         try:
-            key = content_key(source, code)
+            key = pair_key(dataset, index)
         except OSError:
             return dataset.read(index)  # raises an error that names the file
         entry = self._load(key)
         if entry is not None:
-            return *entry, source.name
+            return *entry, dataset.source(index).name
         image, mask, name = dataset.read(index)
-        if not self.closed and content_key(source, code) == key:  # else a file changed while it was decoded
+        if not self.closed and pair_key(dataset, index) == key:  # else a file changed while it was decoded
             self._store(key, image, mask)
         return image, mask, name
 
@@ -94,8 +92,7 @@ class Cache:
         """Maps an entry; None if it is missing or corrupt."""
         path = self._entry(key)
         try:
-            with path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # copy on write
+            mapped = np.memmap(path, np.uint8, mode="c")  # copy on write
         except (OSError, ValueError):  # ValueError: empty file
             return None
         pair = _unpack(mapped, key)
@@ -189,12 +186,12 @@ def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> l
     return [memoryview(head), *bodies]
 
 
-def _unpack(mapped: mmap.mmap, key: bytes) -> Arrays | None:
+def _unpack(mapped: npt.NDArray[np.uint8], key: bytes) -> Arrays | None:
     """Returns the arrays of an entry; None if it is corrupt or has another key."""
     if len(mapped) < _HEADER.size:
         return None
-    magic, crc, stored_key, height, width, channels, dtype = _HEADER.unpack_from(mapped)
-    if (magic, stored_key) != (_MAGIC, key) or zlib.crc32(memoryview(mapped)[_CRC_START:]) != crc:
+    magic, crc, stored_key, height, width, channels, dtype = _HEADER.unpack_from(mapped.data)
+    if (magic, stored_key) != (_MAGIC, key) or zlib.crc32(mapped.data[_CRC_START:]) != crc:
         return None
     shape = height, width, channels
     image = np.frombuffer(mapped, dtype.rstrip(b"\0").decode(), height * width * channels, _HEADER.size).reshape(shape)

@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from seglit import annotations, images, labels
-from seglit.data.dataset import SegmentationDataset, Source
+from seglit.data.dataset import SegmentationDataset
 
 _LIBRARIES = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs", "scipy", "pycocotools")
 
 
 @cache
-def reading_code(dataset: type[SegmentationDataset]) -> bytes:
+def _reading_code(dataset: type[SegmentationDataset]) -> bytes:
     """Hashes the code that a data set reads by: its classes, seglit's readers, and the libraries that decode files."""
     files = {Path(inspect.getfile(labels))}
     for room in (images, annotations):
@@ -31,11 +31,17 @@ def reading_code(dataset: type[SegmentationDataset]) -> bytes:
     return digest.digest()
 
 
-def content_key(source: Source, code: bytes) -> bytes:
-    """Hashes what a pair is made from: the bytes of its files, the settings and the code that they are read by."""
+def pair_key(dataset: SegmentationDataset, index: int) -> bytes:
+    """Hashes what a pair is made from: the bytes of its files, the settings and the code that they are read by.
+
+    Raises:
+        InputError: The data set defines no `source`.
+        OSError: A file cannot be read.
+    """
+    source = dataset.source(index)
     contents = [file.read_bytes() for file in source.files]
     kinds = [(file.suffix.lower(), len(content)) for file, content in zip(source.files, contents, strict=True)]
-    digest = hashlib.blake2b(code, digest_size=20)
+    digest = hashlib.blake2b(_reading_code(type(dataset)), digest_size=20)
     digest.update(repr((source.options, kinds)).encode())
     for content in contents:
         digest.update(content)

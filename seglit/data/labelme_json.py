@@ -12,7 +12,6 @@ from seglit.data.dataset import Source
 from seglit.data.file_pairs import PairsDataModule
 from seglit.data.folder import FolderDataset
 from seglit.errors import InputError, did_you_mean
-from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pairing, PairSettings, Split
 from seglit.images.picture import read_image
 from seglit.labels import IGNORE_INDEX, Labels
@@ -83,7 +82,7 @@ class LabelmeDataModule(PairsDataModule):
         **loader: Any,
     ) -> None:
         settings = PairSettings(
-            images, annotations or images, mask_name="{stem}.json", splits=splits, split_seed=split_seed
+            images, annotations or images, "{stem}.*", "{stem}.json", splits, split_seed, mask_suffixes=(".json",)
         )
         super().__init__(root, Labels.create(class_names, palette=palette), settings, **loader)
         self.fill = uncovered(class_names, background)
@@ -96,7 +95,7 @@ class LabelmeDataModule(PairsDataModule):
 
     def find(self) -> Pairing:
         """Finds the images that have a JSON file."""
-        pairing = find_pairs(self.root, self.settings, (".json",))
+        pairing = super().find()
         if pairing.masks_without_image:
             file = pairing.masks_without_image[0]
             images = [*(pair.image.stem for pair in pairing.pairs), *(x.stem for x in pairing.images_without_mask)]

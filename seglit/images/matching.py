@@ -1,19 +1,19 @@
 """Pairs images with masks by names, list files or tables; used by the data modules and `seglit inspect`."""
 
+from functools import partial
 from pathlib import Path
 
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import SUFFIXES, files_below, is_file, nearest_entry, read_list, reading_table
+from seglit.images.listing import files_below, is_file, nearest_entry, read_list, reading_table
 from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings
 
 
-def find_pairs(root: Path, settings: PairSettings, mask_suffixes: tuple[str, ...] = SUFFIXES) -> Pairing:
+def find_pairs(root: Path, settings: PairSettings) -> Pairing:
     """Finds all images and their masks.
 
     Args:
         root: The folder that the paths in the settings are relative to.
         settings: The layout.
-        mask_suffixes: File suffixes of masks.
 
     Raises:
         InputError: A list or table is missing or cannot be read, or names a file outside the root.
@@ -21,9 +21,9 @@ def find_pairs(root: Path, settings: PairSettings, mask_suffixes: tuple[str, ...
     if settings.pairs is not None:
         pairing = _read_table(root, settings)
     else:
-        pairing, names = Pairing(), _NamePatterns(root, settings)
+        pairing = Pairing()
         for split, (images, masks) in settings.folders(root).items():
-            _match(pairing, split, images, masks, names, mask_suffixes)
+            _match(pairing, root, split, images, masks, settings)
         used = {pair.mask for pair in pairing.pairs}  # one folder may hold the masks of all splits
         pairing.masks_without_image = sorted({*pairing.masks_without_image} - used)
     if settings.lists:
@@ -60,7 +60,9 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             elif base / name not in excluded:
                 missing.append(name)
         if missing:
-            pairing.missing.append(_missing_names(path, base, missing, sorted(names)))
+            message = f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}"
+            hint = partial(did_you_mean, missing[0], sorted(names))
+            pairing.missing.append(Missing([base / f"{name}.*" for name in missing], message, hint))
     pairing.pairs = pairs
     pairing.images_without_mask = {
         image: expected for image, expected in pairing.images_without_mask.items() if image in listed_unpaired
@@ -83,7 +85,7 @@ def listed_file(root: Path, entry: str | None, where: str) -> Path:
 
 def missing_file(image: Path, path: Path, where: str) -> Missing:
     """Returns the record for an image of which a file does not exist."""
-    return Missing([image], lambda: f"{where} {path}: no such file{nearest_entry(path)}")
+    return Missing([image], f"{where} {path}: no such file", partial(nearest_entry, path))
 
 
 def _read_table(root: Path, settings: PairSettings) -> Pairing:
@@ -106,7 +108,7 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
             if "split" in columns and split not in SPLITS:
                 raise InputError(f"{where}: split is {split!r}; expected train, val or test")
             if not row["mask"]:
-                pairing.missing.append(Missing([image], f"{where}: mask is empty".__str__))
+                pairing.missing.append(Missing([image], f"{where}: mask is empty"))
                 continue
             mask = listed_file(root, row["mask"], f"{where}: mask")
             if missing := [(column, file) for column, file in (("image", image), ("mask", mask)) if not is_file(file)]:
@@ -118,36 +120,19 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
     return pairing
 
 
-def _missing_names(path: Path, base: Path, missing: list[str], names: list[str]) -> Missing:
-    """The record for names in a list file that no image has."""
-
-    def error() -> str:
-        hint = did_you_mean(missing[0], names)
-        return f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}{hint}"
-
-    return Missing([base / f"{name}.*" for name in missing], error)
+def _mask_of(image: Path, settings: PairSettings) -> str | None:
+    """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
+    stem = stem_of(image.name, settings.image_name)
+    return None if stem is None else (image.parent / settings.mask_name.replace("{stem}", stem)).as_posix()
 
 
-class _NamePatterns:
-    """The name patterns of the settings."""
-
-    def __init__(self, root: Path, settings: PairSettings) -> None:
-        self.image_name = settings.image_name
-        self.mask_name = settings.mask_name
-        self.excluded = {root / path for path in settings.exclude}
-
-    def mask_of(self, image: Path) -> str | None:
-        """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
-        stem = _stem(image.name, self.image_name)
-        return None if stem is None else (image.parent / self.mask_name.replace("{stem}", stem)).as_posix()
-
-    def is_mask(self, file: Path) -> bool:
-        """Whether a file in a folder of both images and masks is named like a mask."""
-        is_distinct = self.mask_name.removesuffix(".*") != "{stem}"
-        return is_distinct and _stem(file.name, self.mask_name) is not None
+def _is_mask(file: Path, settings: PairSettings) -> bool:
+    """Whether a file in a folder of both images and masks is named like a mask."""
+    is_distinct = settings.mask_name.removesuffix(".*") != "{stem}"
+    return is_distinct and stem_of(file.name, settings.mask_name) is not None
 
 
-def _stem(name: str, pattern: str) -> str | None:
+def stem_of(name: str, pattern: str) -> str | None:
     """The part of a name that `{stem}` stands for in a pattern; None if the name does not match."""
     before, _, after = pattern.partition("{stem}")
     if after.endswith(".*"):
@@ -156,24 +141,18 @@ def _stem(name: str, pattern: str) -> str | None:
     return name[len(before) : len(name) - len(after)] if matches else None
 
 
-def _match(
-    pairing: Pairing,
-    split: AnySplit,
-    images: Path,
-    masks: Path,
-    names: _NamePatterns,
-    mask_suffixes: tuple[str, ...],
-) -> None:
+def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: Path, settings: PairSettings) -> None:
     """Matches the images below a folder with the masks below another or the same folder; either may be missing."""
-    mask_files = {path.relative_to(masks).as_posix(): path for path in files_below(masks, mask_suffixes)}
+    mask_files = {path.relative_to(masks).as_posix(): path for path in files_below(masks, settings.mask_suffixes)}
     by_stem = {name.rsplit(".", 1)[0]: path for name, path in mask_files.items()}
     masks_are_below = masks != images and masks.is_relative_to(images)
+    excluded = {root / path for path in settings.exclude}
     mask_names = {
         image: mask_name
         for image in files_below(images)
-        if image not in names.excluded
+        if image not in excluded
         and not (masks_are_below and image.is_relative_to(masks))
-        and (mask_name := names.mask_of(image.relative_to(images)))
+        and (mask_name := _mask_of(image.relative_to(images), settings))
     }
     matches = {
         image: by_stem.get(mask_name[:-2]) if mask_name.endswith(".*") else mask_files.get(mask_name)
@@ -181,11 +160,11 @@ def _match(
     }
     matched = set(matches.values())
     for image, mask in matches.items():
-        if image in matched or (mask is None and images == masks and names.is_mask(image)):
+        if image in matched or (mask is None and images == masks and _is_mask(image, settings)):
             pairing.masks_without_image.append(image)
         elif mask is None:
             pairing.images_without_mask[image] = mask_names[image], masks
         else:
             pairing.pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix(), split))
     others = (mask for mask in mask_files.values() if mask not in mask_names)
-    pairing.masks_without_image += [mask for mask in others if images != masks or names.is_mask(mask)]
+    pairing.masks_without_image += [mask for mask in others if images != masks or _is_mask(mask, settings)]

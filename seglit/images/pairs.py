@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import files_below
+from seglit.images.listing import SUFFIXES, files_below
 
 Split = Literal["train", "val", "test"]
 AnySplit = Split | Literal["all"]
@@ -48,6 +48,7 @@ class PairSettings:
     split_seed: int = 0
     pairs: str | None = None
     exclude: Collection[str] = ()
+    mask_suffixes: tuple[str, ...] = SUFFIXES
 
     def __post_init__(self) -> None:
         """Checks what does not depend on the disk."""
@@ -92,11 +93,13 @@ class Missing(NamedTuple):
 
     Args:
         images: The images.
-        error: Returns the error message; a function, because finding the nearest name is slow.
+        message: The error message.
+        hint: Returns the end of the message; a function, because finding the nearest name is slow.
     """
 
     images: list[Path]
-    error: Callable[[], str]
+    message: str
+    hint: Callable[[], str] = str
 
 
 @dataclass
@@ -129,8 +132,8 @@ class Pairing:
         Raises:
             InputError: A listed file or a mask is missing, or an image is in more than one split.
         """
-        if self.missing:
-            raise InputError(self.missing[0].error())
+        for missing in self.missing:
+            raise InputError(missing.message + missing.hint())
         for image, (mask, folder) in self.images_without_mask.items():
             names = [path.relative_to(folder).as_posix() for path in files_below(folder)]
             hint = did_you_mean(mask, names)

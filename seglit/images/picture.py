@@ -82,16 +82,14 @@ class Picture:
         height, width = self.size
         return (width, height) if self.orientation in SIDEWAYS else (height, width)
 
-    def turned_like(self, orientation: int | None, stored_size: tuple[int, int] | None) -> Self:
-        """Applies an image's orientation to its mask, unless the mask states its own or was drawn on the upright image.
+    def turned_like(self, image: "Picture") -> Self:
+        """Applies an image's orientation to this mask, unless it states its own or was drawn on the upright image.
 
-        Args:
-            orientation: The image's orientation.
-            stored_size: Height and width of the image as stored; a mask of another size is upright.
+        It was if its size is not that of the image as stored.
         """
-        if self.orientation is not None or orientation is None or self.size != stored_size:
+        if self.orientation is not None or self.size != image.stored_size:
             return self
-        return replace(self, pixels=turn(self.pixels, orientation))
+        return replace(self, pixels=turn(self.pixels, image.orientation))
 
     def array(self) -> npt.NDArray[Any]:
         """Returns the image (H, W, C) with all bands: uint8, uint16, int16 or float32. Palettes and CMYK become RGB.
@@ -258,7 +256,7 @@ def as_pair(
         InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
             `Picture.stored_values`.
     """
-    mask = mask.turned_like(picture.orientation, picture.stored_size)
+    mask = mask.turned_like(picture)
     image = picture.image(in_channels)
     if picture.size != mask.size:
         raise InputError(

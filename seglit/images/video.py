@@ -13,15 +13,7 @@ from seglit.errors import InputError
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
 
 
-def count_frames(path: Path) -> int:
-    """Returns the number of frames that a video states; 1 if it states none."""
-    capture = cv2.VideoCapture(str(path))
-    frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    return max(1, frames)
-
-
-def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int, int, npt.NDArray[Any]]]:
     """Reads the frames of a video, upright.
 
     Args:
@@ -29,13 +21,13 @@ def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int,
         skips: Returns whether to skip the frame with an index, counted from 0.
 
     Yields:
-        Index and image (H, W, 3) uint8 RGB of each frame.
+        Index of each frame, the number of frames that the video states (1 if none), and the image (H, W, 3) uint8 RGB.
 
     Raises:
         InputError: The video cannot be decoded, or ends before nine tenths of the stated number of frames.
     """
-    stated = count_frames(path)
     capture = cv2.VideoCapture(str(path))
+    stated = max(1, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     try:
         for index in count():
             if not capture.grab():
@@ -46,6 +38,6 @@ def read_frames(path: Path, skips: Callable[[int], bool]) -> Iterator[tuple[int,
                 decoded, frame = capture.retrieve()
                 if not decoded:
                     raise InputError(f"{path}: frame {index} of {stated} cannot be decoded")
-                yield index, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                yield index, stated, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
     finally:
         capture.release()

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,22 +95,18 @@ class PairFacts:
 def read_facts(pair: Pair) -> PairFacts:
     """Reads both files of a pair once."""
     facts = PairFacts()
-    orientation, stored_size = None, None
+    picture = None
     try:
         picture = open_picture(pair.image)
-        orientation, stored_size = picture.orientation, picture.stored_size
         facts.image = _image_facts(picture)
     except InputError as error:
-        facts.image_unreadable = _reason(error, pair.image)
+        facts.image_unreadable = str(error).removeprefix(f"{pair.image}: ")
     try:
-        facts.mask = _mask_facts(open_picture(pair.mask).turned_like(orientation, stored_size))
+        mask = open_picture(pair.mask)
+        facts.mask = _mask_facts(mask.turned_like(picture) if picture else mask)
     except InputError as error:
-        facts.mask_unreadable = _reason(error, pair.mask)
+        facts.mask_unreadable = str(error).removeprefix(f"{pair.mask}: ")
     return facts
-
-
-def _reason(error: InputError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
 
 
 def _image_facts(picture: Picture) -> ImageFacts:
@@ -142,12 +137,8 @@ def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
     """Difference hash (N. Krawetz, 2013, hackerfactor.com/blog/?/archives/529), along rows and along columns."""
     grey = array.mean(-1, dtype=np.float32)
     small = np.asarray(Image.fromarray(grey).resize((9, 9), Image.Resampling.BOX))
-    across, down = small[:8, :8] > small[:8, 1:], small[:8, :8] > small[1:, :8]
-    return _pack_bits(across), _pack_bits(down)
-
-
-def _pack_bits(flags: npt.NDArray[np.bool_]) -> int:
-    return int.from_bytes(np.packbits(flags).tobytes())
+    across, down = np.packbits([small[:8, :8] > small[:8, 1:], small[:8, :8] > small[1:, :8]]).view(">u8").tolist()
+    return across, down
 
 
 def _mask_facts(mask: Picture) -> MaskFacts:
@@ -157,11 +148,11 @@ def _mask_facts(mask: Picture) -> MaskFacts:
     step = _LOSSY_STEP if mask.file_format in LOSSY else 0
     edges = np.bincount(inverse.reshape(codes.shape)[_edges(stored, step)], minlength=len(values))
     frequent = np.sort(np.argsort(-pixels, kind="stable")[:_MOST_VALUES])
-    counts: dict[Stored, tuple[int, int]] = {}
     columns = (column[frequent].tolist() for column in (values, pixels, edges))
-    for code, pixel_count, edge_count in zip(*columns, strict=True):
-        value = code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255)
-        counts[value] = (pixel_count, edge_count)
+    counts: dict[Stored, tuple[int, int]] = {
+        code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255): (pixel_count, edge_count)
+        for code, pixel_count, edge_count in zip(*columns, strict=True)
+    }
     coding = "colours" if stored.ndim == 3 else "palette" if mask.mode == "P" else "indices"
     return MaskFacts(
         kind=MaskKind(coding, mask.file_format, stored.dtype.name),

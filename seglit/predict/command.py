@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,12 @@ from seglit.errors import InputError, one_line, printable
 from seglit.images.picture import Picture, read_image
 from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.tiff import LargeTiff, Tag
-from seglit.images.video import count_frames, read_frames
+from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
 from seglit.predict.load import load
-from seglit.predict.predictor import Block, Predictor, Tile
+from seglit.predict.predictor import Block, Prediction, Predictor, Tile
 from seglit.predict.settings import Flips, Precision, Settings
-from seglit.predict.write import Masks, mask_encoder, write, write_blocks
+from seglit.predict.write import Masks, Writer
 from seglit.runs.checkpoint import find_checkpoint
 
 Array = npt.NDArray[Any]
@@ -103,7 +103,7 @@ class _Pipeline:
 
     def __init__(self, predictor: Predictor, masks: Masks) -> None:
         self.predictor = predictor
-        self.encode = mask_encoder(masks, predictor.labels)
+        self.writer = Writer(masks, predictor.labels)
         self.failed: list[InputError] = []
         self.without_overlay: list[Job] = []
         self.large: list[Job] = []
@@ -115,18 +115,12 @@ class _Pipeline:
     def run(self, jobs: list[Job], advance: Callable[[float], None]) -> None:
         """Processes all jobs, large TIFFs last; calls `advance` with each completed fraction of a job."""
         probabilities = any(job.probabilities for job in jobs)
-        writing: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
-            for prediction in self.predictor.stream(self._read_images(jobs, advance), probabilities):
-                job, image, tags, fraction = self.in_flight.popleft()
-                values = self.encode(prediction.mask)
-                writing.append(pool.submit(write, job, image, prediction, values, self.predictor.labels, tags))
-                if len(writing) > self.threads:
-                    writing.popleft().result()
+            predictions = self.predictor.stream(self._read_images(jobs, advance), probabilities)
+            finished = ((*self.in_flight.popleft(), prediction) for prediction in predictions)
+            for fraction in prefetch(self._write, finished, pool, self.threads):
                 self.predicted += 1
                 advance(fraction)
-            while writing:
-                writing.popleft().result()
         for job in self.large:
             self._predict_large(job, advance)
 
@@ -140,8 +134,7 @@ class _Pipeline:
                 elif read == "by windows":
                     self.large.append(job)
                 elif read == "video":
-                    fraction = 1 / count_frames(job.path)
-                    for frame, image in one_ahead(self._read_video(job)):
+                    for frame, image, fraction in one_ahead(self._read_video(job)):
                         self.in_flight.append((frame, image, [], fraction))
                         yield image
                 else:
@@ -164,8 +157,8 @@ class _Pipeline:
             return error
         return image, tags
 
-    def _read_video(self, job: Job) -> Iterator[tuple[Job, Array]]:
-        """Yields the frames that are not done yet."""
+    def _read_video(self, job: Job) -> Iterator[tuple[Job, Array, float]]:
+        """Yields the frames that are not done yet, each with its fraction of the video."""
 
         def skips(index: int) -> bool:
             done = job.frame(index).is_done
@@ -173,9 +166,9 @@ class _Pipeline:
             return done
 
         try:
-            for index, pixels in read_frames(job.path, skips):
+            for index, num_frames, pixels in read_frames(job.path, skips):
                 image = Picture.of_array(pixels, job.path).image(self.predictor.in_channels)
-                yield job.frame(index), self._check_dtype(job, image)
+                yield job.frame(index), self._check_dtype(job, image), 1 / num_frames
         except InputError as error:
             self.failed.append(error)
 
@@ -186,6 +179,11 @@ class _Pipeline:
         except InputError as error:
             raise InputError(f"{job.path}: {error}") from error
         return image
+
+    def _write(self, finished: tuple[Job, Array, list[Tag], float, Prediction]) -> float:
+        job, image, tags, fraction, prediction = finished
+        self.writer.write(job, image, prediction, tags)
+        return fraction
 
     def _predict_large(self, job: Job, advance: Callable[[float], None]) -> None:
         """Reads, predicts and writes a TIFF one row of tiles at a time."""
@@ -206,7 +204,7 @@ class _Pipeline:
                 )
                 blocks = self.predictor.blocks(tiles, job.probabilities is not None)
                 blocks = one_ahead(with_progress(blocks, 1 / len(grid)))
-                write_blocks(job, file.size, blocks, self.encode, self.predictor.labels.num_classes, file.tags)
+                self.writer.write_blocks(job, file.size, blocks, file.tags)
             self.predicted += 1
         except InputError as error:
             self.failed.append(error)

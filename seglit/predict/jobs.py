@@ -116,7 +116,12 @@ def claim(output: Path, record: dict[str, Any]) -> None:
     """
     file = output / RECORD
     if file.is_file():
-        previous = _read_record(file)
+        try:
+            previous: dict[str, Any] = dict(json.loads(file.read_bytes()))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{file}: not a record of `seglit predict` ({error}); choose another --output, or delete it"
+            ) from error
         current = json.loads(json.dumps(record))
         if differing := [name for name in current if previous.get(name) != current[name]]:
             name = differing[0]
@@ -130,15 +135,6 @@ def claim(output: Path, record: dict[str, Any]) -> None:
         raise InputError(f"--output {output}: cannot be written ({error})") from error
     with replacing(file) as part:
         part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _read_record(file: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(file.read_bytes()))
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{file}: not a record of `seglit predict` ({error}); choose another --output, or delete it"
-        ) from error
 
 
 def _absolute(path: Path) -> Path:

@@ -1,7 +1,8 @@
 """The predictor: images of any size in, masks of the same size out."""
 
-from collections import deque
+import math
 from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,11 +58,6 @@ class Block(NamedTuple):
     def mask(self) -> npt.NDArray[np.uint8]:
         """Class indices (h, w)."""
         return self.scores.argmax(0).byte().cpu().numpy()
-
-    @property
-    def completes(self) -> bool:
-        """Whether it is the last block of its image."""
-        return (self.row.done, self.column.done) == self.grid.size
 
 
 class Predictor:
@@ -146,7 +142,7 @@ class Predictor:
             mask[block.row.finished, block.column.finished] = block.mask
             if probs is not None:
                 probs[:, block.row.finished, block.column.finished] = block.scores.cpu().numpy()
-            if block.completes:
+            if (block.row.done, block.column.done) == mask.shape:
                 yield Prediction(mask, probs)
 
     def grid(self, height: int, width: int) -> Grid:
@@ -155,10 +151,8 @@ class Predictor:
 
     def blocks(self, tiles: Iterable[Tile], probabilities: bool = False) -> Iterator[Block]:
         """Predicts tiles, all of an image in reading order, and yields one finished block per tile."""
-        in_flight: deque[Tile] = deque()
         blend: Blend | None = None
-        for scores in self._predict_batches(tiles, in_flight):
-            grid, row, column, _ = in_flight.popleft()
+        for (grid, row, column, _), scores in self._predict_batches(tiles):
             if grid.is_whole:
                 yield Block(grid, row, column, scores.softmax(0) if probabilities else scores)
                 continue
@@ -171,19 +165,12 @@ class Predictor:
             return Picture(Path("image"), image, "array", "array").image(self.in_channels)
         return read_image(Path(image), self.in_channels)
 
-    def _predict_batches(self, tiles: Iterable[Tile], in_flight: deque[Tile]) -> Iterator[Tensor]:
-        """Scores (num_classes, h, w) of tiles, computed in batches of one size; appends tiles to `in_flight`."""
-        batch: list[Array] = []
-        for tile in tiles:
-            pixels = tile.pixels
-            limit = min(BATCH_PIXELS, BATCH_VALUES // self.labels.num_classes) // pixels[..., 0].size
-            if batch and (len(batch) >= limit or (batch[0].shape, batch[0].dtype) != (pixels.shape, pixels.dtype)):
-                yield from self._scores(np.stack(batch))
-                batch = []
-            batch.append(pixels)
-            in_flight.append(tile)
-        if batch:
-            yield from self._scores(np.stack(batch))
+    def _predict_batches(self, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Tensor]]:
+        """Yields tiles with their scores (num_classes, h, w), computed in batches of one shape and dtype."""
+        for (shape, _), group in groupby(tiles, lambda tile: (tile.pixels.shape, tile.pixels.dtype)):
+            limit = min(BATCH_PIXELS, BATCH_VALUES // self.labels.num_classes) // math.prod(shape[:2])
+            while batch := list(islice(group, max(1, limit))):
+                yield from zip(batch, self._scores(np.stack([tile.pixels for tile in batch])), strict=True)
 
     @torch.no_grad()
     def _scores(self, pixels: Array) -> Tensor:

@@ -1,6 +1,6 @@
 """Writes predictions to files, each atomically."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -17,86 +17,80 @@ from seglit.predict.predictor import Block, Prediction
 
 Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]
-Encoder = Callable[[npt.NDArray[np.uint8]], Array]
 
 
-def mask_encoder(masks: Masks, labels: Labels) -> Encoder:
-    """Returns the function that maps class indices uint8 (H, W) to the values of a mask file, (H, W) or RGB (H, W, 3).
+class Writer:
+    """Writes the output files of images.
+
+    Args:
+        masks: Mask encoding: the values stored in the training masks, or the classes' colours.
+        labels: Stored values and colours of the classes.
 
     Raises:
         InputError: PNG cannot store the values.
     """
-    if masks == "color":
-        return labels.colorize
-    dtype = labels.decode(np.zeros((1, 1), np.uint8)).dtype
-    if dtype not in (np.uint8, np.uint16):
-        raise InputError(f"the stored values of the classes are {dtype}, which PNG cannot store; use --masks color")
-    return labels.decode
 
+    def __init__(self, masks: Masks, labels: Labels) -> None:
+        self.labels = labels
+        self.encode = labels.colorize if masks == "color" else labels.decode
+        example: Array = self.encode(np.zeros((1, 1), np.uint8))  # (1, 1), or RGB (1, 1, 3)
+        self.dtype, self.bands = example.dtype, example.shape[2:]
+        if self.dtype not in (np.uint8, np.uint16):
+            raise InputError(
+                f"the stored values of the classes are {self.dtype}, which PNG cannot store; use --masks color"
+            )
 
-def write(job: Job, image: Array, prediction: Prediction, values: Array, labels: Labels, tags: list[Tag]) -> None:
-    """Writes the output files of an image, the mask last.
+    def write(self, job: Job, image: Array, prediction: Prediction, tags: list[Tag]) -> None:
+        """Writes the output files of an image, the mask last.
 
-    Args:
-        job: Output files.
-        image: Image (H, W, C), for the overlay.
-        prediction: Class indices and, if requested, probabilities.
-        values: Values of the mask file, from `mask_encoder`.
-        labels: Colours of the overlay.
-        tags: Georeference of a TIFF.
-    """
-    if job.probabilities is not None and prediction.probabilities is not None:
-        with replacing(job.probabilities) as part, part.open("wb") as file:
-            np.save(file, prediction.probabilities.astype(np.float16))
-    if job.overlay is not None:
-        with replacing(job.overlay) as part:
-            colors = labels.colorize(prediction.mask)
-            Image.fromarray((as_rgb(image) // 2 + colors // 2).astype(np.uint8)).save(part, "PNG")
-    with replacing(job.mask) as part:
-        if job.is_tiff:
-            write_tiff(part, [values], values.shape, values.dtype, tags)
-        else:
-            Image.fromarray(values).save(part, "PNG")
+        Args:
+            job: Output files.
+            image: Image (H, W, C), for the overlay.
+            prediction: Class indices and, if requested, probabilities.
+            tags: Georeference of a TIFF.
+        """
+        if job.probabilities is not None and prediction.probabilities is not None:
+            with replacing(job.probabilities) as part, part.open("wb") as file:
+                np.save(file, prediction.probabilities.astype(np.float16))
+        if job.overlay is not None:
+            with replacing(job.overlay) as part:
+                colors = self.labels.colorize(prediction.mask)
+                Image.fromarray((as_rgb(image) // 2 + colors // 2).astype(np.uint8)).save(part, "PNG")
+        values = self.encode(prediction.mask)
+        with replacing(job.mask) as part:
+            if job.is_tiff:
+                write_tiff(part, [values], values.shape, values.dtype, tags)
+            else:
+                Image.fromarray(values).save(part, "PNG")
 
+    def write_blocks(self, job: Job, size: tuple[int, int], blocks: Iterable[Block], tags: list[Tag]) -> None:
+        """Writes the mask, and probabilities if requested, of a large TIFF while it is predicted.
 
-def write_blocks(
-    job: Job,
-    size: tuple[int, int],
-    blocks: Iterable[Block],
-    encode: Encoder,
-    num_classes: int,
-    tags: list[Tag],
-) -> None:
-    """Writes the mask, and probabilities if requested, of a large TIFF while it is predicted.
+        Args:
+            job: Output files.
+            size: Image height and width.
+            blocks: Finished parts of the prediction, in reading order.
+            tags: Georeference.
+        """
+        shape = (*size, *self.bands)
+        with replacing(job.mask) as part:
+            if job.probabilities is None:
+                write_tiff(part, self._encoded_rows(blocks), shape, self.dtype, tags)
+                return
+            with replacing(job.probabilities) as file:
+                stored = np.lib.format.open_memmap(file, "w+", np.float16, (self.labels.num_classes, *size))
+                rows = self._encoded_rows(_store_probabilities(blocks, stored))
+                write_tiff(part, rows, shape, self.dtype, tags)
+                del rows, stored  # closes the file
 
-    Args:
-        job: Output files.
-        size: Image height and width.
-        blocks: Finished parts of the prediction, in reading order.
-        encode: Maps class indices to mask values, see `mask_encoder`.
-        num_classes: Channels of the probabilities.
-        tags: Georeference.
-    """
-    example = encode(np.zeros((1, 1), np.uint8))
-    shape = (*size, *example.shape[2:])
-    with replacing(job.mask) as part:
-        if job.probabilities is None:
-            write_tiff(part, _bands(blocks, encode), shape, example.dtype, tags)
-            return
-        with replacing(job.probabilities) as probabilities_part:
-            stored = np.lib.format.open_memmap(probabilities_part, "w+", np.float16, (num_classes, *size))
-            write_tiff(part, _bands(_store_probabilities(blocks, stored), encode), shape, example.dtype, tags)
-            del stored  # closes the file
-
-
-def _bands(blocks: Iterable[Block], encode: Encoder) -> Iterator[Array]:
-    """Joins the blocks of each row of tiles and encodes them."""
-    row: list[npt.NDArray[np.uint8]] = []
-    for block in blocks:
-        row.append(block.mask)
-        if block.column.done == block.grid.size[1]:
-            yield encode(np.concatenate(row, 1))
-            row = []
+    def _encoded_rows(self, blocks: Iterable[Block]) -> Iterator[Array]:
+        """Joins the blocks of each row of tiles and encodes them."""
+        row: list[npt.NDArray[np.uint8]] = []
+        for block in blocks:
+            row.append(block.mask)
+            if block.column.done == block.grid.size[1]:
+                yield self.encode(np.concatenate(row, 1))
+                row = []
 
 
 def _store_probabilities(blocks: Iterable[Block], stored: npt.NDArray[np.float16]) -> Iterator[Block]:

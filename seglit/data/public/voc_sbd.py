@@ -15,7 +15,7 @@ from seglit.errors import InputError
 from seglit.images.listing import nearest_entry, read_list
 from seglit.images.matching import missing_file
 from seglit.images.pairs import Pair, Pairing, Split
-from seglit.images.picture import read_image
+from seglit.images.picture import Picture, as_pair, open_picture
 
 SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
 
@@ -31,13 +31,8 @@ class VOCWithSBDDataset(FolderDataset):
         from scipy.io import loadmat
 
         stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a 1 x 1 struct
-        image = read_image(pair.image, self.in_channels)
-        if image.shape[:2] != stored.shape:
-            raise InputError(
-                f"{pair.mask}: the mask is {stored.shape[0]} x {stored.shape[1]} pixels (height x width), its image "
-                f"{image.shape[0]} x {image.shape[1]}; the sizes must match"
-            )
-        return image, self.labels.encode(stored, str(pair.mask)), pair.name
+        mask = Picture.of_array(stored, pair.mask)
+        return *as_pair(open_picture(pair.image, self.in_channels), mask, self.labels, self.in_channels), pair.name
 
 
 class VOCWithSBDDataModule(FolderDataModule):
