@@ -51,7 +51,7 @@ ROOMS = {
         f"numpy PIL rich torch yaml {LIGHTNING}",
         "__version__ class_weights data drawing errors evaluation labels losses metrics optim runs",
     ),
-    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors labels predict runs"),
+    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (
         "msgspec numpy PIL rich",
         "data.base drawing errors evaluation labels metrics predict runs",

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from seglit.drawing.predictions import Prediction, as_rgb, shrink
+from seglit.drawing.predictions import Prediction
 from seglit.labels import IGNORE_INDEX, Labels
 
 _MAX_WIDTH = 512  # pixels; W&B writes every mask as a PNG, which takes seconds at full size
@@ -57,10 +57,10 @@ def log_predictions(
 
 def _overlay(prediction: Prediction, labels: Labels) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
     """Returns an image (H, W, 3) and its masks, class indices (H, W) with void 255, in the format of `wandb.Image`."""
-    width = min(_MAX_WIDTH, prediction.image.shape[1])
+    small = prediction.shrunk(min(_MAX_WIDTH, prediction.image.shape[1]))
     names = {**dict(enumerate(labels.class_names)), IGNORE_INDEX: "void"}
     masks = {
-        name: {"mask_data": shrink(mask, width, Image.Resampling.NEAREST), "class_labels": names}
-        for name, mask in (("prediction", prediction.preds), ("target", prediction.target))
+        name: {"mask_data": mask, "class_labels": names}
+        for name, mask in (("prediction", small.preds), ("target", small.target))
     }
-    return shrink(as_rgb(prediction.image), width, Image.Resampling.BILINEAR), masks
+    return small.image, masks

@@ -34,9 +34,9 @@ def compare(runs: list[str], output: str | None = None, json: bool = False) -> i
     else:
         print_comparison(console, comparison)
     if output is not None:
-        from seglit.compare.page import write_page
+        from seglit.compare.page import write_comparison
 
-        missing = write_page(Path(output), comparison)
+        missing = write_comparison(Path(output), comparison)
         console.print(
             f"page: {output}", *([missing] if missing else []), sep="\n", highlight=False, markup=False, soft_wrap=True
         )

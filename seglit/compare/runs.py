@@ -1,20 +1,20 @@
 """Differences between tested runs: scores, classes, images, masks, settings."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seglit.compare.settings import differing_settings
 from seglit.errors import InputError
 from seglit.evaluation.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
 from seglit.metrics import Counts, PerClass, divide, mean_defined
-from seglit.runs.scores import SavedScores, Score
+from seglit.runs.scores import SavedScores
 from seglit.runs.tested import TestedRun
 
 FEW_IMAGES = 30
@@ -41,7 +41,7 @@ class ComparedRun:
     left_out: list[str]
     intervals: Intervals
 
-    @property
+    @cached_property
     def iou(self) -> PerClass:
         """IoU per class over the compared images, (C,)."""
         return _iou(self.images.sum(axis=0))
@@ -57,36 +57,25 @@ class ComparedRun:
         return np.array([mean_defined(_iou(image)) for image in self.images])
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The scores of a run minus those of the first run.
+class Change(NamedTuple):
+    """A score of a run minus that of the first run.
 
     Args:
-        miou: Difference of mIoU, -1..1.
-        iou: Difference of IoU per class, (C,); nan if either is undefined.
-        intervals: Confidence intervals of both, by paired bootstrap over images.
-        images: Number of images.
-        class_images: Number of images per class with the class in the target or a prediction, (C,).
+        value: The difference, -1..1; nan if either score is undefined.
+        interval: Ends of its confidence interval, by paired bootstrap over images.
+        sign: 1 or -1 if the interval excludes 0 and at least `MIN_IMAGES` images have the class (mIoU: any), else 0.
     """
 
-    miou: float
-    iou: PerClass
-    intervals: Intervals
-    images: int
-    class_images: NDArray[np.int64]
+    value: float
+    interval: tuple[float, float]
+    sign: int
 
-    @property
-    def sign(self) -> int:
-        """1 or -1 if the interval of mIoU excludes 0 and there are at least `MIN_IMAGES` images, else 0."""
-        return _sign(*self.intervals.miou) if self.images >= MIN_IMAGES else 0
 
-    @property
-    def signs(self) -> list[int]:
-        """The same for the IoU of each class and the images that contain it."""
-        return [
-            _sign(low, high) if count >= MIN_IMAGES else 0
-            for low, high, count in zip(*self.intervals.iou, self.class_images, strict=True)
-        ]
+class Difference(NamedTuple):
+    """The scores of a run minus those of the first run: mIoU, and the IoU of each class."""
+
+    miou: Change
+    iou: list[Change]
 
 
 @dataclass(frozen=True)
@@ -118,26 +107,26 @@ class Comparison:
         return len(self.runs) == 2
 
     @property
-    def own_metrics(self) -> dict[str, list[float | None]]:
-        """The users' own metrics over each run's whole test split: name, or name/class, to one value per run."""
+    def own_metrics(self) -> dict[str, list[float]]:
+        """The users' own metrics over each run's whole test split: name, or name/class, to one value or nan per run."""
         metrics = [dict(_flatten(run.tested.saved)) for run in self.runs]
         names = dict.fromkeys(name for values in metrics for name in values)
-        return {name: [values.get(name) for values in metrics] for name in names}
+        return {name: [values.get(name, nan) for values in metrics] for name in names}
 
     @cached_property
     def image_changes(self) -> PerClass:
         """Change of each image's mIoU (N,) from the first to the second run; the range (>= 0) of three or more runs."""
-        return _change([run.image_miou for run in self.runs])
+        return _spread([run.image_miou for run in self.runs])
 
     @property
     def classes_by_change(self) -> list[int]:
         """Class indices by absolute change, largest first, undefined ones last."""
-        changes = np.abs(_change([run.iou for run in self.runs]))
+        changes = np.abs(_spread([run.iou for run in self.runs]))
         return sorted(range(len(changes)), key=lambda index: -np.nan_to_num(changes[index], nan=-1.0))
 
     def changed_images(self, count: int) -> dict[str, list[int]]:
         """Indices in `names` of the most changed images by group, up to `count` each, largest change first."""
-        order = [int(index) for index in np.argsort(-self.image_changes, kind="stable")]
+        order: list[int] = np.argsort(-self.image_changes, kind="stable").tolist()
         gains = [index for index in order if self.image_changes[index] > 0]
         losses = [index for index in reversed(order) if self.image_changes[index] < 0]
         if self.is_pair:
@@ -204,9 +193,18 @@ def _unique_names(run: TestedRun) -> dict[str, int]:
 
 
 def _difference(first: ComparedRun, run: ComparedRun) -> Difference:
-    class_images = (first.images.any(axis=1) | run.images.any(axis=1)).sum(axis=0)
+    class_images = (first.images.any(axis=1) | run.images.any(axis=1)).sum(axis=0)  # with it in a target or prediction
     intervals = bootstrap_difference(first.images, run.images)
-    return Difference(run.miou - first.miou, run.iou - first.iou, intervals, len(first.images), class_images)
+    of_classes = zip(run.iou - first.iou, intervals.iou.T, class_images, strict=True)
+    return Difference(
+        _change(run.miou - first.miou, intervals.miou, len(first.images)),
+        [_change(value, interval, count) for value, interval, count in of_classes],
+    )
+
+
+def _change(value: float, interval: Iterable[float], images: int) -> Change:
+    low, high = map(float, interval)
+    return Change(float(value), (low, high), int(low > 0) - int(high < 0) if images >= MIN_IMAGES else 0)
 
 
 def _iou(counts: Counts) -> PerClass:
@@ -215,19 +213,12 @@ def _iou(counts: Counts) -> PerClass:
     return divide(correct, target + predicted - correct)
 
 
-def _change(values: list[PerClass]) -> PerClass:
+def _spread(values: list[PerClass]) -> PerClass:
     """Second minus first of two values, the range of more; nan if any is nan."""
     return values[1] - values[0] if len(values) == 2 else np.ptp(np.stack(values), axis=0)
 
 
-def _flatten(saved: SavedScores) -> Iterator[tuple[str, Score]]:
+def _flatten(saved: SavedScores) -> Iterator[tuple[str, float]]:
     for name, value in saved.metrics.items():
-        if isinstance(value, dict):
-            yield from ((f"{name}/{class_name}", score) for class_name, score in value.items())
-        else:
-            yield name, value
-
-
-def _sign(low: float, high: float) -> int:
-    """The sign of an interval; 0 if it includes 0."""
-    return int(low > 0) - int(high < 0)
+        scores = {f"{name}/{key}": score for key, score in value.items()} if isinstance(value, dict) else {name: value}
+        yield from ((key, nan if score is None else score) for key, score in scores.items())

@@ -1,21 +1,19 @@
 """The comparison as tables for the terminal, and as plain data for JSON."""
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
-from seglit.compare.runs import Comparison
+from seglit.compare.runs import Change, Comparison
 from seglit.compare.words import INTERVAL, MARKS, MARKS_MEAN, OWN_METRICS, VERDICTS, images_text, notes, setting
-from seglit.drawing.numbers import change, change_interval, interval, score
+from seglit.drawing import numbers
 
 _MAX_CLASSES = 40
 _MAX_IMAGES = 5
-_STYLES = {1: "green", -1: "red", 0: ""}
+_STYLES = {1: "green", -1: "red"}
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
@@ -49,14 +47,18 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
                 "folder": str(run.tested.folder),
                 "environment": run.tested.environment,
                 "miou": run.miou,
-                "miou_interval": list(map(float, run.intervals.miou)),
-                "difference": _plain_difference(difference.miou, difference.intervals.miou, difference.sign)
-                if difference
-                else None,
+                "miou_interval": run.intervals.miou,
+                "difference": _plain_change(difference.miou) if difference else None,
             }
             for run, difference in zip(comparison.runs, [None, *comparison.differences], strict=True)
         ],
-        "classes": {name: _plain_class(comparison, index) for index, name in enumerate(comparison.class_names)},
+        "classes": {
+            name: {
+                "iou": [float(run.iou[index]) for run in comparison.runs],
+                "differences": [_plain_change(difference.iou[index]) for difference in comparison.differences],
+            }
+            for index, name in enumerate(comparison.class_names)
+        },
         "images": [
             {
                 "name": comparison.names[index],
@@ -74,18 +76,8 @@ def as_plain(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _plain_class(comparison: Comparison, index: int) -> dict[str, Any]:
-    return {
-        "iou": [float(run.iou[index]) for run in comparison.runs],
-        "differences": [
-            _plain_difference(difference.iou[index], difference.intervals.iou[:, index], difference.signs[index])
-            for difference in comparison.differences
-        ],
-    }
-
-
-def _plain_difference(value: float, ends: Sequence[float] | Any, sign: int) -> dict[str, Any]:
-    return {"value": float(value), "interval": list(map(float, ends)), "verdict": VERDICTS[sign]}
+def _plain_change(change: Change) -> dict[str, Any]:
+    return {"value": change.value, "interval": change.interval, "verdict": VERDICTS[change.sign]}
 
 
 def _print(console: Console, table: Table) -> None:
@@ -93,84 +85,80 @@ def _print(console: Console, table: Table) -> None:
     console.print(table)
 
 
+def _table(first: str, *headers: str) -> Table:
+    """A table without rows: a column of names, then right-aligned columns of numbers."""
+    return Table(first, *(Column(header, justify="right") for header in headers), caption_justify="left")
+
+
 def _runs_table(comparison: Comparison) -> Table:
-    table = Table("run", "mIoU", INTERVAL, "difference to A", INTERVAL, "")
-    _align_right(table, 1, 5)
+    table = _table("run", "mIoU", INTERVAL, "difference to A", INTERVAL)
+    table.add_column()
     for run, difference in zip(comparison.runs, [None, *comparison.differences], strict=True):
-        row = [run.letter, score(run.miou), interval(*run.intervals.miou)]
+        row = [run.letter, numbers.score(run.miou), numbers.interval(*run.intervals.miou)]
         if difference:
-            row += _change_cells(difference.miou, difference.intervals.miou, difference.sign, VERDICTS[0])
+            row += _change_cells(difference.miou, VERDICTS[0])
         table.add_row(*row)
     return table
 
 
 def _class_table(comparison: Comparison) -> Table:
-    letters = [run.letter for run in comparison.runs]
-    extra = ["B - A", INTERVAL, ""] if comparison.is_pair else []
-    table = Table("class", *letters, *extra)
-    _align_right(table, 1, len(letters) + 3)
-    if not comparison.is_pair:
-        table.caption, table.caption_justify = f"bold: the best; {MARKS_MEAN}", "left"
+    changes = ("B - A", INTERVAL) if comparison.is_pair else ()
+    table = _table("class", *(run.letter for run in comparison.runs), *changes)
+    if comparison.is_pair:
+        table.add_column()
+    else:
+        table.caption = f"bold: the best; {MARKS_MEAN}"
     for index in comparison.classes_by_change[:_MAX_CLASSES]:
-        name = escape(comparison.class_names[index])
         if comparison.is_pair:
-            scores = [score(run.iou[index]) for run in comparison.runs]
-            (diff,) = comparison.differences
-            changes = _change_cells(diff.iou[index], diff.intervals.iou[:, index], diff.signs[index])
-            table.add_row(name, *scores, *changes)
+            scores = [numbers.score(run.iou[index]) for run in comparison.runs]
+            cells = scores + _change_cells(comparison.differences[0].iou[index])
         else:
-            table.add_row(name, *_marked_scores(comparison, index))
+            cells = _marked_scores(comparison, index)
+        table.add_row(escape(comparison.class_names[index]), *cells)
     return table
 
 
-def _change_cells(value: float, ends: Sequence[float] | Any, sign: int, unmarked: str = "") -> list[str]:
+def _change_cells(change: Change, unmarked: str = "") -> list[str]:
     """Difference, interval and verdict, coloured by the sign; `unmarked` is the verdict if the sign is 0."""
-    cells = [change(value), change_interval(*ends), VERDICTS[sign] if sign else unmarked]
-    return [f"[{_STYLES[sign]}]{cell}[/]" if sign else cell for cell in cells]
+    value, interval = numbers.change(change.value), numbers.change_interval(*change.interval)
+    if change.sign == 0:
+        return [value, interval, unmarked]
+    return [f"[{_STYLES[change.sign]}]{cell}[/]" for cell in (value, interval, VERDICTS[change.sign])]
 
 
 def _marked_scores(comparison: Comparison, index: int) -> list[str]:
     """A class's IoU in each run, the best in bold, with a mark if it differs from the first run's."""
     values = [run.iou[index] for run in comparison.runs]
-    signs = [0, *(difference.signs[index] for difference in comparison.differences)]
+    signs = [0, *(difference.iou[index].sign for difference in comparison.differences)]
     best = np.nanmax([*values, -1.0])
     return [
-        f"{'[bold]' if value == best else '[default]'}{score(value)}[/]{MARKS[sign]}"
+        f"{'[bold]' if value == best else '[default]'}{numbers.score(value)}[/]{MARKS[sign]}"
         for value, sign in zip(values, signs, strict=True)
     ]
 
 
 def _image_table(comparison: Comparison) -> Table:
-    letters = [run.letter for run in comparison.runs]
-    table = Table("image", *letters, "B - A" if comparison.is_pair else "range")
-    _align_right(table, 1, len(letters) + 2)
-    formatted = change if comparison.is_pair else score
+    table = _table("image", *(run.letter for run in comparison.runs), "B - A" if comparison.is_pair else "range")
+    formatted = numbers.change if comparison.is_pair else numbers.score
     for indices in comparison.changed_images(_MAX_IMAGES).values():
         for index in indices:
-            scores = [score(run.image_miou[index]) for run in comparison.runs]
+            scores = [numbers.score(run.image_miou[index]) for run in comparison.runs]
             table.add_row(escape(comparison.names[index]), *scores, formatted(comparison.image_changes[index]))
         table.add_section()
     return table
 
 
 def _own_table(comparison: Comparison) -> Table:
-    letters = [run.letter for run in comparison.runs]
-    table = Table("own metric", *letters, caption=OWN_METRICS, caption_justify="left")
-    _align_right(table, 1, len(letters) + 1)
+    table = _table("own metric", *(run.letter for run in comparison.runs))
+    table.caption = OWN_METRICS
     for name, values in comparison.own_metrics.items():
-        table.add_row(escape(name), *(score(math.nan if value is None else value) for value in values))
+        table.add_row(escape(name), *map(numbers.score, values))
     return table
 
 
 def _settings_table(comparison: Comparison) -> Table:
-    table = Table("setting", *(run.letter for run in comparison.runs))
-    for column in table.columns:
-        column.overflow = "fold"
+    headers = ("setting", *(run.letter for run in comparison.runs))
+    table = Table(*(Column(header, overflow="fold") for header in headers))
     for name, values in comparison.settings.items():
         table.add_row(name, *(escape(setting(value)) for value in values))
     return table
-
-
-def _align_right(table: Table, start: int, stop: int) -> None:
-    for column in table.columns[start:stop]:
-        column.justify = "right"

@@ -90,13 +90,12 @@ def draw_reliability(
     return _svg("Reliability", draw)
 
 
-def draw_bars(title: str, bars: Mapping[str, float | None], notes: Sequence[str], label: str) -> str:
+def draw_bars(title: str, bars: Mapping[str, float | None], label: str) -> str:
     """Draws scores 0..1 as bars and returns the SVG.
 
     Args:
         title: Title of the chart.
-        bars: Scores by name; None is n/a.
-        notes: One line below each bar's name.
+        bars: Scores by the text below the bar; None is n/a.
         label: Label of the x axis.
     """
 
@@ -106,8 +105,7 @@ def draw_bars(title: str, bars: Mapping[str, float | None], notes: Sequence[str]
         for index, value in enumerate(bars.values()):
             text = "n/a" if value is None else f"{value:.3f}"
             axes.text(index, (value or 0) + 0.02, text, ha="center", va="bottom", color=_INK)
-        names = [f"{name}\n{note}" for name, note in zip(bars, notes, strict=True)]
-        axes.set_xticks(range(len(names)), names)
+        axes.set_xticks(range(len(bars)), list(bars))
         axes.set(ylim=(0, 1.1), xlabel=label, yticks=(0, 0.25, 0.5, 0.75, 1))
 
     return _svg(title, draw)

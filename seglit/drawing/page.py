@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 
-def render(template: str, **values: Any) -> str:
-    """Renders a Jinja template; values are HTML-escaped.
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Writes a page: one self-contained HTML file that works offline.
 
     Args:
+        path: HTML file; missing parent folders are created.
         template: Path in the package, such as `inspect/page.html`. Templates extend `drawing/page.html`.
-        values: Variables of the template.
+        values: Variables of the template; they are HTML-escaped.
     """
     environment = Environment(
         loader=PackageLoader("seglit", "."),
@@ -24,7 +26,9 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**values)
+    page = environment.get_template(template).render(**values)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # file names may not be valid Unicode
 
 
 def data_address(array: npt.NDArray[np.uint8], max_size: int) -> str:

@@ -25,6 +25,12 @@ class Prediction(NamedTuple):
     preds: npt.NDArray[np.uint8]
     name: str
 
+    def shrunk(self, width: int) -> "Prediction":
+        """Converts the image to RGB, and resizes image and masks to a width in pixels, see `shrink`."""
+        image = shrink(as_rgb(self.image), width, Image.Resampling.BILINEAR)
+        target, preds = (shrink(mask, width, Image.Resampling.NEAREST) for mask in (self.target, self.preds))
+        return Prediction(image, target, preds, self.name)
+
 
 def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 240) -> Image.Image:
     """Draws one row per prediction (see `panels`) above a legend of the classes.
@@ -34,18 +40,19 @@ def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 24
         labels: Class names and colours.
         width: Width of each panel in pixels.
     """
-    rows = [_row(prediction, labels, width) for prediction in predictions]
-    total = len(_COLUMNS) * (width + _GAP) + _GAP
-    legend = _legend(labels, total)
-    height = 2 * _GAP + _TEXT + sum(row.height + _GAP for row in rows) + legend.height
-    page = Image.new("RGB", (total, height), "white")
+    rows = [panels(prediction, labels, width) for prediction in predictions]
+    lefts = [_GAP + column * (width + _GAP) for column in range(len(_COLUMNS))]
+    legend = _legend(labels, lefts[-1] + width + _GAP)
+    height = 2 * _GAP + _TEXT + sum(len(row[0]) + _GAP for row in rows) + legend.height
+    page = Image.new("RGB", (legend.width, height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
-    for column, title in enumerate(_COLUMNS):
-        draw.text((_GAP + column * (width + _GAP), _GAP // 2), title, INK, font)
+    for left, title in zip(lefts, _COLUMNS, strict=True):
+        draw.text((left, _GAP // 2), title, INK, font)
     top = _GAP + _TEXT + _GAP // 2
     for row in rows:
-        page.paste(row, (_GAP, top))
-        top += row.height + _GAP
+        for left, panel in zip(lefts, row, strict=True):
+            page.paste(Image.fromarray(panel), (left, top))
+        top += len(row[0]) + _GAP
     page.paste(legend, (0, top))
     return page
 
@@ -83,6 +90,12 @@ def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: 
     return (0.45 * image + 0.55 * colored).astype(np.uint8)
 
 
+def greyed(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Converts RGB (H, W, 3) to pale grey (H, W, 3), on which coloured pixels stand out."""
+    grey: npt.NDArray[np.uint8] = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
+    return grey
+
+
 def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDArray[np.uint8], ...]:
     """Returns image, target, prediction and errors as RGB, (h, width, 3) each.
 
@@ -93,20 +106,10 @@ def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDAr
         labels: Class names and colours.
         width: Width in pixels; the height keeps the aspect ratio, see `shrink`.
     """
-    image = shrink(as_rgb(prediction.image), width, Image.Resampling.BILINEAR)
-    target = shrink(prediction.target, width, Image.Resampling.NEAREST)
-    preds = shrink(prediction.preds, width, Image.Resampling.NEAREST)
-    errors = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
+    image, target, preds, _ = prediction.shrunk(width)
+    errors = greyed(image)
     errors[(target != preds) & (target != IGNORE_INDEX)] = _WRONG
     return image, labels.colorize(target), labels.colorize(preds), errors
-
-
-def _row(prediction: Prediction, labels: Labels, width: int) -> Image.Image:
-    images = panels(prediction, labels, width)
-    row = Image.new("RGB", (len(images) * (width + _GAP) - _GAP, images[0].shape[0]), "white")
-    for column, panel in enumerate(images):
-        row.paste(Image.fromarray(panel), (column * (width + _GAP), 0))
-    return row
 
 
 def _legend(labels: Labels, width: int) -> Image.Image:

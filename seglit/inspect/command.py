@@ -54,7 +54,9 @@ def inspect(
         path.write_text(write_configuration(inspection), encoding="utf-8")
         console.print(f"written: {write}; train with `seglit fit --data {write}`", markup=False)
     if report:
-        from seglit.inspect.page import write_page
+        from seglit.inspect.page import write_report
 
-        console.print(f"report: {write_page(Path(report), inspection)}", markup=False)
+        page = Path(report) / "index.html"
+        write_report(page, inspection)
+        console.print(f"report: {page}", markup=False)
     return int(not inspection.is_clean)

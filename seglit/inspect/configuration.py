@@ -49,24 +49,21 @@ def write_configuration(inspection: Inspection) -> str:
 
 
 def _labels(coding: Coding) -> list[str]:
-    lines: list[str] = []
+    void = (f"{_flow(value.stored)}: {value.share:.2%} of the pixels, {value.hint}" for value in coding.void)
+    comments = {"ignore_values": "; ".join(void)}
+    if coding.blurred is not None:
+        blurred = f"{coding.blurred:.1%} of the pixels are blurred between the values"
+        comments["mask_tolerance"] = f"{blurred}; beyond this they are void"
+    lines = ["  class_names:"]
+    for entry in coding.classes:
+        hint = f"; perhaps void: {entry.hint}" if entry.hint else ""
+        stored = f"stored as {_flow(entry.stored)}, {entry.share:.2%} of the pixels"
+        lines.append(f"    - {_flow(entry.class_name)} # {stored}{hint}")
     for key, value in coding.settings.items():
-        if key == "class_names":
-            lines.append("  class_names:")
-            for entry in coding.classes:
-                hint = f"; perhaps void: {entry.hint}" if entry.hint else ""
-                stored = f"stored as {_flow(entry.stored)}, {entry.share:.2%} of the pixels"
-                lines.append(f"    - {_flow(entry.class_name)} # {stored}{hint}")
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             lines += [f"  {key}:", *(f"    {_flow(name)}: {_flow(stored)}" for name, stored in value.items())]
-        elif key == "ignore_values":
-            reasons = (f"{_flow(void.stored)}: {void.share:.2%} of the pixels, {void.hint}" for void in coding.void)
-            lines += _entry(key, value, "; ".join(reasons))
-        elif key == "mask_tolerance":
-            blurred = f"{coding.blurred:.1%} of the pixels are blurred between the values"
-            lines += _entry(key, value, f"{blurred}; beyond this they are void")
-        else:
-            lines += _entry(key, value)
+        elif key != "class_names":
+            lines += _entry(key, value, comments.get(key, ""))
     return lines
 
 

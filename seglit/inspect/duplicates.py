@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from seglit.images.pairs import Pair
 from seglit.inspect.survey import Survey
@@ -22,37 +23,32 @@ class Duplicate:
     copy: Pair
     exact: bool
 
-    @property
-    def leak(self) -> bool:
-        """Whether the two are in different splits."""
-        return self.original.split != self.copy.split
-
 
 def find_duplicates(survey: Survey) -> list[Duplicate]:
     """Finds images that repeat an earlier one; exact copies first."""
-    pairs = [survey.pairs[index] for index in survey.hashed]
+    table = np.array(survey.hashes, np.uint64).reshape(-1, 4)
+    pairs = [survey.pairs[index] for index in table[:, 0].tolist()]
     duplicates: list[Duplicate] = []
     first: dict[int, int] = {}
     repeated: set[int] = set()
-    for index, digest in enumerate(survey.digests):
+    for index, digest in enumerate(table[:, 1].tolist()):
         original = first.setdefault(digest, index)
         if original != index:
             duplicates.append(Duplicate(pairs[original], pairs[index], exact=True))
             repeated.add(index)
-    for original, copy in _near(survey, repeated):
+    for original, copy in _near(table[:, 2:], repeated):
         if copy not in repeated:
             duplicates.append(Duplicate(pairs[original], pairs[copy], exact=False))
             repeated.add(copy)
     return duplicates
 
 
-def _near(survey: Survey, repeated: set[int]) -> Iterator[tuple[int, int]]:
+def _near(hashes: npt.NDArray[np.uint64], repeated: set[int]) -> Iterator[tuple[int, int]]:
     """Yields near duplicates, some more than once, of images that are not in `repeated`, which the caller extends.
 
-    Two hashes that differ in at most 4 of 128 bits have at least 4 of their 8 words of 16 bits in common, so only
-    images that share a word are compared.
+    Two perceptual hashes that differ in at most 4 of 128 bits have at least 4 of their 8 words of 16 bits in common,
+    so only images that share a word are compared.
     """
-    hashes = np.array(survey.dhashes, np.uint64).reshape(-1, 2)
     words = hashes.view(np.uint16)  # (N, 8)
     distinctive = np.flatnonzero(np.bitwise_count(hashes).sum(-1) >= _FLAT_BITS).tolist()
     for column in range(words.shape[1]):

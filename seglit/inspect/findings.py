@@ -8,7 +8,7 @@ from pathlib import Path
 from seglit.inspect.coding import TOO_MANY, Coding, Value, shown
 from seglit.inspect.duplicates import Duplicate
 from seglit.inspect.layout import Layout
-from seglit.inspect.rules import DRAWN_COPIES, LEFT_OUT, RULES, Severity
+from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
 from seglit.inspect.survey import Survey
 
 _FIRST_FILES = 50
@@ -41,14 +41,12 @@ def find_all(
 ) -> list[Finding]:
     """Returns all findings, errors first."""
     findings = [
-        *_unusable_files(survey),
-        *_pairs(layout),
+        *_files(layout, survey),
         *_blurred(survey, coding),
         *_missing_values(coding),
         *_duplicates(layout, duplicates),
         *_names(root, layout),
         *_coding(survey, coding),
-        *_single_valued(survey, coding),
         *_images(survey),
     ]
     if layout.public:  # its configuration excludes nothing
@@ -72,15 +70,12 @@ def _finding(
         yield Finding(code, severity or rule.severity, message, advice, count, files[:_FIRST_FILES])
 
 
-def _unusable_files(survey: Survey) -> Iterator[Finding]:
+def _files(layout: Layout, survey: Survey) -> Iterator[Finding]:
     bombs = [(path, why) for path, why in survey.unreadable_images if "decompression bomb" in why]
     yield from _finding("decompression_bomb", bombs)
     yield from _finding("unreadable_image", (image for image in survey.unreadable_images if image not in bombs))
     yield from _finding("unreadable_mask", ((pair.mask, why) for pair, why in survey.unreadable_masks))
     yield from _finding("size_mismatch", ((pair.mask, sizes) for pair, sizes in survey.mismatched))
-
-
-def _pairs(layout: Layout) -> Iterator[Finding]:
     pairing = layout.pairing
     for code, paths in (
         ("image_without_mask", pairing.images_without_mask),
@@ -131,14 +126,13 @@ def _duplicates(layout: Layout, duplicates: Iterable[Duplicate]) -> Iterator[Fin
     drawn = isinstance(layout.settings.get("splits", {}).get("val"), float)
     by_code: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for duplicate in duplicates:
-        code = f"{'exact' if duplicate.exact else 'near'}_{'leak' if duplicate.leak else 'duplicate'}"
-        original = duplicate.original
-        detail = f"like {original.image.name}{f' in {original.split}' * duplicate.leak}"
-        by_code[code].append((duplicate.copy.image, detail))
+        original, copy = duplicate.original, duplicate.copy
+        is_leak = original.split != copy.split
+        code = f"{'exact' if duplicate.exact else 'near'}_{'leak' if is_leak else 'duplicate'}"
+        by_code[code].append((copy.image, f"like {original.image.name}{f' in {original.split}' * is_leak}"))
+    advice = DRAWN_COPIES if drawn else COPIES
     for code, files in by_code.items():
-        for finding in _finding(code, files):
-            leaks = drawn and code.endswith("duplicate")
-            yield replace(finding, severity="error", advice=DRAWN_COPIES) if leaks else finding
+        yield from _finding(code, files, severity="error" if drawn else None, copies=advice)
 
 
 def _names(root: Path, layout: Layout) -> Iterator[Finding]:
@@ -176,9 +170,6 @@ def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
             survey.mask_kinds.total(),
             kinds=", ".join(f"{count} {kind.coding} {kind.file_format}" for kind, count in kinds),
         )
-
-
-def _single_valued(survey: Survey, coding: Coding) -> Iterator[Finding]:
     names = {value.stored: value.class_name for value in coding.values}
     void = {value.stored for value in coding.void}
     for stored, masks in survey.single_valued.items():

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from seglit.errors import InputError
 from seglit.images.listing import SUFFIXES, files_below, picture_folders, read_list
-from seglit.images.pairs import SPLITS
+from seglit.images.pairs import SPLITS, PairSettings
 from seglit.inspect.names import SAME, find_endings, find_pattern, mask_suffix, role_of, split_of
 
 DEFAULT_SHARES = {"val": 0.1, "test": 0.2}
@@ -26,20 +26,11 @@ def settings_from_folders(root: Path, images: str, masks: str) -> Settings:
     Raises:
         InputError: The folders do not exist.
     """
-    splits = SPLITS if "{split}" in images else ("all",)
-    folders = {s: (root / images.replace("{split}", s), root / masks.replace("{split}", s)) for s in splits}
-    existing = {s: pair for s, pair in folders.items() if pair[0].is_dir() and pair[1].is_dir()}
+    folders = PairSettings(images, masks).folders(root)
+    existing: Folders = {s: pair for s, pair in folders.items() if pair[0].is_dir() and pair[1].is_dir()}
     if not existing:
         raise InputError(f"--images {images} --masks {masks}: no such folders in {root}")
     return _from_folders(root, f"folders as given: images in {images}, masks in {masks}", existing)
-
-
-class _PictureFolder(NamedTuple):
-    """A folder of pictures with one role and split, including its sub-folders."""
-
-    path: Path
-    role: str  # image, mask or unknown
-    split: str  # train, val, test or all
 
 
 def settings_from_names(root: Path) -> Settings:
@@ -55,18 +46,21 @@ def settings_from_names(root: Path) -> Settings:
     folders = _picture_folders(root)
     if not folders:
         raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
-    masks = [folder for folder in folders if folder.role == "mask"]
-    images = [folder for folder in folders if folder.role == "image"]
+    masks = _by_split(folders, "mask")
     # such as train/ and trainannot/: folders that are not named as masks contain the images
-    images = images or ([folder for folder in folders if folder.role == "unknown"] if masks else [])
+    images = _by_split(folders, "image") or _by_split(folders, "unknown")
     if images and masks:
-        return _from_two_roles(root, _by_split(images), _by_split(masks))
-    return _from_mixed(root, _by_split(folders))
+        return _from_two_roles(root, images, masks)
+    return _from_mixed(root, _by_split(folders, "image", "mask", "unknown"))
 
 
-def _picture_folders(root: Path) -> list[_PictureFolder]:
-    """Finds every folder with pictures, up to the last part of its path that states a role or a split."""
-    folders: dict[Path, _PictureFolder] = {}
+def _picture_folders(root: Path) -> dict[Path, tuple[str, str]]:
+    """Finds every folder with pictures, up to the last part of its path that states a role or a split.
+
+    Returns:
+        Folder to its role (image, mask or unknown) and split (train, val, test or all), for it and its sub-folders.
+    """
+    folders: dict[Path, tuple[str, str]] = {}
     for folder, names in picture_folders(root):
         if not names:
             continue
@@ -75,8 +69,8 @@ def _picture_folders(root: Path) -> list[_PictureFolder]:
         splits = [split for part in parts if (split := split_of(part)) != "all"]
         depths = [i for i, part in enumerate(parts, 1) if role_of(part) != "unknown" or split_of(part) != "all"]
         base = root.joinpath(*parts[: depths[-1]]) if depths else root
-        folders[base] = _PictureFolder(base, roles[-1] if roles else "unknown", splits[-1] if splits else "all")
-    return sorted(folders.values())
+        folders[base] = roles[-1] if roles else "unknown", splits[-1] if splits else "all"
+    return folders
 
 
 def _from_two_roles(root: Path, images: dict[str, list[Path]], masks: dict[str, list[Path]]) -> Settings:
@@ -128,7 +122,7 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
     settings = _folder_settings(root, folders)
     pattern = find_endings(listed) if mixed else find_pattern(listed)
     if pattern is not None:
-        image_name, mask_name = (f"{prefix}{{stem}}{suffix}.*" for prefix, suffix in (pattern[:2], pattern[2:]))
+        image_name, mask_name = (f"{name}.*" for name in pattern)
         if mixed:
             description += f", {image_name} + {mask_name}"
         if mixed and pattern == SAME:
@@ -159,11 +153,13 @@ def _find_lists(root: Path, folder: Path, images: list[Path]) -> dict[str, str]:
     return {split: lists[split] for split in SPLITS if split in lists} if "train" in lists else {}
 
 
-def _by_split(folders: Iterable[_PictureFolder]) -> dict[str, list[Path]]:
+def _by_split(folders: Mapping[Path, tuple[str, str]], *roles: str) -> dict[str, list[Path]]:
+    """Sorts the folders with these roles by split."""
     by_split: dict[str, list[Path]] = defaultdict(list)
-    for folder in folders:
-        by_split[folder.split].append(folder.path)
-    return dict(by_split)
+    for path, (role, split) in sorted(folders.items()):
+        if role in roles:
+            by_split[split].append(path)
+    return by_split
 
 
 def _folder_settings(root: Path, folders: Folders) -> dict[str, Any]:

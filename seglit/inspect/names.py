@@ -7,6 +7,8 @@ from collections.abc import Container, Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from seglit.images.matching import stem_of
+
 SPLIT_WORDS = {
     "train": ("train", "training", "trainset", "trn"),
     "val": ("val", "valid", "validation", "valset", "dev", "eval"),
@@ -23,9 +25,9 @@ _MASK_WORDS = (
 IMAGE_WORDS = frozenset(_IMAGE_WORDS.split())
 MASK_WORDS = frozenset(_MASK_WORDS.split())
 
-Pattern = tuple[str, str, str, str]
-"""Affixes around the stem that the names of an image and its mask share: image prefix, suffix, mask prefix, suffix."""
-SAME: Pattern = ("", "", "", "")
+Pattern = tuple[str, str]
+"""Names of an image and its mask without file suffix; `{stem}` stands for what they have in common."""
+SAME: Pattern = ("{stem}", "{stem}")
 
 
 def role_of(part: str) -> str:
@@ -54,7 +56,7 @@ def _words(name: str) -> list[str]:
 
 
 def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | None:
-    """Infers the affixes that turn image names into mask names, by majority vote.
+    """Infers the pattern that turns image names into mask names, by majority vote.
 
     Candidates are the differences between a mask's name and similar image names; the one that matches most pairs wins.
 
@@ -79,20 +81,17 @@ def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
 
 def _matching(stems: Iterable[tuple[list[str], list[str]]], pattern: Pattern) -> int:
     """Counts the images that have a mask by a pattern."""
-    prefix, suffix, mask_prefix, mask_suffix = pattern
-    return sum(len(_cores(images, prefix, suffix) & _cores(masks, mask_prefix, mask_suffix)) for images, masks in stems)
+    return sum(len(_cores(images, pattern[0]) & _cores(masks, pattern[1])) for images, masks in stems)
 
 
-def _cores(stems: Iterable[str], prefix: str, suffix: str) -> set[str]:
-    """Strips a prefix and a suffix from the names that have both."""
-    rests = (stem.removeprefix(prefix) for stem in stems if stem.startswith(prefix))
-    return {rest.removesuffix(suffix) for rest in rests if rest.endswith(suffix)}
+def _cores(names: Iterable[str], pattern: str) -> set[str]:
+    return {core for name in names if (core := stem_of(name, pattern)) is not None}
 
 
 def _difference(image: str, mask: str) -> Pattern | None:
-    start, mask_start, size = SequenceMatcher(None, image, mask, autojunk=False).find_longest_match()
-    ends = start + size, mask_start + size
-    return (image[:start], image[ends[0] :], mask[:mask_start], mask[ends[1] :]) if size else None
+    start, _, size = SequenceMatcher(None, image, mask, autojunk=False).find_longest_match()
+    common = image[start : start + size]
+    return (image.replace(common, "{stem}", 1), mask.replace(common, "{stem}", 1)) if size else None
 
 
 def find_endings(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | None:
@@ -105,7 +104,7 @@ def find_endings(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
         for path in stems:
             for core, ending in _mask_endings(path.name):
                 if image := _image_beside(path.with_name(core), stems):
-                    endings["", image.name.removeprefix(core), "", ending] += 1
+                    endings[f"{{stem}}{image.name.removeprefix(core)}", f"{{stem}}{ending}"] += 1
                     break
     if endings and endings.total() >= same_stems:
         return endings.most_common(1)[0][0]

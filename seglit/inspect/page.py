@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seglit.drawing.page import data_address, render
+from seglit.drawing.page import data_address, write_page
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
@@ -30,30 +30,20 @@ class Overlay(NamedTuple):
     classes: str
 
 
-def write_page(folder: Path, inspection: Inspection) -> Path:
-    """Writes `index.html` into a folder: a single file that needs no network.
-
-    Returns:
-        The page's path.
-    """
+def write_report(path: Path, inspection: Inspection) -> None:
+    """Writes the report."""
     settings = dict(inspection.coding.settings)
     tolerance = settings.pop("mask_tolerance", 0)
     labels = Labels.create(**settings, tolerance=tolerance)
-    page = render(
+    write_page(
+        path,
         "inspect/page.html",
         inspection=inspection,
-        survey=inspection.survey,
-        coding=inspection.coding,
-        advice=inspection.advice,
         pairs=pairs_text(inspection.survey),
         sizes=sizes_text(inspection.survey),
         colors=dict(zip(labels.class_names, labels.palette, strict=True)),
         overlays=_overlays(inspection, labels),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # file names may not be valid Unicode
-    return path
 
 
 def _overlays(inspection: Inspection, labels: Labels) -> list[Overlay]:

@@ -17,12 +17,12 @@ class Rule(NamedTuple):
 
 
 LEFT_OUT = "the written configuration leaves them out (`exclude`)"
+COPIES = "remove the copies, unless they are frames of one video that belong together"
 DRAWN_COPIES = (
     "copies leak between splits that are drawn at random: remove them, or define the splits in train.txt and val.txt"
 )
 _RENEW = f"download or export them again; {LEFT_OUT}"
 _LEAK = "data leakage makes scores too high: keep each scene in one split"
-_COPIES = "remove the copies, unless they are frames of one video that belong together"
 _BLURRED = (
     "export them as PNG without smoothing; the written configuration maps values to the nearest real one and makes the "
     "rest void (`mask_tolerance`)"
@@ -77,8 +77,8 @@ _NOTES = {
         "values that do not occur in {splits}: {values}",
         "their scores on {splits} will be n/a, or 0 if they are predicted; change the splits if this matters",
     ),
-    "exact_duplicate": ("images repeated within a split: the same pixels ({count})", _COPIES),
-    "near_duplicate": ("images repeated within a split: nearly the same, by perceptual hash ({count})", _COPIES),
+    "exact_duplicate": ("images repeated within a split: the same pixels ({count})", "{copies}"),
+    "near_duplicate": ("images repeated within a split: nearly the same, by perceptual hash ({count})", "{copies}"),
     "case_only_names": (
         "file names that differ from another only by case ({count})",
         "rename them: on Windows and macOS one overwrites the other",

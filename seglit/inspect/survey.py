@@ -93,9 +93,7 @@ class Survey:
     low: float = np.inf
     high: float = -np.inf
     moments: dict[int, Moments] = field(default_factory=lambda: defaultdict(Moments))
-    hashed: "array[int]" = field(default_factory=lambda: array("Q"))  # indices in `pairs`
-    digests: "array[int]" = field(default_factory=lambda: array("Q"))
-    dhashes: "array[int]" = field(default_factory=lambda: array("Q"))  # two words per image
+    hashes: "array[int]" = field(default_factory=lambda: array("Q"))  # 4 per image: index in `pairs`, digest, dhash (2)
 
     @property
     def channels(self) -> int:
@@ -162,9 +160,7 @@ class Survey:
         if pair.split in TRAINING_SPLITS:
             moments.total, moments.squares = moments.total + image.total, moments.squares + image.squares
             moments.pixels += image.size[0] * image.size[1]
-        self.hashed.append(index)
-        self.digests.append(image.digest)
-        self.dhashes.extend(image.dhash)
+        self.hashes.extend((index, image.digest, *image.dhash))
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:
         self.mask_kinds[mask.kind] += 1

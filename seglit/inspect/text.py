@@ -1,11 +1,12 @@
 """Formats an inspection as text for the terminal, and as plain data for JSON."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from seglit.class_weights import AUTO
 from seglit.errors import printable
@@ -15,6 +16,7 @@ from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 
 _MAX_ROWS = 40
+_right = partial(Column, justify="right")
 
 
 def print_summary(console: Console, inspection: Inspection) -> None:
@@ -107,9 +109,7 @@ def sizes_text(survey: Survey) -> str:
 
 
 def _values_table(coding: Coding) -> Table:
-    table = Table("stored", "class", "pixels", "images", "remark")
-    for column in table.columns[:1] + table.columns[2:4]:
-        column.justify = "right"
+    table = Table(_right("stored"), "class", _right("pixels"), _right("images"), "remark")
     for value in coding.values[:_MAX_ROWS]:
         stored = " ".join(map(str, value.stored)) if isinstance(value.stored, tuple) else str(value.stored)
         name = _escape(value.class_name) if value.class_name is not None else "[bold]void[/]"
@@ -119,11 +119,8 @@ def _values_table(coding: Coding) -> Table:
 
 
 def _weights_table(coding: Coding, advice: Advice) -> Table:
-    table = Table(
-        "class weights", *(formula.replace("_", "_\n") + " (auto)" * (formula == AUTO) for formula in advice.weights)
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
+    headers = (formula.replace("_", "_\n") + " (auto)" * (formula == AUTO) for formula in advice.weights)
+    table = Table("class weights", *map(_right, headers))
     for index, value in enumerate(coding.classes[:_MAX_ROWS]):
         table.add_row(_escape(str(value.class_name)), *(f"{weights[index]:.2f}" for weights in advice.weights.values()))
     return table

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from seglit.report.page import write_page
+from seglit.report.page import write_report
 from seglit.runs.tested import read_run
 
 
@@ -21,7 +21,7 @@ def report(run: str, output: str | None = None) -> int:
     """
     tested = read_run(Path(run).expanduser())
     path = Path(output).expanduser() if output else tested.folder / "report.html"
-    for line in write_page(tested, path):
+    for line in write_report(path, tested):
         print(f"not shown: {line}", file=sys.stderr)
     print(f"report: {path}")
     return 0

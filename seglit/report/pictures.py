@@ -29,13 +29,13 @@ class Drawn:
     Args:
         labels: Names and colours of the classes.
         images: Image name to pictures of image, target, prediction and errors.
-        crops: Region key, see `key`, to pictures of image, target and prediction.
+        crops: Region to pictures of image, target and prediction.
         missing: Messages about what could not be drawn, and why.
     """
 
     labels: Labels
     images: dict[str, list[str]] = field(default_factory=dict)
-    crops: dict[str, list[str]] = field(default_factory=dict)
+    crops: dict[ErrorRegion, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
 
@@ -57,20 +57,15 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
     pairs = read_named(make_data(run), regions_of)
     missing = [f"the data no longer has the image {name}" for name in regions_of if name not in pairs]
     drawn = Drawn(predictor.labels, missing=missing)
-    predictions = predictor.stream(image.reshape(*target.shape, -1) for image, target in pairs.values())
+    predictions = predictor.stream(image for image, _ in pairs.values())
     for (name, (image, target)), (preds, _) in zip(pairs.items(), predictions, strict=True):
-        prediction = Prediction(image.reshape(*target.shape, -1), target, preds, name)
+        prediction = Prediction(image, target, preds, name)
         if name in images:
             pictures = panels(prediction, predictor.labels, min(_WIDTH, 2 * target.shape[1]))
             drawn.images[name] = [data_address(picture, _WIDTH) for picture in pictures]
         for region in regions_of[name]:
-            drawn.crops[key(region)] = _crop(prediction, region, predictor.labels)
+            drawn.crops[region] = _crop(prediction, region, predictor.labels)
     return drawn
-
-
-def key(region: ErrorRegion) -> str:
-    """Key of a region in `Drawn.crops`."""
-    return str((region.image, region.target, region.prediction, *region.box))
 
 
 def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[str]:

@@ -37,7 +37,7 @@ def read_named(
     for index in range(len(dataset)):
         image, mask, name = dataset.read(index)
         if name in names:
-            pairs.setdefault(name, (image, mask))
+            pairs.setdefault(name, (image.reshape(*mask.shape, -1), mask))
         if len(pairs) == len(names):
             break
     return pairs
