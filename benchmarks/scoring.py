@@ -67,12 +67,13 @@ def measure_scoring(
         seconds = time_call(partial(metric.update, preds, target), min_seconds)
         table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
     confidence = torch.rand(shape, device=device)
+    regions = ErrorRegions([str(index) for index in range(num_classes)])
     of_a_test: dict[str, Callable[[], object]] = {
         "test only: BoundaryCounts": partial(BoundaryCounts(num_classes).to(device).update, preds, target),
         "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
         "test only: SizeCounts": partial(SizeCounts(num_classes).to(device).update, preds, target),
         "test only: DistanceCounts": partial(DistanceCounts(num_classes).to(device).update, preds, target),
-        "test only: ErrorRegions": partial(ErrorRegions().update, preds, target, confidence, [""] * batch_size),
+        "test only: ErrorRegions": partial(regions.update, preds, target, confidence, [""] * batch_size),
         "test only: count_images": partial(count_images, preds, target, num_classes),
     }
     for name, call in of_a_test.items():

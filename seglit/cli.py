@@ -131,8 +131,8 @@ class SegmentationCLI(LightningCLI):
         self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
-        for logger in _configured_loggers(config):
-            if "save_dir" in logger.get("init_args", {}):
+        for logger in _as_list(config.trainer.logger):
+            if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", {}):
                 logger.init_args.save_dir = str(self.run_folder / (logger.init_args.save_dir or "."))
 
     def instantiate_classes(self) -> None:
@@ -183,10 +183,6 @@ class SegmentationCLI(LightningCLI):
         config = self.config[self.subcommand]
         files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
         return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
-
-
-def _configured_loggers(config: Namespace) -> list[Namespace]:
-    return [entry for entry in _as_list(config.trainer.logger) if isinstance(entry, Namespace)]
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -50,12 +50,12 @@ class Scores:
         self.dice = divide(2 * correct, target + predicted)
         self.precision = divide(correct, predicted)
         self.recall = divide(correct, target)
-        self.pixel_share = divide(target, target.sum(keepdims=True))
+        self.pixel_share = divide(target, target.sum())
         self.miou = mean_defined(self.iou)
         self.mdice = mean_defined(self.dice)
         self.mean_precision = mean_defined(self.precision)
         self.mean_accuracy = mean_defined(self.recall)
-        self.pixel_accuracy = float(divide(correct.sum(keepdims=True), target.sum(keepdims=True))[0])
+        self.pixel_accuracy = float(divide(correct.sum(), target.sum()))
         self.frequency_weighted_iou = float(np.nansum(self.iou * self.pixel_share)) if target.any() else float("nan")
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, float]:
@@ -94,27 +94,33 @@ class ConfusionMatrix(MulticlassJaccardIndex):
         super().__init__(num_classes, average="macro", ignore_index=IGNORE_INDEX, validate_args=False)
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Counts a batch.
-
-        Args:
-            preds: Predicted class indices, any integer type, (B, H, W), below C (not checked).
-            target: Class indices, same shape, any integer type, void 255.
-
-        Raises:
-            InputError: The shapes differ, or the target contains a value that is neither a class index nor void.
-        """
-        if preds.shape != target.shape:
-            raise InputError(f"predictions {tuple(preds.shape)} and mask {tuple(target.shape)} differ in shape")
-        # Cell 0 counts void, the matrix follows. int64, because the product overflows the uint8 of a mask.
-        cells = torch.where(target != IGNORE_INDEX, 1 + target.long() * self.num_classes + preds, 0)
-        counts = torch.bincount(cells.flatten(), minlength=1 + self.num_classes**2)
-        if len(counts) > 1 + self.num_classes**2:  # no extra host sync: bincount already had to read the maximum
-            raise InputError(f"the mask contains a class index above {self.num_classes - 1} that is not void (255)")
-        self.confmat += counts[1:].reshape(self.num_classes, self.num_classes)
+        """Counts a batch (B, H, W); see `count_pixels`."""
+        self.confmat += count_pixels(preds, target, self.num_classes)
 
     def compute(self) -> Scores:  # type: ignore[override]
         """Returns the scores since the last reset, over all ranks."""
         return Scores(self.confmat.cpu().numpy())
+
+
+def count_pixels(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """Returns the confusion matrix of a batch or an image: int64 (C, C), rows target, columns prediction.
+
+    Args:
+        preds: Predicted class indices, any integer type and shape, below C (not checked).
+        target: Class indices, same shape, any integer type, void 255.
+        num_classes: Number of classes, C.
+
+    Raises:
+        InputError: The shapes differ, or the target contains a value that is neither a class index nor void.
+    """
+    if preds.shape != target.shape:
+        raise InputError(f"predictions {tuple(preds.shape)} and mask {tuple(target.shape)} differ in shape")
+    # Cell 0 counts void, the matrix follows. int64, because the product overflows the uint8 of a mask.
+    cells = torch.where(target != IGNORE_INDEX, 1 + target.long() * num_classes + preds, 0)
+    counts = torch.bincount(cells.flatten(), minlength=1 + num_classes**2)
+    if len(counts) > 1 + num_classes**2:  # no extra host sync: bincount already had to read the maximum
+        raise InputError(f"the mask contains a class index above {num_classes - 1} that is not void (255)")
+    return counts[1:].reshape(num_classes, num_classes)
 
 
 def divide(numerator: Counts | PerClass, denominator: Counts | PerClass) -> PerClass:

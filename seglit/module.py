@@ -75,8 +75,8 @@ class SegmentationModule(pl.LightningModule):
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
         normalization = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
         self.normalize = Normalize(normalization, self.memory_format)
-        self.val_evaluation = Evaluation(labels.num_classes, metrics or ())
-        self.test_evaluation = TestEvaluation(labels.num_classes, metrics or ())
+        self.val_evaluation = Evaluation(labels.class_names, metrics or ())
+        self.test_evaluation = TestEvaluation(labels.class_names, metrics or ())
         self.scores: dict[str, Scores] = {}
         self.own_metrics: dict[str, dict[str, MetricValue]] = {}
         self.network.to(memory_format=self.memory_format)
@@ -156,13 +156,11 @@ class SegmentationModule(pl.LightningModule):
         return preds.byte()
 
     def _log_scores(self, split: str, evaluation: Evaluation) -> None:
-        class_names = self.labels.class_names
         scores, loss, own = evaluation.compute(), evaluation.mean_loss.compute(), evaluation.own_metrics.compute()
         evaluation.reset()
         self.scores[split], self.own_metrics[split] = scores, own
-        named = {**scores.as_dict(class_names), "loss": float(loss)}
-        own_named = by_name(own, class_names)
+        named = {**scores.as_dict(self.labels.class_names), "loss": float(loss)}
+        own_named = by_name(own)
         if taken := named.keys() & own_named.keys():
             raise InputError(f"model.metrics: {min(taken)!r} is a score of seglit; rename the class")
-        named |= own_named
-        self.log_dict({f"{split}/{name}": value for name, value in named.items()})
+        self.log_dict({f"{split}/{name}": value for name, value in (named | own_named).items()})

@@ -28,17 +28,12 @@ class FreezeEncoder(pl.Callback):
             raise InputError(f"FreezeEncoder: epochs must be at least 1, got {epochs}")
         self.epochs = epochs
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Covers a run resumed within an epoch, for which Lightning skips `on_train_epoch_start`."""
-        self._apply(trainer, pl_module)
-
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Freezes or unfreezes the encoder; after a validation within the epoch Lightning restores the modes."""
-        self._apply(trainer, pl_module)
-
-    def _apply(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         frozen = trainer.current_epoch < self.epochs
         encoder = find_encoder(pl_module.get_submodule("network"))
         encoder.requires_grad_(not frozen).train(not frozen)
         if frozen:
             encoder.zero_grad(set_to_none=True)
+
+    on_train_start = on_train_epoch_start  # Lightning skips the latter in a run resumed within an epoch

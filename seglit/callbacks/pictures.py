@@ -34,45 +34,25 @@ class Pictures(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps some of the predictions."""
-        if trainer.is_global_zero and not trainer.sanity_checking:
-            self._keep(outputs, batch, batch_idx, int(trainer.num_val_batches[dataloader_idx]))
-
-    def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: list[Batch],
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Keeps some of the predictions."""
-        if trainer.is_global_zero:
-            self._keep(outputs, batch, batch_idx, int(trainer.num_test_batches[dataloader_idx]))
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws the kept predictions."""
-        self._draw(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draws the kept predictions."""
-        self._draw(trainer, pl_module, "test")
-
-    def _keep(self, outputs: Any, batches: list[Batch], batch_index: int, num_batches: int) -> None:
-        """Keeps an equal share of every batch, because neighbouring images look alike."""
-        count = (batch_index + 1) * self.count // num_batches - batch_index * self.count // num_batches
+        """Keeps the predictions of an equal share of every batch, because neighbouring images look alike."""
+        if not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        num_batches = trainer.num_test_batches if trainer.testing else trainer.num_val_batches
+        start, end = (index * self.count // int(num_batches[dataloader_idx]) for index in (batch_idx, batch_idx + 1))
         predictions = (
             Prediction(as_rgb(image.permute(1, 2, 0).cpu().numpy()), target.cpu().numpy(), preds.cpu().numpy(), name)
-            for batch, predicted in zip(batches, outputs["preds"], strict=True)
-            for image, target, preds, name in zip(batch["image"], batch["mask"], predicted, batch["name"], strict=True)
+            for sized, predicted in zip(batch, outputs["preds"], strict=True)
+            for image, target, preds, name in zip(sized["image"], sized["mask"], predicted, sized["name"], strict=True)
         )
-        self.predictions += islice(predictions, count)
+        self.predictions += islice(predictions, end - start)
 
-    def _draw(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Draws the kept predictions."""
         if not self.predictions:
             return
-        labels = pl_module.labels
+        split, labels = "test" if trainer.testing else "val", pl_module.labels
         grid = draw_grid(self.predictions, labels)
         matrix = draw_confusion(pl_module.scores[split].confusion, labels.class_names)
         folder = Path(trainer.default_root_dir) / "pictures"
@@ -83,3 +63,5 @@ class Pictures(pl.Callback):
             log_predictions(logger, split, self.predictions, grid, labels, trainer.global_step)
             log_picture(logger, f"{split}/confusion", matrix, trainer.global_step)
         self.predictions = []
+
+    on_test_end = on_validation_end

@@ -1,6 +1,6 @@
 """Writes all scores of a test, including those of each image, to a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,6 @@ from seglit.callbacks.benchmark import Benchmark
 from seglit.callbacks.saving import best_checkpoint
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import TestScores
-from seglit.evaluation.mistakes import Confusion, Region
-from seglit.evaluation.own_metrics import MetricValue
 from seglit.metrics import divide, mean_defined
 from seglit.runs import scores as saved
 
@@ -44,7 +42,7 @@ def _scored_checkpoint(trainer: pl.Trainer, folder: Path) -> str | None:
 
 def as_saved(
     scores: TestScores,
-    own_metrics: Mapping[str, MetricValue],
+    own_metrics: dict[str, saved.Score | dict[str, saved.Score]],
     class_names: tuple[str, ...],
     checkpoint: str | None,
     cost: saved.Cost,
@@ -67,10 +65,7 @@ def as_saved(
         checkpoint,
         cost,
         {name: value for name, value in scores.as_dict(class_names).items() if "/" not in name},
-        {
-            name: dict(zip(class_names, value, strict=True)) if isinstance(value, list) else value
-            for name, value in own_metrics.items()
-        },
+        own_metrics,
         {
             name: saved.ClassScores(**{key: float(values[index]) for key, values in per_class.items()})
             for index, name in enumerate(class_names)
@@ -79,20 +74,9 @@ def as_saved(
         saved.CalibrationBins(bins.pixels.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()),
         _levels(scores.sizes, (0.0, *SIZES), (*SIZES, None), class_names),
         _levels(scores.distances, (1, *(last + 1 for last in DISTANCES)), (*DISTANCES, None), class_names),
-        [_confused_pair(confusion, class_names) for confusion in scores.confusions],
-        [_region(region, class_names) for region in scores.label_errors],
+        scores.confusions,
+        scores.label_errors,
         _images(scores, class_names),
-    )
-
-
-def _confused_pair(confusion: Confusion, class_names: tuple[str, ...]) -> saved.ConfusedPair:
-    return saved.ConfusedPair(
-        class_names[confusion.target],
-        class_names[confusion.prediction],
-        confusion.pixels,
-        confusion.share,
-        confusion.cost,
-        [_region(region, class_names) for region in confusion.regions],
     )
 
 
@@ -118,11 +102,6 @@ def _levels(
         )
         for level in range(len(first))
     ]
-
-
-def _region(region: Region, class_names: tuple[str, ...]) -> saved.ErrorRegion:
-    target, prediction = class_names[region.target], class_names[region.prediction]
-    return saved.ErrorRegion(region.image, target, prediction, region.box, region.pixels, region.confidence)
 
 
 def _images(scores: TestScores, class_names: tuple[str, ...]) -> list[saved.ImageScores]:

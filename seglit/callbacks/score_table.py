@@ -35,12 +35,17 @@ class ScoreTable(pl.Callback):
         self.protocol = protocol
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
-        """Checks the class names before scoring.
+        """Looks up the classes that `protocol` names.
 
         Raises:
             InputError: `protocol` names an unknown class.
         """
-        self._ignored_classes(pl_module.labels)
+        class_names: tuple[str, ...] = pl_module.labels.class_names
+        names = self.protocol if isinstance(self.protocol, list) else []
+        for name in names:
+            if name not in class_names:
+                raise InputError(f"protocol: no class {name!r}{did_you_mean(name, class_names)}")
+        self.ignored = [class_names.index(name) for name in names]
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Prints the table of the test split."""
@@ -67,17 +72,9 @@ class ScoreTable(pl.Callback):
         own_values = {name: value for name, value in own_metrics.items() if isinstance(value, float)}
         lines += [f"{name:<22}  {numbers.score(value)}" for name, value in own_values.items()]
         if self.protocol:
-            lines += protocol_lines(scores, labels, self._ignored_classes(labels))
+            lines += protocol_lines(scores, labels, self.ignored)
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    def _ignored_classes(self, labels: Labels) -> list[int]:
-        """Returns the indices of the classes that `protocol` names."""
-        names = self.protocol if isinstance(self.protocol, list) else []
-        for name in names:
-            if name not in labels.class_names:
-                raise InputError(f"protocol: no class {name!r}{did_you_mean(name, labels.class_names)}")
-        return [labels.class_names.index(name) for name in names]
 
 
 def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, MetricValue]) -> Table:
@@ -88,7 +85,7 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
         labels: Class names.
         own_metrics: The user's own metrics; those with one value per class become columns.
     """
-    columns = {name: np.array(values) for name, values in own_metrics.items() if isinstance(values, list)}
+    columns = {name: np.array([*value.values()]) for name, value in own_metrics.items() if isinstance(value, dict)}
     table = Table(show_footer=True)
     numeric: Any = {"justify": "right", "no_wrap": True}  # in a narrow terminal names fold, numbers stay
     table.add_column("class", "mean", overflow="fold")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from pydoc import locate
+from typing import cast
 
 import yaml
 
@@ -28,9 +29,9 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
         known_keys: The dotted names of all settings.
     """
     chain = [str(cause) for cause in _causes(error)]
-    leaf = chain[-1].strip()
-    class_paths = re.findall(r"Problem with given class_path '([^']+)'", "\n".join(chain))
-    keys = re.findall(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', "\n".join(chain))
+    leaf, whole = chain[-1].strip(), "\n".join(chain)
+    class_paths = re.findall(r"Problem with given class_path '([^']+)'", whole)
+    keys = re.findall(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', whole)
     if match := re.search(r"Option '([^']+)' is not accepted", leaf):
         return _unknown_argument(match[1], class_paths[-1], args)
     if match := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
@@ -49,7 +50,6 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     if leaf.startswith("Unexpected config"):
         file = next(file for file in _files(args) if not isinstance(yaml.safe_load(file.read_text("utf-8")), dict))
         return f"{file}: contains no settings; a configuration consists of lines `name: value`"
-    whole = "\n".join(chain)
     if match := re.search(r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]", whole):
         return _missing_file(match[1] or match[2], args)
     if match := re.search(r"Expected a path but (\S+\.ya?ml) either not accessible", whole):
@@ -83,8 +83,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _unknown_argument(name: str, class_path: str, args: Sequence[str]) -> str:
-    module, _, class_name = class_path.rpartition(".")
-    parameters = inspect.signature(getattr(importlib.import_module(module), class_name)).parameters
+    parameters = inspect.signature(cast(type, locate(class_path))).parameters
     return f"{class_path} has no setting {name!r}{did_you_mean(name, parameters)}{_location(name, args)}"
 
 

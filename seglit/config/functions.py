@@ -1,9 +1,9 @@
 """Runs plain functions as commands: the signature defines the options, the docstring the help."""
 
-import inspect
 import itertools
 from argparse import ArgumentError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 from jsonargparse import auto_cli
@@ -18,9 +18,9 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
     Raises:
         InputError: The arguments do not match the signature, or the function raises it.
     """
-    parameters = inspect.signature(function).parameters
+    parameters = signature(function).parameters
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
-    args, lists = _gather(_expand_switches(args, switches), function)
+    args, lists = _gather(_expand_switches(args, switches), parameters)
     options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
     try:
         return auto_cli(function, args=args, set_defaults=lists or None, **options)
@@ -28,12 +28,11 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
         raise InputError(explain(error, args, parameters)) from error
 
 
-def _gather(args: list[str], function: Callable[..., Any]) -> tuple[list[str], dict[str, list[str]]]:
+def _gather(args: list[str], parameters: Mapping[str, Parameter]) -> tuple[list[str], dict[str, list[str]]]:
     """Separates the values of the last positional parameter, if that is a list, from the parser's arguments.
 
     The parser would read each value as YAML, in which some file names mean something else, or nothing.
     """
-    parameters = inspect.signature(function).parameters
     required = [parameter for parameter in parameters.values() if parameter.default is parameter.empty]
     if required[-1].annotation != list[str]:
         return args, {}

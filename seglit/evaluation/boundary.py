@@ -4,6 +4,7 @@ An outline consists of the pixels that have one of another class or void among t
 chessboard distances in pixels. Void is cut out of prediction and target alike, so outlines along void always match.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 
 import cv2
@@ -42,7 +43,39 @@ class BoundaryScores:
         self.mean_f1 = mean_defined(f1)
 
 
-class BoundaryCounts(Metric):
+class ImageCounts(Metric):
+    """Counts a split's pixels image by image, on the CPU with OpenCV; subclasses define `_count` and `compute`.
+
+    Args:
+        shape: Shape of the counts; the last dimension is the class.
+    """
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.num_classes = shape[-1]
+        self.add_state("counts", torch.zeros(shape, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Counts whole images without padding.
+
+        Args:
+            preds: Predicted class indices, any integer type, (B, H, W).
+            target: Class indices, same shape, any integer type, void 255.
+        """
+        counts = np.zeros(self.counts.shape, dtype=np.int64)
+        for image_preds, image_target in image_pairs(preds, target):
+            self._count(image_preds, image_target, counts)
+        self.counts += torch.from_numpy(counts).to(self.counts.device)
+
+    @abstractmethod
+    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
+        """Adds an image to the counts; void is in both preds and target."""
+
+
+class BoundaryCounts(ImageCounts):
     """Counts a split's pixels along outlines; `compute` returns `BoundaryScores`.
 
     Boundary IoU is the IoU of two bands: a class's target pixels within a distance of its outline, and likewise its
@@ -58,42 +91,23 @@ class BoundaryCounts(Metric):
         num_classes: Number of classes, C.
     """
 
-    full_state_update = False
-    bands: Tensor
-    outlines: Tensor
-
     def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        # band pixels: in both, target, prediction
-        self.add_state("bands", torch.zeros(3, num_classes, dtype=torch.long), dist_reduce_fx="sum")
-        # outline pixels: target, matched of these, prediction, matched of these
-        self.add_state("outlines", torch.zeros(4, num_classes, dtype=torch.long), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Counts whole images without padding, on the CPU with OpenCV.
-
-        Args:
-            preds: Predicted class indices, any integer type, (B, H, W).
-            target: Class indices, same shape, any integer type, void 255.
-        """
-        bands = np.zeros((3, self.num_classes), dtype=np.int64)
-        outlines = np.zeros((4, self.num_classes), dtype=np.int64)
-        for image_preds, image_target in image_pairs(preds, target):
-            self._count_bands(image_preds, image_target, bands)
-            self._count_outlines(image_preds, image_target, outlines)
-        self.bands += torch.from_numpy(bands).to(self.bands.device)
-        self.outlines += torch.from_numpy(outlines).to(self.outlines.device)
+        # band pixels: in both, target, prediction; outline pixels: target, matched of these, prediction, matched
+        super().__init__(7, num_classes)
 
     def compute(self) -> BoundaryScores:
         """Returns the scores since the last reset, over all ranks."""
-        both, target, predicted = self.bands.cpu().numpy()
-        target_length, target_matched, pred_length, pred_matched = self.outlines.cpu().numpy()
+        both, target, predicted, *outlines = self.counts.cpu().numpy()
+        target_length, target_matched, pred_length, pred_matched = outlines
         precision, recall = divide(pred_matched, pred_length), divide(target_matched, target_length)
         f1 = divide(2 * precision * recall, precision + recall)
         # F1 is 0 if no outline pixel matches, or only one of the two has an outline
         f1[(pred_length + target_length > 0) & np.isnan(f1)] = 0
         return BoundaryScores(divide(both, target + predicted - both), f1)
+
+    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
+        self._count_bands(preds, target, counts[:3])
+        self._count_outlines(preds, target, counts[3:])
 
     def _count_bands(self, preds: Classes, target: Classes, counts: Counts) -> None:
         width = in_pixels(IOU_WIDTH, target)
@@ -116,8 +130,7 @@ class BoundaryCounts(Metric):
         counts[2] += pred_length
         for index in np.flatnonzero((target_length > 0) & (pred_length > 0)):
             class_preds, class_target = ((classes == index).view(np.uint8) for classes in (preds, target))
-            left, top, width, height = cv2.boundingRect(class_preds | class_target)
-            box = slice(top, top + height), slice(left, left + width)
+            box = bounding_box(class_preds | class_target)
             class_preds, class_target = class_preds[box], class_target[box]
             counts[1, index] += np.count_nonzero(class_target & cv2.dilate(class_preds, window))
             counts[3, index] += np.count_nonzero(class_preds & cv2.dilate(class_target, window))
@@ -131,6 +144,12 @@ def image_pairs(preds: Tensor, target: Tensor) -> Iterator[tuple[Classes, Classe
     """Yields the preds and target of each image in a batch (B, H, W), uint8 (H, W), with the target's void in both."""
     preds = torch.where(target == IGNORE_INDEX, target, preds)
     return zip(*(classes.to(torch.uint8).cpu().numpy() for classes in (preds, target)), strict=True)
+
+
+def bounding_box(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Returns the rows and columns of a mask (H, W) around its pixels other than 0."""
+    left, top, width, height = cv2.boundingRect(mask)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def in_pixels(share: float, classes: Classes) -> int:

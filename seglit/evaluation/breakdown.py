@@ -4,16 +4,13 @@ Both assign every labelled pixel to one level and count each level like a split,
 to the split's.
 """
 
-from abc import abstractmethod
+from typing import ClassVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchmetrics import Metric
 
-from seglit.evaluation.boundary import Classes, Mask, image_pairs, outline_distance
+from seglit.evaluation.boundary import Classes, ImageCounts, Mask, bounding_box, outline_distance
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
@@ -45,38 +42,23 @@ class Breakdown:
         self.pixel_accuracy = divide(correct.sum(axis=1), target.sum(axis=1))
 
 
-class _LevelCounts(Metric):
-    """Counts a split's pixels by level; subclasses assign the levels."""
+class _LevelCounts(ImageCounts):
+    """Counts a split's pixels by level; subclasses assign the levels.
 
-    full_state_update = False
-    counts: Tensor
+    Args:
+        num_classes: Number of classes, C.
+    """
 
-    def __init__(self, num_classes: int, num_levels: int) -> None:
-        super().__init__()
-        self.num_classes = num_classes
+    bounds: ClassVar[tuple[float, ...]]
+    """The boundaries between the levels."""
+
+    def __init__(self, num_classes: int) -> None:
         # objects, and pixels: correct, in the target, predicted
-        empty = torch.zeros(num_levels, 4, num_classes, dtype=torch.long)
-        self.add_state("counts", empty, dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Counts whole images without padding, on the CPU with OpenCV.
-
-        Args:
-            preds: Predicted class indices, any integer type, (B, H, W).
-            target: Class indices, same shape, any integer type, void 255.
-        """
-        counts = np.zeros(self.counts.shape, dtype=np.int64)
-        for image_preds, image_target in image_pairs(preds, target):
-            self._count(image_preds, image_target, counts)
-        self.counts += torch.from_numpy(counts).to(self.counts.device)
+        super().__init__(len(self.bounds) + 1, 4, num_classes)
 
     def compute(self) -> Breakdown:
         """Returns the scores since the last reset, over all ranks."""
         return Breakdown(self.counts.cpu().numpy())
-
-    @abstractmethod
-    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        """Adds an image to the counts; void is in both preds and target."""
 
 
 class DistanceCounts(_LevelCounts):
@@ -84,13 +66,9 @@ class DistanceCounts(_LevelCounts):
 
     The distance is the chessboard distance, 1 for a pixel next to one of another class or void; the image border is no
     outline. In an image without outline it is the longer side plus one.
-
-    Args:
-        num_classes: Number of classes, C.
     """
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes, len(DISTANCES) + 1)
+    bounds = DISTANCES
 
     def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
         levels = np.searchsorted(DISTANCES, np.arange(max(target.shape) + 2)).astype(np.uint16)
@@ -109,13 +87,9 @@ class SizeCounts(_LevelCounts):
     covered by the predicted region around the pixel, or, if the region covers none, at the size of that region. The
     counts of all sizes add up to the ordinary counts, so that the scores are IoUs; recall alone would ignore false
     positives.
-
-    Args:
-        num_classes: Number of classes, C.
     """
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes, len(SIZES) + 1)
+    bounds = SIZES
 
     def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
         edges = np.array(SIZES) * target.size
@@ -137,8 +111,7 @@ class SizeCounts(_LevelCounts):
 
 def _regions_and_objects(preds: Mask, target: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Returns the predicted region and target object of each pixel in either, numbered from 1; 0 for none."""
-    left, top, width, height = cv2.boundingRect((preds | target).view(np.uint8))
-    box = slice(top, top + height), slice(left, left + width)
+    box = bounding_box((preds | target).view(np.uint8))
     either = (preds | target)[box]
     regions, objects = (_number_regions(mask[box])[either].astype(np.intp) for mask in (preds, target))
     return regions, objects

@@ -29,8 +29,7 @@ class Reliability:
         self.pixels, correct, units = counts
         self.accuracy: PerClass = divide(correct, self.pixels)
         self.confidence: PerClass = divide(units / _UNIT, self.pixels)
-        gaps = abs(correct - units / _UNIT).sum(keepdims=True)
-        self.error = float(divide(gaps, self.pixels.sum(keepdims=True))[0])
+        self.error = float(divide(abs(correct - units / _UNIT).sum(), self.pixels.sum()))
 
 
 class Calibration(Metric):

@@ -1,6 +1,7 @@
 """Evaluation of a split batch by batch: a few fast counts for validation, all scores for a test."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -8,14 +9,14 @@ import torch
 from torch import Tensor, distributed, nn
 from torchmetrics import MeanMetric, Metric
 
-from seglit.evaluation.bootstrap import Intervals, bootstrap_iou
+from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
-from seglit.evaluation.mistakes import Confusion, ErrorRegions, Region, likeliest_label_errors, most_confused
+from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.evaluation.own_metrics import OwnMetrics
-from seglit.labels import IGNORE_INDEX
-from seglit.metrics import ConfusionMatrix, Counts, Scores
+from seglit.metrics import ConfusionMatrix, Counts, Scores, count_pixels
+from seglit.runs.scores import ConfusedPair, ErrorRegion
 
 _Item = TypeVar("_Item")
 
@@ -24,14 +25,15 @@ class Evaluation(nn.Module):
     """Evaluates a validation split, fast enough for every epoch.
 
     Args:
-        num_classes: Number of classes, C.
+        class_names: One name per class.
         metrics: The user's own metrics.
     """
 
-    def __init__(self, num_classes: int, metrics: Sequence[Metric] = ()) -> None:
+    def __init__(self, class_names: Sequence[str], metrics: Sequence[Metric] = ()) -> None:
         super().__init__()
-        self.confusion = ConfusionMatrix(num_classes)
-        self.own_metrics = OwnMetrics(metrics, num_classes)
+        self.class_names = class_names
+        self.confusion = ConfusionMatrix(len(class_names))
+        self.own_metrics = OwnMetrics(metrics, class_names)
         self.mean_loss = MeanMetric()
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
@@ -58,10 +60,12 @@ class Evaluation(nn.Module):
         self.own_metrics.reset()
 
 
+@dataclass(eq=False, repr=False)
 class TestScores(Scores):
     """All scores of a test split.
 
-    Attributes:
+    Args:
+        confusion: Pixel counts, int64 (C, C), rows target, columns prediction.
         boundary: Boundary IoU and F1.
         calibration: Accuracy by confidence, and expected calibration error.
         sizes: Scores by object size.
@@ -70,34 +74,28 @@ class TestScores(Scores):
         label_errors: The likeliest label errors.
         names: Names of the images with labelled pixels, sorted.
         images: Their pixels per class, int64 (N, 3, C): correct, in the target, predicted; read-only.
+
+    Attributes:
         intervals: 95 % bootstrap intervals over these images.
     """
 
     __test__ = False  # not a test, although pytest collects classes of this name
 
-    def __init__(
-        self,
-        confusion: Counts,
-        boundary: BoundaryScores,
-        calibration: Reliability,
-        sizes: Breakdown,
-        distances: Breakdown,
-        confusions: list[Confusion],
-        label_errors: list[Region],
-        names: list[str],
-        images: Counts,
-    ) -> None:
-        super().__init__(confusion)
-        self.boundary = boundary
-        self.calibration = calibration
-        self.sizes = sizes
-        self.distances = distances
-        self.confusions = confusions
-        self.label_errors = label_errors
-        self.names = names
-        self.images = images
+    confusion: Counts
+    boundary: BoundaryScores
+    calibration: Reliability
+    sizes: Breakdown
+    distances: Breakdown
+    confusions: list[ConfusedPair]
+    label_errors: list[ErrorRegion]
+    names: list[str]
+    images: Counts
+
+    def __post_init__(self) -> None:
+        """Computes the scores of the confusion matrix, and the intervals."""
+        super().__init__(self.confusion)
         self.images.setflags(write=False)
-        self.intervals: Intervals = bootstrap_iou(images)
+        self.intervals = bootstrap_iou(self.images)
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, float]:
         """Returns the scores by their logged names."""
@@ -117,21 +115,20 @@ class TestEvaluation(Evaluation):
     """Evaluates a test split: adds boundaries, object sizes, calibration, error regions and scores per image.
 
     Args:
-        num_classes: Number of classes, C.
+        class_names: One name per class.
         metrics: The user's own metrics.
     """
 
     __test__ = False  # not a test, although pytest collects classes of this name
 
-    def __init__(self, num_classes: int, metrics: Sequence[Metric] = ()) -> None:
-        super().__init__(num_classes, metrics)
-        self.boundary = BoundaryCounts(num_classes)
+    def __init__(self, class_names: Sequence[str], metrics: Sequence[Metric] = ()) -> None:
+        super().__init__(class_names, metrics)
+        self.boundary = BoundaryCounts(len(class_names))
         self.calibration = Calibration()
-        self.sizes = SizeCounts(num_classes)
-        self.distances = DistanceCounts(num_classes)
-        self.regions = ErrorRegions()
-        self._names: list[str] = []
-        self._images: list[Tensor] = []  # (B, 3, C) each
+        self.sizes = SizeCounts(len(class_names))
+        self.distances = DistanceCounts(len(class_names))
+        self.regions = ErrorRegions(class_names)
+        self._images: list[tuple[str, Counts]] = []  # name and counts (3, C) of each
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
         """Counts whole images without padding; returns the preds, int64 (B, H, W)."""
@@ -141,8 +138,7 @@ class TestEvaluation(Evaluation):
         for counts in (self.boundary, self.sizes, self.distances):
             counts.update(preds, mask)
         self.regions.update(preds, mask, confidence, names)
-        self._names += names
-        self._images.append(count_images(preds, mask, self.confusion.num_classes))
+        self._images += zip(names, count_images(preds, mask, len(self.class_names)).cpu().numpy(), strict=True)
         return preds
 
     def compute(self) -> TestScores:
@@ -156,7 +152,7 @@ class TestEvaluation(Evaluation):
             self.calibration.compute(),
             self.sizes.compute(),
             self.distances.compute(),
-            most_confused(confusion, regions),
+            most_confused(confusion, regions, self.class_names),
             likeliest_label_errors(label_errors),
             names,
             images,
@@ -167,18 +163,17 @@ class TestEvaluation(Evaluation):
         super().reset()
         for counts in (self.boundary, self.calibration, self.sizes, self.distances, self.regions):
             counts.reset()
-        self._names, self._images = [], []
+        self._images = []
 
     def _gather_images(self) -> tuple[list[str], Counts]:
         """Returns names and counts of the images of all ranks, in an order independent of the ranks.
 
         Images without labelled pixels are left out: they have no score and may be padding samples that equalise ranks.
         """
-        local = [counts for batch in self._images for counts in batch.cpu().numpy()]
-        images = _gather([(name, counts) for name, counts in zip(self._names, local, strict=True) if counts[1].any()])
+        images = _gather([(name, counts) for name, counts in self._images if counts[1].any()])
         images.sort(key=lambda image: (image[0], image[1].tobytes()))
-        empty = np.zeros((0, 3, self.confusion.num_classes), dtype=np.int64)
-        return [name for name, _ in images], np.concatenate([empty, *(counts[np.newaxis] for _, counts in images)])
+        counts = np.array([counts for _, counts in images], np.int64).reshape(-1, 3, len(self.class_names))
+        return [name for name, _ in images], counts
 
 
 def _gather(items: list[_Item]) -> list[_Item]:
@@ -198,9 +193,5 @@ def count_images(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
         target: Class indices int64 (B, H, W), void 255.
         num_classes: Number of classes, C.
     """
-    void = target == IGNORE_INDEX
-    classes = torch.stack([torch.where(preds == target, target, num_classes), target, preds], dim=1)  # (B, 3, H, W)
-    classes = torch.where(void.unsqueeze(1), num_classes, classes)  # uncounted pixels go to an extra cell, the last
-    rows = torch.arange(3 * len(target), device=target.device).view(-1, 3, 1, 1)
-    counts = torch.bincount((rows * (num_classes + 1) + classes).flatten(), minlength=rows.numel() * (num_classes + 1))
-    return counts.view(-1, 3, num_classes + 1)[..., :-1]
+    confusion = torch.stack([count_pixels(*image, num_classes) for image in zip(preds, target, strict=True)])
+    return torch.stack([confusion.diagonal(dim1=1, dim2=2), confusion.sum(dim=2), confusion.sum(dim=1)], dim=1)

@@ -1,6 +1,6 @@
 """The user's own torchmetrics, computed next to the built-in scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +8,8 @@ from torchmetrics import Metric
 
 from seglit.errors import InputError
 
-MetricValue = float | list[float]
-"""Value of a metric: one number, or one per class."""
+MetricValue = float | dict[str, float]
+"""Value of a metric: one number, or one per class by its name."""
 
 
 class OwnMetrics(nn.Module):
@@ -21,12 +21,12 @@ class OwnMetrics(nn.Module):
 
     Args:
         metrics: The metrics; they are copied.
-        num_classes: Number of classes, C.
+        class_names: One name per class.
     """
 
-    def __init__(self, metrics: Sequence[Metric], num_classes: int) -> None:
+    def __init__(self, metrics: Sequence[Metric], class_names: Sequence[str]) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.class_names = class_names
         self.metrics: dict[str, Metric] = {}
         for metric in metrics:
             name = type(metric).__name__
@@ -61,22 +61,23 @@ class OwnMetrics(nn.Module):
 
     def _value(self, name: str, computed: object) -> MetricValue:
         value = torch.as_tensor(computed) if isinstance(computed, Tensor | float | int) else None
-        if value is None or (value.numel() != 1 and value.shape != (self.num_classes,)):
+        num_classes = len(self.class_names)
+        if value is None or (value.numel() != 1 and value.shape != (num_classes,)):
             got = type(computed).__name__ if value is None else f"a tensor of shape {tuple(value.shape)}"
             raise InputError(
                 f"model.metrics: {name}.compute returns {got}; it must be one value, or one for each of the "
-                f"{self.num_classes} classes"
+                f"{num_classes} classes"
             )
         values: list[float] = value.double().flatten().tolist()
-        return values if value.shape == (self.num_classes,) else values[0]
+        return dict(zip(self.class_names, values, strict=True)) if value.shape == (num_classes,) else values[0]
 
 
-def by_name(values: dict[str, MetricValue], class_names: Sequence[str]) -> dict[str, float]:
+def by_name(values: Mapping[str, MetricValue]) -> dict[str, float]:
     """Returns the values by their logged names: `Hits`, or `Hits/<class>` per class."""
     named: dict[str, float] = {}
     for name, value in values.items():
-        if isinstance(value, list):
-            named |= {f"{name}/{class_name}": part for class_name, part in zip(class_names, value, strict=True)}
+        if isinstance(value, dict):
+            named |= {f"{name}/{class_name}": part for class_name, part in value.items()}
         else:
             named[name] = value
     return named

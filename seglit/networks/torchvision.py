@@ -104,15 +104,15 @@ def _replace_heads(model: nn.Module, num_classes: int) -> None:
 
 
 def _replace_first_convolution(backbone: nn.Module, in_channels: int, pretrained: bool) -> None:
-    """Adapts the first convolution to `in_channels`; sums or repeats pretrained weights, as smp and timm do."""
+    """Adapts the first convolution to `in_channels`; timm sums or repeats pretrained weights, as smp does."""
+    from timm.models import adapt_input_conv
+
     first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
     weight = first.weight.detach()  # (out_channels, 3, height, width)
-    if not pretrained:
+    if pretrained:
+        weight = adapt_input_conv(in_channels, weight)
+    else:
         weight = weight.new_empty(first.out_channels, in_channels, *first.kernel_size)
         nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
-    elif in_channels == 1:
-        weight = weight.sum(1, keepdim=True)
-    else:
-        weight = weight[:, [channel % 3 for channel in range(in_channels)]] * 3 / in_channels
     first.in_channels = in_channels
     first.weight = nn.Parameter(weight)

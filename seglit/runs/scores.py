@@ -90,7 +90,16 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class ErrorRegion(msgspec.Struct, frozen=True):
-    """A connected component of one target class predicted as another class; see `seglit.evaluation.mistakes`."""
+    """A connected component of pixels with the same target class and the same wrong predicted class.
+
+    Args:
+        image: The image's name.
+        target: Target class.
+        prediction: Predicted class.
+        box: Bounding box: left, top, width, height in pixels.
+        pixels: Number of pixels.
+        confidence: Mean probability of the predicted class, 0..1.
+    """
 
     image: str
     target: str
@@ -101,7 +110,16 @@ class ErrorRegion(msgspec.Struct, frozen=True):
 
 
 class ConfusedPair(msgspec.Struct, frozen=True):
-    """Pixels of one class predicted as another; see `seglit.evaluation.mistakes`."""
+    """A split's pixels of one class that are predicted as another.
+
+    Args:
+        target: Target class.
+        prediction: Predicted class.
+        pixels: Number of pixels.
+        share: Share of the target class's pixels.
+        cost: IoU that the target class would gain if they were correct: their share of its union.
+        regions: The largest regions, at most one per image.
+    """
 
     target: str
     prediction: str

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 
 from seglit.__main__ import main
 from seglit.errors import InputError
 from seglit.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
-
-torch.set_num_threads(2)
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = [

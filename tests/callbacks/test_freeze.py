@@ -12,8 +12,6 @@ from torch.utils.data import DataLoader
 from seglit.callbacks.freeze import FreezeEncoder
 from seglit.errors import InputError
 
-torch.set_num_threads(2)
-
 
 class Network(nn.Module):
     """An encoder with running statistics, and a head."""

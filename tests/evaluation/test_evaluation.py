@@ -22,7 +22,8 @@ from seglit.module import SegmentationModule
 from seglit.networks import UNet
 from tests.conftest import CLASS_NAMES
 
-NUM_CLASSES = 4
+CLASSES = "abcd"
+NUM_CLASSES = len(CLASSES)
 
 
 def batch(seed: int, count: int = 3) -> tuple[Tensor, Tensor, list[str]]:
@@ -37,7 +38,7 @@ def batch(seed: int, count: int = 3) -> tuple[Tensor, Tensor, list[str]]:
 
 
 def scores_of(*batches: tuple[Tensor, Tensor, list[str]]) -> TestScores:
-    evaluation = TestEvaluation(NUM_CLASSES)
+    evaluation = TestEvaluation(CLASSES)
     for logits, mask, names in batches:
         evaluation.update(logits, mask, names)
     return evaluation.compute()
@@ -67,23 +68,23 @@ def test_images_add_up_to_the_split_without_void_ones() -> None:
 
 def test_order_of_images_does_not_matter() -> None:
     one, other = scores_of(batch(0), batch(1)), scores_of(batch(1), batch(0))
-    assert one.as_dict("abcd") == pytest.approx(other.as_dict("abcd"), abs=0, nan_ok=True)
+    assert one.as_dict(CLASSES) == pytest.approx(other.as_dict(CLASSES), abs=0, nan_ok=True)
     assert one.names == other.names
 
 
 def test_reset_clears_all_counts() -> None:
-    evaluation = TestEvaluation(NUM_CLASSES)
+    evaluation = TestEvaluation(CLASSES)
     evaluation.update(*batch(0))
     evaluation.reset()
     evaluation.update(*batch(1))
-    assert evaluation.compute().as_dict("abcd") == pytest.approx(scores_of(batch(1)).as_dict("abcd"), nan_ok=True)
+    assert evaluation.compute().as_dict(CLASSES) == pytest.approx(scores_of(batch(1)).as_dict(CLASSES), nan_ok=True)
 
 
 def test_all_scores_of_void_are_nan() -> None:
     logits, mask, names = batch(0)
     scores = scores_of((logits, torch.full_like(mask, IGNORE_INDEX), names))
     assert scores.names == []
-    assert all(math.isnan(value) for value in scores.as_dict("abcd").values())
+    assert all(math.isnan(value) for value in scores.as_dict(CLASSES).values())
 
 
 def score_file(root: Path, folder: Path, ranks: int) -> str:

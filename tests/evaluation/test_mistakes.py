@@ -4,16 +4,19 @@ from collections import defaultdict
 
 import numpy as np
 import torch
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from seglit.evaluation.mistakes import ErrorRegions, Region, likeliest_label_errors, most_confused
+from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
+from seglit.runs.scores import ErrorRegion
 
+CLASSES = "abc"
 Image = tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 
 
-def find_regions(*images: Image) -> tuple[list[Region], list[Region]]:
-    regions = ErrorRegions()
+def find_regions(*images: Image) -> tuple[list[ErrorRegion], list[ErrorRegion]]:
+    regions = ErrorRegions(CLASSES)
     for name, *arrays in images:
         preds, target, confidence = (torch.from_numpy(array)[None] for array in arrays)
         regions.update(preds, target, confidence, [name])
@@ -36,29 +39,29 @@ def scene(name: str, shift: int = 0) -> Image:
 
 
 def test_label_error_is_a_confident_region_away_from_outlines() -> None:
-    _, (label_error,) = find_regions(scene("a"))
-    assert label_error[:5] == ("a", 0, 2, (10, 10, 10, 10), 100)
+    _, (label_error,) = find_regions(scene("first"))
+    assert astuple(label_error)[:5] == ("first", "a", "c", (10, 10, 10, 10), 100)
     assert abs(label_error.confidence - 0.95) < 1e-4
 
 
 def test_keeps_the_largest_region_per_image_and_confusion() -> None:
     regions, _ = find_regions(*(scene(f"{index}", 10 + index) for index in range(5)))
-    by_pair: dict[tuple[int, int], list[Region]] = defaultdict(list)
+    by_pair: dict[tuple[str, str], list[ErrorRegion]] = defaultdict(list)
     for region in regions:
         by_pair[region.target, region.prediction].append(region)
-    assert [region.image for region in by_pair[0, 2]] == ["4", "3", "2"]
-    assert {region.box for region in by_pair[1, 0]} == {(50, 0, 1, 100)}
-    assert set(by_pair) == {(0, 2), (1, 0)}
+    assert [region.image for region in by_pair["a", "c"]] == ["4", "3", "2"]
+    assert {region.box for region in by_pair["b", "a"]} == {(50, 0, 1, 100)}
+    assert set(by_pair) == {("a", "c"), ("b", "a")}
 
 
 def test_confusions_are_ranked_by_cost() -> None:
     confusion = np.array([[900, 60, 40], [0, 100, 0], [10, 0, 10]])
-    region = Region("a", 2, 0, (1, 2, 3, 4), 7, 0.5)
-    first, second, third = most_confused(confusion, [region])
-    assert (first.target, first.prediction, first.pixels, first.share, first.regions) == (2, 0, 10, 0.5, [region])
+    region = ErrorRegion("first", "c", "a", (1, 2, 3, 4), 7, 0.5)
+    first, second, third = most_confused(confusion, [region], CLASSES)
+    assert (first.target, first.prediction, first.pixels, first.share, first.regions) == ("c", "a", 10, 0.5, [region])
     assert first.cost == 10 / 60  # the union of class 2: 20 in the target, 50 predicted, 10 in both
-    assert (second.target, second.prediction, second.cost) == (0, 1, 60 / 1010)
-    assert (third.target, third.prediction, third.cost) == (0, 2, 40 / 1010)
+    assert (second.target, second.prediction, second.cost) == ("a", "b", 60 / 1010)
+    assert (third.target, third.prediction, third.cost) == ("a", "c", 40 / 1010)
 
 
 def test_order_and_ranks_of_images_do_not_matter() -> None:
@@ -69,6 +72,6 @@ def test_order_and_ranks_of_images_do_not_matter() -> None:
         computed = [find_regions(*rank) for rank in ranks]
         regions = [region for regions, _ in computed for region in regions]
         label_errors = [region for _, regions in computed for region in regions]
-        results.append((most_confused(confusion, regions), likeliest_label_errors(label_errors)))
+        results.append((most_confused(confusion, regions, CLASSES), likeliest_label_errors(label_errors)))
     assert results[0] == results[1] == results[2]
     assert len(results[0][1]) == 24

@@ -143,7 +143,7 @@ def count_on_a_rank(rank: int, root: str, results: "SimpleQueue[dict[str, object
     cast(Any, data).trainer = SimpleNamespace(
         world_size=2, global_rank=rank, num_devices=1, strategy=SingleDeviceStrategy("cpu")
     )
-    metrics = OwnMetrics([Images()], len(CLASS_NAMES))
+    metrics = OwnMetrics([Images()], CLASS_NAMES)
     for batches in data.val_dataloader():
         for batch in cast(Any, batches):
             mask = batch["mask"].long()
@@ -166,7 +166,7 @@ def test_two_ranks_equal_one(tmp_path: Path) -> None:
 
 
 def test_rejects_values_of_other_shapes() -> None:
-    metrics = OwnMetrics([Images((2, 3))], 6)
+    metrics = OwnMetrics([Images((2, 3))], CLASS_NAMES)
     metrics.update(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), ["a"])
     message = r"model.metrics: Images.compute returns a tensor of shape \(2, 3\); it must be one"
     with pytest.raises(InputError, match=message):
@@ -174,11 +174,11 @@ def test_rejects_values_of_other_shapes() -> None:
 
 
 def test_metrics_of_the_same_class_are_numbered() -> None:
-    metrics = OwnMetrics([Images(), Images((6,)), Images()], 6)
+    metrics = OwnMetrics([Images(), Images((6,)), Images()], CLASS_NAMES)
     metrics.update(torch.zeros(2, 4, 4), torch.zeros(2, 4, 4), ["a", "b"])
     values = metrics.compute()
-    assert values == {"Images": 2.0, "Images_2": [2.0] * 6, "Images_3": 2.0}
-    assert by_name(values, "abcdef")["Images_2/c"] == 2.0
+    assert values == {"Images": 2.0, "Images_2": dict.fromkeys(CLASS_NAMES, 2.0), "Images_3": 2.0}
+    assert by_name(values)["Images_2/box"] == 2.0
     metrics.reset()
     metrics.update(torch.zeros(1, 4, 4), torch.zeros(1, 4, 4), ["a"])
     assert metrics.compute()["Images"] == 1.0

@@ -12,8 +12,6 @@ from seglit.errors import InputError
 from seglit.networks import FCN, UNet
 from seglit.networks.fcn import interpolation
 
-torch.set_num_threads(1)
-
 FCN_CHANNELS = (4, 4, 6, 6, 8, 8)
 HAND_WRITTEN: dict[str, Callable[[int, int], nn.Module]] = {
     "unet-transposed": lambda classes, channels: UNet(classes, channels, (4, 6, 8), "transposed"),

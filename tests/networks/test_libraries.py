@@ -16,8 +16,6 @@ from torchvision.models import WeightsEnum, get_model, list_models, segmentation
 from seglit.errors import InputError
 from seglit.networks import FCN, SMP, Normalization, Torchvision, UNet
 
-torch.set_num_threads(1)
-
 TINY = "tu-mobilenetv3_small_050"
 ENCODERS = dict.fromkeys(smp.MODEL_ARCHITECTURES_MAPPING, TINY) | {"dpt": "tu-vit_tiny_patch16_224"}
 PAIRS = [
