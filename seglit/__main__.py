@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 
 from seglit.errors import InputError, did_you_mean, one_line
 
@@ -27,26 +28,38 @@ FUNCTIONS = {
 }
 """Commands that are plain functions, by module and name; their signature defines the options."""
 
+for _command, (_module, _) in FUNCTIONS.items():  # a fork may delete rooms
+    if not Path(__file__).with_name(_module.split(".")[1]).exists():
+        del COMMANDS[_command]
+
 
 def main(args: list[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 on success, 1 for findings, 2 for invalid input."""
     args = list(sys.argv[1:] if args is None else args)
-    if not args or args[0] in ("-h", "--help"):
-        print(_help())
-        return 0
-    if args[0] == "--version":
-        from seglit import __version__
-
-        print(f"seglit {__version__}")
-        return 0
-    if args[0] not in COMMANDS:
-        print(f"seglit: error: unknown command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", file=sys.stderr)
-        return 2
     debug = "--debug" in args
-    return _run([arg for arg in args if arg != "--debug"], debug)
+    try:
+        if not args or args[0] in ("-h", "--help"):
+            print(_help())
+            sys.stdout.flush()
+        elif args[0] == "--version":
+            from seglit import __version__
+
+            print(f"seglit {__version__}")
+        elif args[0] not in COMMANDS:
+            raise InputError(f"unknown command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
+        else:
+            return _run([arg for arg in args if arg != "--debug"])
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
+    except InputError as error:
+        if debug:
+            raise
+        print(f"seglit: error: {one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _run(args: list[str], debug: bool) -> int:
+def _run(args: list[str]) -> int:
     # imported here, so that help and errors in the command name are instant
     import logging
     import warnings
@@ -57,23 +70,14 @@ def _run(args: list[str], debug: bool) -> int:
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
-    try:
-        if args[0] in FUNCTIONS:
-            from seglit.config.functions import call
+    if args[0] in FUNCTIONS:
+        from seglit.config.functions import call
 
-            module, name = FUNCTIONS[args[0]]
-            return int(call(getattr(importlib.import_module(module), name), args[0], args[1:]) or 0)
-        from seglit.cli import run
+        module, name = FUNCTIONS[args[0]]
+        return int(call(getattr(importlib.import_module(module), name), args[0], args[1:]) or 0)
+    from seglit.cli import run
 
-        run(args)
-    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
-        return 0
-    except InputError as error:
-        if debug:
-            raise
-        print(f"seglit: error: {one_line(error)}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

@@ -53,6 +53,21 @@ CASES = {
         {"run.yaml": TRAINER, "model.yaml": MODEL.replace("channels", "chanels")},
         "seglit.networks.UNet has no setting 'chanels'; did you mean 'channels'? (model.yaml, line 4)",
     ),
+    "argument of the loader": (
+        list(PARTS),
+        {"data.yaml": DATA.replace("batch_size", "batchsize")},
+        "seglit.data.FolderDataModule has no setting 'batchsize'; did you mean 'batch_size'? (data.yaml, line 5)",
+    ),
+    "argument of the optimizer": (
+        [*PARTS, "-c", "run.yaml"],
+        {"run.yaml": "model:\n  optimizer:\n    init_args: {lrr: 0.1}\n"},
+        "torch.optim.AdamW has no setting 'lrr'; did you mean 'lr'? (run.yaml, line 3)",
+    ),
+    "argument of the schedule": (
+        [*PARTS, "-c", "run.yaml"],
+        {"run.yaml": "model:\n  scheduler:\n    init_args: {warmup_step: 5}\n"},
+        "seglit.optim.WarmupPolynomial has no setting 'warmup_step'; did you mean 'warmup_steps'? (run.yaml, line 3)",
+    ),
     "value": ([*PARTS, "--trainer.max_epochs=two"], {}, "trainer.max_epochs is 'two'; expected int or null"),
     "value in a file": (
         list(PARTS),

@@ -1,6 +1,7 @@
 """A fork renames the package, and deletes rooms that it does not need."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -67,3 +68,5 @@ def test_training_without_the_other_rooms(copy: Path) -> None:
     for room in ROOMS:
         shutil.rmtree(package(copy) / room)
     assert "pixel accuracy" in python(copy, "-m", package().name, *FIT)
+    commands = re.findall(r"(?m)^  (\w+)  ", python(copy, "-m", package().name, "--help"))
+    assert commands == ["fit", "validate", "test", "shapes"]
