@@ -15,8 +15,8 @@ from rich.table import Table
 from torch.utils.benchmark import Timer
 
 from seglit.data import Augment, Cache, FolderDataModule, SyntheticDataset
-from seglit.data.base import Samples
 from seglit.data.batch import collate
+from seglit.data.samples import Samples
 from seglit.data.synthetic import LABELS
 
 

@@ -32,7 +32,7 @@ def measure_inspect(size: tuple[int, int] = (360, 480), images: int = 400, kept:
         for workers in sorted({1, os.cpu_count() or 1}):
             start = perf_counter()
             survey = Survey(pairs)
-            for index, facts in enumerate(read_all(pairs, workers)):
+            for index, facts in enumerate(read_all(survey, workers)):
                 survey.add(index, facts)
             table.add_row(f"pairs/s, {workers} processes", f"{len(pairs) / (perf_counter() - start):,.0f}")
         facts = read_facts(pairs[0])

@@ -88,13 +88,13 @@ class SegmentationModule(pl.LightningModule):
         """Mean and standard deviation that images are normalised by."""
         return self.normalize.normalization
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Returns logits (B, num_classes, H, W) of images (B, C, H, W) as stored, not normalised."""
-        return self._outputs(image)[0]
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Returns logits (B, num_classes, H, W) of images (B, C, H, W) as stored; see `Batch` for `valid`."""
+        return self._outputs(image, valid)[0]
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""
-        logits, *auxiliary = self._outputs(batch["image"])
+        logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)
         for extra in auxiliary:
@@ -145,12 +145,12 @@ class SegmentationModule(pl.LightningModule):
             self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
         )
 
-    def _outputs(self, image: Tensor) -> tuple[Tensor, ...]:
-        return forward(self.network, self.normalize(image), self.labels.num_classes)
+    def _outputs(self, image: Tensor, valid: Tensor | None) -> tuple[Tensor, ...]:
+        return forward(self.network, self.normalize(image, valid), self.labels.num_classes)
 
     def _evaluate(self, batch: Batch, evaluation: Evaluation) -> Tensor:
         mask = batch["mask"].long()
-        logits = self(batch["image"])
+        logits = self(batch["image"], batch.get("valid"))
         preds = evaluation.update(logits, mask, batch["name"])
         evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
         return preds.byte()

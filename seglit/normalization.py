@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -87,13 +86,18 @@ class Normalize(nn.Module):
         self.mean = torch.tensor(normalization.mean, device=self.mean.device).view(-1, 1, 1)
         self.std = torch.tensor(normalization.std, device=self.std.device).view(-1, 1, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Normalises a batch.
+    def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Normalises a batch; pixels without data become 0, the mean.
+
+        Args:
+            image: (B, C, H, W) as stored.
+            valid: bool (B, C, H, W), False for pixels without data; None if all have data.
 
         Raises:
             InputError: Mean and std are those of 8-bit images, and the images are of another integer dtype.
         """
         normal = (image.float() / self.normalization.divisor(image.dtype) - self.mean) / self.std
+        normal = normal if valid is None else normal.masked_fill(~valid, 0)
         return normal.contiguous(memory_format=self.memory_format)
 
 
@@ -117,14 +121,15 @@ def stated_normalization(mean: list[float] | None, std: list[float] | None, in_c
     return Normalization(tuple(map(float, mean)), tuple(map(float, std)), scale=1.0)
 
 
-def check_units(image: npt.NDArray[Any], name: str) -> None:
-    """Rejects float images (H, W, C) outside 0..1 for data without `mean` and `std`.
+def stated_nodata(nodata: float | list[float] | None, in_channels: int) -> tuple[float, ...]:
+    """Validates the data's `nodata` setting: no value, one for all channels, or one per channel.
 
     Raises:
-        InputError: A value is below -1 or above 2.
+        InputError: Their number does not fit the channels.
     """
-    if image.dtype.kind == "f" and (image.min() < -1 or image.max() > 2):
+    values = () if nodata is None else (nodata,) if isinstance(nodata, int | float) else tuple(nodata)
+    if len(values) not in (0, 1, in_channels):
         raise InputError(
-            f"{name}: values range from {image.min():g} to {image.max():g}, not from 0 to 1; set the data's mean and "
-            "std, which `seglit inspect` prints"
+            f"nodata has {len(values)} values for {in_channels} channels: give one per channel, or one for all"
         )
+    return values

@@ -46,7 +46,7 @@ class RunRecord(pl.Callback):
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""
         network = self._network_config(type(pl_module.network))
-        record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization)
+        record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization, self.data.nodata)
         checkpoint[RECORD_KEY] = record.to_dict()
 
     def _network_config(self, network: type) -> dict[str, Any]:

@@ -9,7 +9,7 @@ torch.Size([3, 96, 96])
 
 from seglit.data.archives import Archive
 from seglit.data.augment import Augment
-from seglit.data.base import Samples, SegmentationDataModule
+from seglit.data.base import SegmentationDataModule
 from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.coco_json import CocoDataModule
@@ -18,6 +18,7 @@ from seglit.data.file_pairs import PairsDataModule
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.data.hugging_face import HuggingFaceDataModule
 from seglit.data.labelme_json import LabelmeDataModule
+from seglit.data.samples import Samples
 from seglit.data.synthetic import SyntheticDataModule, SyntheticDataset
 
 __all__ = [

@@ -97,7 +97,7 @@ class Pipeline:
             for leaf in leaf_transforms(step):
                 if "fill_mask" in vars(leaf) and leaf.fill_mask is not None:  # None leaves the mask alone (dropout)
                     leaf.fill_mask = IGNORE_INDEX  # Albumentations fills with 0, which is a class
-        self.compose = A.Compose(steps)
+        self.compose = A.Compose(steps, additional_targets={"valid": "mask"})
 
     def __call__(
         self, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], seed: int, target_class: int | None = None
@@ -105,7 +105,7 @@ class Pipeline:
         """Augments image (H, W, C) and mask (H, W) uint8; the same seed gives the same result.
 
         Args:
-            image: As stored.
+            image: As stored; a masked array stays one, and lacks data outside the image.
             mask: Class indices, void 255.
             seed: Random seed.
             target_class: The class that the crop must contain; None places it at random.
@@ -114,12 +114,16 @@ class Pipeline:
             InputError: A transform changes the dtype of the image.
         """
         self.compose.set_random_seed(seed)
-        result = self.compose(image=image, mask=mask, target_class=target_class)
+        valid = {"valid": (~image.mask).astype(np.uint8)} if isinstance(image, np.ma.MaskedArray) else {}
+        result = self.compose(image=np.ma.getdata(image), mask=mask, target_class=target_class, **valid)
         if result["image"].dtype != image.dtype:
             raise InputError(
                 f"augment: transforms convert the images from {image.dtype} to {result['image'].dtype}; remove "
                 "Normalize, ToFloat and ToTensorV2: images are normalised on the device"
             )
+        if valid:
+            lacking = (result["valid"] != 1).reshape(result["image"].shape)
+            return np.ma.MaskedArray(result["image"], lacking), result["mask"]
         return result["image"], result["mask"]
 
 

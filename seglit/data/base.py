@@ -1,68 +1,30 @@
 """Base class of data modules: splits, labels, and a loader for each split."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from seglit.class_weights import ClassCounts
-from seglit.data.augment import Augment, Pipeline
+from seglit.data.augment import Augment
 from seglit.data.batch import Sample, collate, collate_by_size
 from seglit.data.cache import Cache
 from seglit.data.class_counts import count_images, images_of_rare_classes
 from seglit.data.dataset import SegmentationDataset
-from seglit.data.sampling import ClassDraw, KeySampler, SampleKey
-from seglit.data.transform_check import check_transforms
+from seglit.data.first_image import check_transforms, check_units
+from seglit.data.samples import Samples
+from seglit.data.sampling import ClassDraw, KeySampler
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.images.pairs import Split
-from seglit.labels import IGNORE_INDEX, Labels
-from seglit.normalization import check_units, stated_normalization
+from seglit.labels import Labels
+from seglit.normalization import stated_nodata, stated_normalization
 
 _SHARDING_STRATEGIES = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
-
-
-@dataclass
-class Samples(Dataset[Sample]):
-    """Pairs of a data set as tensors, augmented: what a loader batches.
-
-    Args:
-        dataset: The pairs.
-        pipeline: Augmentation; None returns pairs as stored.
-        seed: Augmentation is drawn from (seed, epoch, index).
-        cache: Cache of decoded pairs; None decodes them each time.
-    """
-
-    dataset: SegmentationDataset
-    pipeline: Pipeline | None = None
-    seed: int = 0
-    cache: Cache | None = None
-
-    def __len__(self) -> int:
-        """Number of pairs."""
-        return len(self.dataset)
-
-    def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads a pair as stored, from the cache if there is one."""
-        return self.dataset.read(index) if self.cache is None else self.cache.read(self.dataset, index)
-
-    def __getitem__(self, key: SampleKey | int) -> Sample:
-        """Reads and augments the sample of a `KeySampler`'s key, or of an index in epoch 0."""
-        key = key if isinstance(key, SampleKey) else SampleKey(key)
-        image, mask, name = self.read(key.index)
-        if self.pipeline is not None:
-            image, mask = self.pipeline(image, mask, int(key.entropy(self.seed).generate_state(1)[0]), key.target_class)
-        if key.padding:
-            mask, name = np.full_like(mask, IGNORE_INDEX), ""
-        pixels = torch.from_numpy(np.ascontiguousarray(image.reshape(*mask.shape, -1).transpose(2, 0, 1)))
-        return {"image": pixels, "mask": torch.from_numpy(np.ascontiguousarray(mask)), "name": name}
 
 
 class SegmentationDataModule(pl.LightningDataModule, ABC):
@@ -81,6 +43,9 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         mean: Mean of the images in stored units, one value per channel or one for all; `seglit inspect` prints it. None
             normalises as the pretrained weights require, or by ImageNet's statistics.
         std: Standard deviation likewise.
+        nodata: Value of pixels without data, one for all channels or one each; NaN, transparent pixels and values that
+            a file states are recognised without it. Such pixels are 0 after normalisation, and void if they lack data
+            in all channels.
         cache: Cache of decoded pairs, kept across epochs and runs; None decodes them each time.
 
     Raises:
@@ -98,6 +63,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         seed: int = 0,
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        nodata: float | list[float] | None = None,
         cache: Cache | None = None,
     ) -> None:
         super().__init__()
@@ -107,6 +73,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             raise InputError(f"batch_size is {batch_size}; it must be 1 or more")
         self.labels = labels
         self.normalization = stated_normalization(mean, std, in_channels)
+        self.nodata = stated_nodata(nodata, in_channels)
         self.in_channels = in_channels
         self.batch_size = batch_size
         self.crop_size = crop_size

@@ -1,6 +1,6 @@
 """Samples, batches and collation."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -13,25 +13,28 @@ from seglit.labels import IGNORE_INDEX
 class Sample(TypedDict):
     """An image (C, H, W) as stored, its mask uint8 (H, W) of class indices with void 255, and its name.
 
-    The image is uint8, uint16, int16 or float32, as in its file. A padding sample, which equalises ranks, has the name
-    "" and a mask of void.
+    The image is uint8, uint16, int16 or float32, as in its file. `valid`, bool (C, H, W), is False for pixels without
+    data; only images with such pixels have it. A padding sample, which equalises ranks, has the name "" and a mask of
+    void.
     """
 
     image: Tensor
     mask: Tensor
     name: str
+    valid: NotRequired[Tensor]
 
 
 class Batch(TypedDict):
     """Images (B, C, H, W) as stored, masks uint8 (B, H, W) of class indices with void 255, and names.
 
-    Images are normalised on the device. Training pads images to the largest of the batch; evaluation gets a list of
-    batches, one per image size.
+    Images are normalised on the device. A batch has `valid`, bool (B, C, H, W), if a sample has it. Training pads
+    images to the largest of the batch; evaluation gets a list of batches, one per image size.
     """
 
     image: Tensor
     mask: Tensor
     name: list[str]
+    valid: NotRequired[Tensor]
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -59,11 +62,15 @@ def collate_by_size(samples: list[Sample]) -> list[Batch]:
 
 
 def _stack(samples: list[Sample]) -> Batch:
-    return {
+    batch: Batch = {
         "image": torch.stack([sample["image"] for sample in samples]),
         "mask": torch.stack([sample["mask"] for sample in samples]),
         "name": [sample["name"] for sample in samples],
     }
+    if any("valid" in sample for sample in samples):
+        all_valid = torch.ones(samples[0]["image"].shape, dtype=torch.bool)
+        batch["valid"] = torch.stack([sample.get("valid", all_valid) for sample in samples])
+    return batch
 
 
 def _check_types(samples: list[Sample]) -> None:
@@ -77,7 +84,10 @@ def _pad(sample: Sample, height: int, width: int) -> Sample:
     if (rows, columns) == (height, width):
         return sample
     padding = [(0, 0), (0, height - rows), (0, width - columns)]
-    image = torch.from_numpy(np.pad(sample["image"].numpy(), padding, "edge"))  # torch 2.8 cannot pad uint16
     mask = torch.full((height, width), IGNORE_INDEX, dtype=torch.uint8)
     mask[:rows, :columns] = sample["mask"]
-    return {"image": image, "mask": mask, "name": sample["name"]}
+    padded: Sample = {**sample, "mask": mask}
+    padded["image"] = torch.from_numpy(np.pad(sample["image"].numpy(), padding, "edge"))  # torch 2.8: not for uint16
+    if "valid" in sample:
+        padded["valid"] = torch.from_numpy(np.pad(sample["valid"].numpy(), padding, "edge"))
+    return padded

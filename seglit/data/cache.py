@@ -24,9 +24,9 @@ from seglit.images.replacing import replacing
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
-_HEADER = struct.Struct("<8s I 20s 3I 8s 12x")  # magic, CRC-32 of the rest, key, height, width, channels, dtype
+_HEADER = struct.Struct("<8s I 20s 3I 8s ? 11x")  # magic, CRC-32 of the rest, key, shape (3), dtype, masked
 _CRC_START = 12  # first byte that the CRC-32 covers
-_MAGIC = b"decoded\1"
+_MAGIC = b"decoded\2"
 _ENTRY = re.compile(r"[0-9a-f]{40}\.pair")
 _MAX_RESERVE = 1e10  # bytes of disk left free at most
 
@@ -71,7 +71,7 @@ class Cache:
         """Reads a pair from its entry, which is written first if there is none yet.
 
         Returns:
-            Image, mask and name as `dataset.read(index)` returns them. Writing to the arrays leaves the entry as it is.
+            Image, mask and name as `dataset.pair(index)` returns them. Writing to the arrays leaves the entry as it is.
 
         Raises:
             InputError: A file cannot be read, or the data set does not say what it reads from.
@@ -79,11 +79,11 @@ class Cache:
         try:
             key = pair_key(dataset, index)
         except OSError:
-            return dataset.read(index)  # raises an error that names the file
+            return dataset.pair(index)  # raises an error that names the file
         entry = self._load(key)
         if entry is not None:
             return *entry, dataset.source(index).name
-        image, mask, name = dataset.read(index)
+        image, mask, name = dataset.pair(index)
         if not self.closed and pair_key(dataset, index) == key:  # else a file changed while it was decoded
             self._store(key, image, mask)
         return image, mask, name
@@ -176,9 +176,11 @@ class Cache:
 
 
 def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> list[memoryview]:
-    """Serialises an entry: header, image (H, W, C), mask (H, W)."""
-    head = bytearray(_HEADER.pack(_MAGIC, 0, key, *image.shape, image.dtype.str.encode()))
-    bodies = [np.ascontiguousarray(array).data.cast("B") for array in (image, mask)]
+    """Serialises an entry: header, image (H, W, C), mask (H, W), and of a masked image its mask (H, W, C)."""
+    masked = isinstance(image, np.ma.MaskedArray)
+    head = bytearray(_HEADER.pack(_MAGIC, 0, key, *image.shape, image.dtype.str.encode(), masked))
+    arrays = [np.ma.getdata(image), mask, *([np.ma.getmaskarray(image)] if masked else [])]
+    bodies = [np.ascontiguousarray(array).data.cast("B") for array in arrays]
     crc = zlib.crc32(memoryview(head)[_CRC_START:])
     for body in bodies:
         crc = zlib.crc32(body, crc)
@@ -190,12 +192,15 @@ def _unpack(mapped: npt.NDArray[np.uint8], key: bytes) -> Arrays | None:
     """Returns the arrays of an entry; None if it is corrupt or has another key."""
     if len(mapped) < _HEADER.size:
         return None
-    magic, crc, stored_key, height, width, channels, dtype = _HEADER.unpack_from(mapped.data)
+    magic, crc, stored_key, height, width, channels, dtype, masked = _HEADER.unpack_from(mapped.data)
     if (magic, stored_key) != (_MAGIC, key) or zlib.crc32(mapped.data[_CRC_START:]) != crc:
         return None
     shape = height, width, channels
     image = np.frombuffer(mapped, dtype.rstrip(b"\0").decode(), height * width * channels, _HEADER.size).reshape(shape)
     mask = np.frombuffer(mapped, np.uint8, height * width, _HEADER.size + image.nbytes).reshape(height, width)
+    if masked:
+        invalid = np.frombuffer(mapped, np.bool_, image.size, _HEADER.size + image.nbytes + mask.nbytes).reshape(shape)
+        image = np.ma.MaskedArray(image, invalid)
     return image, mask
 
 

@@ -50,7 +50,7 @@ def count_images(dataset: SegmentationDataset, num_classes: int, num_workers: in
 
 def _count(dataset: SegmentationDataset, num_classes: int, indices: list[int]) -> Table:
     """Returns the class counts of some masks, (len(indices), C + 1), void last."""
-    return np.stack([count_classes(dataset.read(index)[1], num_classes) for index in indices])
+    return np.stack([count_classes(dataset.pair(index)[1], num_classes) for index in indices])
 
 
 def _cache_file(dataset: SegmentationDataset, num_classes: int) -> Path | None:

@@ -19,7 +19,7 @@ from seglit.errors import InputError
 from seglit.images.listing import is_file, nearest_entry
 from seglit.images.matching import apply_lists, listed_file, missing_file
 from seglit.images.pairs import SPLITS, AnySplit, Pair, Pairing, PairSettings, Split
-from seglit.images.picture import read_image
+from seglit.images.read import read_image
 from seglit.labels import Labels
 
 
@@ -42,7 +42,7 @@ class CocoDataset(FolderDataset):
         """Reads the image, applies its EXIF orientation, and draws its regions; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
         height, width, regions = self.annotated[pair.image]
-        image = read_image(pair.image, self.in_channels)
+        image = read_image(pair.image, self.in_channels, self.nodata)
         if image.shape[:2] != (height, width):
             raise InputError(
                 f"{pair.mask}: states that {pair.image.name} has {height} x {width} pixels (height x width); after "
@@ -54,7 +54,7 @@ class CocoDataset(FolderDataset):
     def source(self, index: int) -> Source:
         """Returns the image and its annotations; other images' annotations do not matter."""
         pair = self.pairs[index]
-        return Source(pair.name, (pair.image,), (self.in_channels, self.fill, self.annotated[pair.image]))
+        return Source(pair.name, (pair.image,), (self.in_channels, self.nodata, self.fill, self.annotated[pair.image]))
 
 
 class CocoDataModule(PairsDataModule):
@@ -108,7 +108,7 @@ class CocoDataModule(PairsDataModule):
     def dataset(self, split: Split) -> CocoDataset:
         """Returns the data set of a split."""
         pairs = self.pairs_of(split)
-        return CocoDataset(pairs, self.labels, self.in_channels, self._annotated, self.fill)
+        return CocoDataset(pairs, self.labels, self.in_channels, self._annotated, self.fill, nodata=self.nodata)
 
     def searched(self, split: Split) -> str:
         """Says where the images of a split were searched, for error messages."""

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
+from seglit.images.validity import no_data
+from seglit.labels import IGNORE_INDEX
 
 
 class Source(NamedTuple):
@@ -33,7 +35,17 @@ class SegmentationDataset(ABC):
 
     @abstractmethod
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name."""
+        """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name.
+
+        A NumPy masked array marks pixels without data; its values there must be finite.
+        """
+
+    def pair(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
+        """Reads a pair; pixels without data in all channels are void."""
+        image, mask, name = self.read(index)
+        if (empty := no_data(image)) is not None:
+            mask = np.where(empty, np.uint8(IGNORE_INDEX), mask)
+        return image, mask, name
 
     def source(self, index: int) -> Source:
         """Everything that `read(index)` depends on.

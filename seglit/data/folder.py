@@ -1,6 +1,6 @@
 """Data modules for folders of images and masks, in the usual layouts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from seglit.data.dataset import SegmentationDataset, Source
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import Pair, PairSettings, Split
-from seglit.images.picture import read_pair
+from seglit.images.read import read_pair
 from seglit.labels import Labels
 
 
@@ -20,12 +20,14 @@ class FolderDataset(SegmentationDataset):
     Args:
         pairs: The files, in order.
         labels: Maps stored values to classes.
-        in_channels: See `seglit.images.picture.read_image`.
+        in_channels: See `seglit.images.read.read_image`.
+        nodata: Likewise.
     """
 
     pairs: list[Pair]
     labels: Labels
     in_channels: int
+    nodata: tuple[float, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -34,13 +36,13 @@ class FolderDataset(SegmentationDataset):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads a pair; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
-        image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels)
+        image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels, self.nodata)
         return image, mask, pair.name
 
     def source(self, index: int) -> Source:
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
-        options = self.in_channels, self.labels.values, self.labels.tolerance
+        options = self.in_channels, self.nodata, self.labels.values, self.labels.tolerance
         return Source(pair.name, (pair.image, pair.mask), options)
 
 
@@ -106,4 +108,4 @@ class FolderDataModule(PairsDataModule):
 
     def dataset(self, split: Split) -> FolderDataset:
         """Returns the data set of a split."""
-        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels)
+        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels, nodata=self.nodata)

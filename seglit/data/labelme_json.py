@@ -13,7 +13,7 @@ from seglit.data.file_pairs import PairsDataModule
 from seglit.data.folder import FolderDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.pairs import Pairing, PairSettings, Split
-from seglit.images.picture import read_image
+from seglit.images.read import read_image
 from seglit.labels import IGNORE_INDEX, Labels
 
 
@@ -35,13 +35,13 @@ class LabelmeDataset(FolderDataset):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads the image, applies its EXIF orientation, and draws its shapes; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
-        image = read_image(pair.image, self.in_channels)
+        image = read_image(pair.image, self.in_channels, self.nodata)
         mask = draw_shapes(pair.mask, image.shape[:2], self.values, self.fill, pair.image.name)
         return image, mask, pair.name
 
     def source(self, index: int) -> Source:
         """Returns the two files, and the classes of the labels."""
-        return super().source(index)._replace(options=(self.in_channels, self.fill, self.values))
+        return super().source(index)._replace(options=(self.in_channels, self.nodata, self.fill, self.values))
 
 
 class LabelmeDataModule(PairsDataModule):
@@ -91,7 +91,9 @@ class LabelmeDataModule(PairsDataModule):
 
     def dataset(self, split: Split) -> LabelmeDataset:
         """Returns the data set of a split."""
-        return LabelmeDataset(self.pairs_of(split), self.labels, self.in_channels, self.values, self.fill)
+        return LabelmeDataset(
+            self.pairs_of(split), self.labels, self.in_channels, self.values, self.fill, nodata=self.nodata
+        )
 
     def find(self) -> Pairing:
         """Finds the images that have a JSON file."""

@@ -33,8 +33,9 @@ def decode_errors(path: Path) -> Iterator[None]:
     Raises:
         InputError: The file is truncated or corrupt, or its compression requires imagecodecs.
     """
-    # tifffile raises its errors; what it logs besides would be repeated for every image
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    # errors are raised; what the libraries log besides would be repeated for every image
+    for library in ("tifffile", "PIL.TiffImagePlugin"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         yield
     except InputError:

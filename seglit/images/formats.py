@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
 from seglit.images.checks import check_layout, check_pages, check_unpacked, decode_errors, unreadable
+from seglit.images.validity import NODATA_TAG, parse_tag
 
 PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
 """Dtypes that images are read as."""
@@ -53,7 +54,7 @@ def read_png(path: Path, bands: str) -> npt.NDArray[Any]:
     return array
 
 
-def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | None]:
+def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | None, tuple[float, ...]]:
     """Reads the first image of a TIFF as stored.
 
     Args:
@@ -61,7 +62,8 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
         bands: Expected number of bands; determines the band axis if the file does not state it.
 
     Returns:
-        The array (H, W) or (H, W, C), and the orientation that the file states, which is not applied.
+        The array (H, W) or (H, W, C), the orientation that the file states, which is not applied, and the value of
+        pixels without data that it states.
 
     Raises:
         InputError: The file is corrupt or a decompression bomb, its compression requires imagecodecs, or it has other
@@ -76,7 +78,8 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
         series = file.series[0]
         check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
         array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism
-        tag = series.keyframe.tags.get(ExifTags.Base.Orientation)
+        tags = series.keyframe.tags
+        orientation, nodata = (tag and tag.value for tag in map(tags.get, (ExifTags.Base.Orientation, NODATA_TAG)))
         used_axes = [index for index, axis in enumerate(axes) if axis in "YX" or array.shape[index] > 1]
         array = array.reshape([array.shape[index] for index in used_axes])
         axes = "".join(axes[index] for index in used_axes)
@@ -85,7 +88,7 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
     if array.ndim == 3 and not (axes[0] == "Q" and _bands_are_last(array.shape, bands)):
         (band_axis,) = (index for index, axis in enumerate(axes) if axis not in "YX")
         array = np.moveaxis(array, band_axis, -1)
-    return _native(array), None if tag is None else as_orientation(tag.value)
+    return _native(array), as_orientation(orientation), parse_tag(nodata)
 
 
 def is_tiff(path: Path) -> bool:
@@ -127,7 +130,7 @@ def as_pixels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     """Converts an image to one of `PIXEL_TYPES`: float64 is rounded to float32, integers only if it is exact.
 
     Raises:
-        InputError: The values fit none of the types, or are NaN or infinite.
+        InputError: The values fit none of the types.
     """
     if array.dtype.kind not in "uif":
         raise InputError(f"{path}: contains {array.dtype} values; images are integers or floats")
@@ -140,10 +143,6 @@ def as_pixels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
         raise InputError(
             f"{path}: contains {array.dtype} values that float32 cannot represent exactly; convert it to 16 bits"
         )
-    if not (finite := np.isfinite(pixels)).all():
-        raise InputError(
-            f"{path}: contains {(~finite).sum()} values that are NaN or infinite as float32; fill them first"
-        )
     return pixels
 
 
@@ -151,8 +150,13 @@ def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     """Returns a mask's integers (H, W), or its colours (H, W, 3) if it has three or four bands.
 
     Raises:
-        InputError: The values are not integers or exceed int64, or there are more than four bands.
+        InputError: The values are not whole numbers or exceed int64, or there are more than four bands.
     """
+    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+        fraction = array[array != np.rint(array)][0]
+        raise InputError(f"{path}: contains the value {fraction:g}; masks are integers: convert it")
+    if array.dtype.kind == "f" and np.abs(array).max() < 2**53:
+        array = array.astype(np.int64)
     if array.dtype.kind not in "ui":
         raise InputError(f"{path}: contains {array.dtype} values; masks are integers: convert it")
     if array.max() > np.iinfo(np.int64).max:

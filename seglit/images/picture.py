@@ -1,5 +1,6 @@
 """Image and mask files as arrays: upright as their EXIF states, with all bands, in the stored dtype."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from seglit.errors import InputError
 from seglit.images.checks import check_layout, check_size, decode_errors, unreadable
@@ -22,7 +24,7 @@ from seglit.images.formats import (
     read_tiff,
     turn,
 )
-from seglit.labels import Labels
+from seglit.images.validity import NODATA_TAG, Flags, mark_invalid, matches, parse_tag
 
 # The formats that are detected, whatever the suffix. Pillow's others are never meant by .png or .jpg, and one of them,
 # EPS, is a program that Pillow would run in Ghostscript.
@@ -41,6 +43,8 @@ class Picture:
         file_format: For example PNG.
         orientation: The EXIF orientation that the file states; it is already applied to `pixels`.
         palette: RGB colours uint8 (N, 3) by index; empty without a palette.
+        nodata: The value that the file states for pixels without data; empty if it states none.
+        transparent: Pixels (H, W) that a palette or a colour key makes fully transparent; None if there are none.
     """
 
     path: Path
@@ -49,15 +53,28 @@ class Picture:
     file_format: str
     orientation: int | None = None
     palette: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 3), np.uint8))
+    nodata: tuple[float, ...] = ()
+    transparent: Flags | None = None
 
     @classmethod
     def of_pillow(cls, picture: Image.Image, path: Path, orientation: int | None = None) -> Self:
         """Creates a picture from an 8-bit Pillow image and applies an orientation to it."""
-        picture.info.pop("transparency", None)  # not used, and Pillow warns about it
+        transparent = None
+        if picture.info.get("transparency") is not None and picture.mode in ("L", "P", "RGB"):
+            transparent = turn(np.array(picture.convert("RGBA"))[..., 3] == 0, orientation)
+        picture.info.pop("transparency", None)  # Pillow would warn about it
         converted = picture if picture.mode in _UNCONVERTED else picture.convert("RGB")
         pixels = np.array(converted, np.uint8 if converted.mode == "1" else None)
         palette = np.array(converted.getpalette("RGB") if converted.mode == "P" else [], np.uint8).reshape(-1, 3)
-        return cls(path, turn(pixels, orientation), picture.mode, str(picture.format), orientation, palette)
+        return cls(
+            path,
+            turn(pixels, orientation),
+            picture.mode,
+            str(picture.format),
+            orientation,
+            palette,
+            transparent=transparent,
+        )
 
     @classmethod
     def of_array(cls, array: npt.NDArray[Any], path: Path) -> Self:
@@ -91,12 +108,20 @@ class Picture:
             return self
         return replace(self, pixels=turn(self.pixels, image.orientation))
 
-    def array(self) -> npt.NDArray[Any]:
+    def array(self, nodata: Sequence[float] = ()) -> npt.NDArray[Any]:
         """Returns the image (H, W, C) with all bands: uint8, uint16, int16 or float32. Palettes and CMYK become RGB.
 
+        An image with pixels without data is a masked array, see `seglit.images.validity`.
+
+        Args:
+            nodata: Value of pixels without data, beside the one that the file states: one for all bands, or one each.
+
         Raises:
-            InputError: The values fit none of these types, or are NaN or infinite.
+            InputError: The values fit none of these types.
         """
+        return self._mark(self._bands(), nodata)
+
+    def _bands(self) -> npt.NDArray[Any]:
         if self.mode == "array":
             array = as_pixels(self.pixels, self.path)
         elif self.mode == "P":
@@ -105,17 +130,24 @@ class Picture:
             array = self._grey() if self.mode == "1" else self.pixels
         return array if array.ndim == 3 else array[..., None]
 
-    def image(self, in_channels: int) -> npt.NDArray[Any]:
+    def image(self, in_channels: int, nodata: Sequence[float] = ()) -> npt.NDArray[Any]:
         """Returns the image (H, W, in_channels); only 8-bit grey and RGB are converted to each other.
+
+        Args:
+            in_channels: Number of channels.
+            nodata: See `array`.
 
         Raises:
             InputError: The number of bands differs, and the errors of `array`.
         """
+        return self._mark(self._channels(in_channels), nodata)
+
+    def _channels(self, in_channels: int) -> npt.NDArray[Any]:
         if self.mode != "array" and in_channels == 3:
             return np.ascontiguousarray(self._rgb())
         if self.mode != "array" and in_channels == 1:
             return self._grey()[..., None]
-        array = self.array()
+        array = self._bands()
         height, _, bands = array.shape
         if bands == in_channels:
             return np.ascontiguousarray(array)
@@ -132,7 +164,8 @@ class Picture:
     def stored_values(self, in_color: bool = False) -> npt.NDArray[Any]:
         """Returns the mask as stored: (H, W) integers, or (H, W, 3) uint8 colours without alpha.
 
-        Palette indices are integers, and so are three equal channels.
+        Palette indices are integers, and so are three equal channels and whole floats. A mask with NaN or a value that
+        the file states to be no data is a masked array.
 
         Args:
             in_color: Whether to return the colours of these as well.
@@ -140,6 +173,12 @@ class Picture:
         Raises:
             InputError: The values are not integers, the colours exceed 8 bits, or there are more than four bands.
         """
+        void = self._void()
+        if void is not None:
+            filled = self.pixels.copy()
+            filled[void] = self.pixels[~void][0] if not void.all() else 0
+            stored = replace(self, pixels=filled, nodata=()).stored_values(in_color)
+            return np.ma.MaskedArray(stored, np.broadcast_to(void.T, stored.T.shape).T)
         if self.mode == "array":
             stored = as_stored(self.pixels, self.path)
         else:
@@ -152,6 +191,44 @@ class Picture:
             raise InputError(f"{self.path}: the mask's colours reach {stored.max()}; convert it to 8 bits")
         colors = stored if stored.ndim == 3 else stored[..., None].repeat(3, -1)
         return colors.astype(np.uint8)
+
+    def _mark(self, array: npt.NDArray[Any], nodata: Sequence[float]) -> npt.NDArray[Any]:
+        """Marks and fills the pixels without data of an image (H, W, C) made from this picture."""
+        invalid = self._invalid(nodata)
+        if self.has_alpha and array.shape[2] not in (2, 4):  # else it is a band of the image
+            transparent = self.pixels[..., -1:] == 0
+            invalid = transparent if invalid is None else invalid | transparent
+        if self.transparent is not None:
+            transparent = self.transparent[..., None]
+            invalid = transparent if invalid is None else invalid | transparent
+        marked = mark_invalid(array, invalid)
+        if array.dtype.kind == "f" and not np.isfinite(np.ma.getdata(marked)).all():
+            raise InputError(
+                f"{self.path}: contains values beyond the range of float32; if they mark pixels without data, set "
+                "`nodata` to their value"
+            )
+        return marked
+
+    def _void(self) -> Flags | None:
+        """Marks the pixels (H, W) of a mask that are NaN, infinite, or stated to be no data; None if there are none."""
+        invalid = self._invalid(())
+        void: Flags | None = None if invalid is None else np.logical_and.reduce(invalid, -1)
+        return void if void is not None and void.any() else None
+
+    def _invalid(self, nodata: Sequence[float]) -> Flags | None:
+        """Marks pixels that are NaN, infinite or a no-data value: (H, W, C), or (H, W, 1) if all colours must match."""
+        stored = self.pixels.reshape(*self.size, -1)
+        invalid = ~np.isfinite(stored) if stored.dtype.kind == "f" else None
+        for values in (self.nodata, nodata):
+            if len(values) > 1 and len(values) != stored.shape[2]:
+                raise InputError(f"{self.path}: nodata has {len(values)} values for {stored.shape[2]} bands")
+            if values:
+                found = matches(stored, values)
+                invalid = found if invalid is None else invalid | found
+        if invalid is None or self.mode == "array":
+            return invalid
+        colors: Flags = invalid[..., :-1] if self.has_alpha else invalid
+        return np.logical_and.reduce(colors, -1, keepdims=True)
 
     def _rgb(self) -> npt.NDArray[np.uint8]:
         """The 8-bit colours (H, W, 3); alpha is dropped without blending."""
@@ -205,70 +282,16 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
                     if picture.mode == "LAB":
                         raise InputError(f"{path}: CIELAB colours are not supported; save it as RGB")
                     loaded = Picture.of_pillow(picture, path, exif_orientation(picture))
-                    return replace(loaded, orientation=orientation)
+                    tag = picture.tag_v2.get(NODATA_TAG) if isinstance(picture, TiffImageFile) else None
+                    return replace(loaded, orientation=orientation, nodata=parse_tag(tag))
         except UnidentifiedImageError:
             if not is_tiff(path):
                 raise unreadable(path, "unknown format, or truncated") from None
+    nodata: tuple[float, ...] = ()
     if file_format == "TIFF":
-        array, orientation = read_tiff(path, bands)
+        array, orientation, nodata = read_tiff(path, bands)
     elif file_format == "PNG":
         array = read_png(path, coding.partition(";")[0])
     else:
         raise InputError(f"{path}: {file_format} of more than 8 bits is not supported; save it as PNG, TIFF or .npy")
-    return Picture(path, turn(array, orientation), "array", file_format, orientation)
-
-
-def read_image(path: Path, in_channels: int) -> npt.NDArray[Any]:
-    """Reads an image (H, W, in_channels) in the stored dtype: uint8, uint16, int16 or float32.
-
-    8-bit grey and RGB are converted to each other for `in_channels` 1 and 3, and lose their alpha; any other image
-    must have exactly `in_channels` bands.
-
-    Raises:
-        InputError: The errors of `open_picture` and `Picture.image`.
-    """
-    return open_picture(path, in_channels).image(in_channels)
-
-
-def read_pair(
-    image_path: Path, mask_path: Path, labels: Labels, in_channels: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Reads an image and its mask.
-
-    EXIF orientations are applied. A mask without its own is turned like its image, unless its size shows that it was
-    drawn on the upright image.
-
-    Returns:
-        The image (H, W, C), see `read_image`, and the class indices (H, W) uint8, void 255.
-
-    Raises:
-        InputError: The errors of `open_picture` and `as_pair`.
-    """
-    return as_pair(open_picture(image_path, in_channels), open_picture(mask_path), labels, in_channels)
-
-
-def as_pair(
-    picture: Picture, mask: Picture, labels: Labels, in_channels: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Converts an image and its mask that were read already; returns the same as `read_pair`.
-
-    Raises:
-        InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
-            `Picture.stored_values`.
-    """
-    mask = mask.turned_like(picture)
-    image = picture.image(in_channels)
-    if picture.size != mask.size:
-        raise InputError(
-            f"{mask.path}: the mask is {mask.size[0]} x {mask.size[1]} pixels (height x width), but its image "
-            f"{picture.path.name} is {picture.size[0]} x {picture.size[1]}; they must be of the same size"
-        )
-    stored = mask.stored_values(labels.stored_as_color)
-    if stored.ndim == 3 and not labels.stored_as_color:
-        colors = np.unique(stored.reshape(-1, 3), axis=0)
-        listed = ", ".join(str(color.tolist()) for color in colors[:4])
-        raise InputError(
-            f"{mask.path}: the mask contains {len(colors)} colours ({listed}, ...), not class indices; name them: "
-            f"`mask_colors: {{{labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
-        )
-    return image, labels.encode(stored, str(mask.path))
+    return Picture(path, turn(array, orientation), "array", file_format, orientation, nodata=nodata)

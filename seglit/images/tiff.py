@@ -1,8 +1,9 @@
 """Windowed reading and writing of TIFFs that are larger than memory, with their georeference."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from PIL import ExifTags
 from seglit.images.checks import check_pages, check_unpacked, decode_errors
 from seglit.images.formats import as_orientation
 from seglit.images.picture import Picture
+from seglit.images.validity import NODATA_TAG, parse_tag
 
 SUFFIXES = (".tif", ".tiff")
 LARGE = 4096 * 4096
@@ -32,6 +34,7 @@ class LargeTiff:
     Args:
         path: The file.
         in_channels: Number of channels that the image must have.
+        nodata: See `seglit.images.read.read_image`.
 
     Attributes:
         by_windows: Whether the file is large and can be read by rows: one page, upright, no palette, in tiles or in
@@ -42,11 +45,12 @@ class LargeTiff:
         InputError: The file is corrupt.
     """
 
-    def __init__(self, path: Path, in_channels: int) -> None:
+    def __init__(self, path: Path, in_channels: int, nodata: Sequence[float] = ()) -> None:
         import tifffile
 
         self.path = path
         self.in_channels = in_channels
+        self.nodata = nodata
         with decode_errors(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
             check_pages(path, self._file)
@@ -69,7 +73,7 @@ class LargeTiff:
         return self._page.imagelength, self._page.imagewidth
 
     def read_rows(self, rows: slice) -> Array:
-        """Reads rows of the image (H, W, in_channels), like `seglit.images.picture.read_image`.
+        """Reads rows of the image (H, W, in_channels), like `seglit.images.read.read_image`.
 
         Raises:
             InputError: The rows cannot be decoded, or the number of channels differs.
@@ -77,7 +81,9 @@ class LargeTiff:
         with decode_errors(self.path):
             stored = self._read(rows.start, rows.stop)  # (samples, H, W, contiguous samples)
         pixels = np.moveaxis(stored[..., 0], 0, -1) if len(stored) > 1 else stored[0]
-        return Picture.of_array(pixels, self.path).image(self.in_channels)
+        tag = self._page.tags.get(NODATA_TAG)
+        picture = replace(Picture.of_array(pixels, self.path), nodata=parse_tag(tag and tag.value))
+        return picture.image(self.in_channels, self.nodata)
 
     def _read(self, top: int, bottom: int) -> Array:
         page = self._page

@@ -152,7 +152,7 @@ def _assign_classes(values: list[Value], class_names: Sequence[str] | None) -> N
         value.hint = _void_hint(value, values)
     void: set[Stored]
     if class_names is None:
-        void = {value.stored for value in values if value.hint and value.stored == 255}
+        void = {v.stored for v in values if v.hint and (v.stored == 255 or _is_negative(v.stored, values))}
         by_share = sorted((value for value in values if value.stored not in void), key=lambda value: value.share)
         for value in by_share[: max(0, len(by_share) - IGNORE_INDEX)]:
             value.hint = TOO_MANY
@@ -176,6 +176,8 @@ def _assign_classes(values: list[Value], class_names: Sequence[str] | None) -> N
 
 def _void_hint(value: Value, values: list[Value]) -> str:
     """Returns why one of the sorted values may be void, else ''."""
+    if _is_negative(value.stored, values):
+        return "negative values usually mark pixels without data"
     if len(values) <= 2:
         return ""
     is_last = isinstance(value.stored, int) and value is values[-1]
@@ -189,6 +191,12 @@ def _void_hint(value: Value, values: list[Value]) -> str:
     if value.count.edge_share > 0.6:
         hint += f", and {value.count.edge_share:.0%} of it lies between other values, like a border"
     return hint
+
+
+def _is_negative(stored: Stored, values: list[Value]) -> bool:
+    """Whether a value is negative, and not one of two classes, as -1 and 0 are."""
+    last = values[-1].stored
+    return isinstance(stored, int) and stored < 0 and isinstance(last, int) and (len(values) > 2 or last - stored > 255)
 
 
 def _default_names(classes: Sequence[Value]) -> list[str]:

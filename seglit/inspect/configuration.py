@@ -91,6 +91,11 @@ def _channels(survey: Survey) -> list[str]:
             lines += [f"  # {name}: {_flow(rounded)} # of these images; default: that of ImageNet"]
         else:
             lines += _entry(name, rounded)
+    nodata = list(survey.nodata) or [value for value, _ in survey.nodata_tags.most_common(1)]
+    if nodata:
+        stated = "stated by the files" if not survey.nodata else "far outside the other values, and repeated"
+        whole = [int(value) if value.is_integer() else value for value in nodata]
+        lines += _entry("nodata", whole[0] if len(whole) == 1 else whole, stated)
     return lines
 
 
@@ -113,7 +118,7 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_flow(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return json.dumps(value)
+    return ".nan" if value != value else json.dumps(value)  # JSON has no NaN
 
 
 _RESERVED = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")

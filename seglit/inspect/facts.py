@@ -1,6 +1,7 @@
 """Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from PIL import Image
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
+from seglit.images.validity import no_data
+from seglit.inspect.suspects import Suspects, find_suspects
 from seglit.labels import Stored
 
 LOSSY = ("JPEG", "MPO", "WEBP")
@@ -44,10 +47,13 @@ class ImageFacts:
         kind: How it is stored.
         size: Height and width in pixels, after its EXIF orientation is applied.
         turned: Whether an EXIF orientation rotates or flips it.
-        total: Sum over the pixels of each channel, without alpha, float64 (C,).
+        counts: Number of pixels with data of each channel, without alpha, (C,).
+        total: Sum over these pixels, float64 (C,).
         squares: Sum of the squares, float64 (C,).
-        low: Smallest value.
-        high: Largest value.
+        low: Smallest value; infinity if no pixel has data.
+        high: Largest value; -infinity likewise.
+        nodata: The value that the file states for pixels without data; empty if it states none.
+        suspects: Values that may mark pixels without data too.
         digest: Hash of the pixels, 8 bytes.
         dhash: Perceptual hash, 2 x 64 bits: whether each patch is brighter than the one to its right, and below.
     """
@@ -55,10 +61,13 @@ class ImageFacts:
     kind: ImageKind
     size: tuple[int, int]
     turned: bool
+    counts: npt.NDArray[np.int64]
     total: npt.NDArray[np.float64]
     squares: npt.NDArray[np.float64]
     low: float
     high: float
+    nodata: tuple[float, ...]
+    suspects: Suspects
     digest: int
     dhash: tuple[int, int]
 
@@ -92,44 +101,48 @@ class PairFacts:
     mask_unreadable: str = ""
 
 
-def read_facts(pair: Pair) -> PairFacts:
-    """Reads both files of a pair once."""
+def read_facts(pair: Pair, nodata: Sequence[float] = ()) -> PairFacts:
+    """Reads both files of a pair once; `nodata` as in `Picture.array`."""
     facts = PairFacts()
-    picture = None
+    picture, empty = None, None
     try:
         picture = open_picture(pair.image)
-        facts.image = _image_facts(picture)
+        array = picture.array(nodata)
+        empty = no_data(array)
+        facts.image = _image_facts(picture, array)
     except InputError as error:
         facts.image_unreadable = str(error).removeprefix(f"{pair.image}: ")
     try:
         mask = open_picture(pair.mask)
-        facts.mask = _mask_facts(mask.turned_like(picture) if picture else mask)
+        facts.mask = _mask_facts(mask.turned_like(picture) if picture else mask, empty)
     except InputError as error:
         facts.mask_unreadable = str(error).removeprefix(f"{pair.mask}: ")
     return facts
 
 
-def _image_facts(picture: Picture) -> ImageFacts:
-    array = picture.array()  # (H, W, C)
-    visible = array[..., :3] if picture.has_alpha else array
-    flat = visible.reshape(-1, visible.shape[-1])
+def _image_facts(picture: Picture, array: npt.NDArray[Any]) -> ImageFacts:
+    visible = array[..., :-1] if picture.has_alpha else array
+    channels = [np.ma.compressed(channel) for channel in visible.reshape(-1, visible.shape[-1]).T]
     if array.dtype == np.uint8:
-        histograms = np.stack([np.bincount(channel, minlength=256) for channel in flat.T])  # (C, 256)
+        histograms = np.stack([np.bincount(channel, minlength=256) for channel in channels])  # (C, 256)
         levels = np.arange(256, dtype=np.float64)
         total, squares = histograms @ levels, histograms @ levels**2
     else:
-        wide = flat.astype(np.float64)
-        total, squares = wide.sum(0), (wide**2).sum(0)
+        wide = [channel.astype(np.float64) for channel in channels]
+        total, squares = (np.array([(channel**power).sum() for channel in wide]) for power in (1, 2))
     return ImageFacts(
         kind=ImageKind(picture.mode, array.shape[2], array.dtype.name),
         size=array.shape[:2],
         turned=picture.orientation not in (None, 1),
+        counts=np.array([len(channel) for channel in channels]),
         total=total,
         squares=squares,
-        low=float(visible.min()),
-        high=float(visible.max()),
-        digest=int.from_bytes(hashlib.blake2b(array.tobytes(), digest_size=8).digest()),
-        dhash=_dhash(visible),
+        low=min((float(channel.min()) for channel in channels if len(channel)), default=np.inf),
+        high=max((float(channel.max()) for channel in channels if len(channel)), default=-np.inf),
+        nodata=picture.nodata,
+        suspects=find_suspects(visible),
+        digest=int.from_bytes(hashlib.blake2b(np.ma.getdata(array).tobytes(), digest_size=8).digest()),
+        dhash=_dhash(np.ma.getdata(visible)),
     )
 
 
@@ -141,12 +154,17 @@ def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
     return across, down
 
 
-def _mask_facts(mask: Picture) -> MaskFacts:
-    stored = mask.stored_values()  # (H, W) integers or (H, W, 3) colours
+def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None) -> MaskFacts:
+    """Facts about a mask; pixels where it, or its image (`empty`), has no data are not counted."""
+    marked = mask.stored_values()  # (H, W) integers or (H, W, 3) colours
+    stored, void = np.ma.getdata(marked), no_data(marked)
     codes = stored if stored.ndim == 2 else stored.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    values, inverse, pixels = np.unique(codes, return_inverse=True, return_counts=True)
+    if empty is not None and empty.shape == codes.shape:
+        void = empty if void is None else void | empty
+    known = slice(None) if void is None else ~void
+    values, inverse, pixels = np.unique(codes[known], return_inverse=True, return_counts=True)
     step = _LOSSY_STEP if mask.file_format in LOSSY else 0
-    edges = np.bincount(inverse.reshape(codes.shape)[_edges(stored, step)], minlength=len(values))
+    edges = np.bincount(inverse.ravel()[_edges(stored, step)[known].ravel()], minlength=len(values))
     frequent = np.sort(np.argsort(-pixels, kind="stable")[:_MOST_VALUES])
     columns = (column[frequent].tolist() for column in (values, pixels, edges))
     counts: dict[Stored, tuple[int, int]] = {

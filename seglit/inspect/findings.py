@@ -180,6 +180,7 @@ def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
 def _images(survey: Survey) -> Iterator[Finding]:
     yield from _finding("exif_turned", ((image, "") for image in survey.turned))
     yield from _finding("cmyk", ((image, "") for image in survey.cmyk))
+    yield from _finding("no_data", ((image, f"{share:.1%} of its values") for image, share in survey.incomplete))
     constant = survey.constant
     yield from _finding(
         "constant_channels",

@@ -1,5 +1,6 @@
 """Inspection of a folder: layout, survey, mask coding, findings and advice."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,18 +69,30 @@ def inspect_folder(
     layout = find_layout(root, images, masks, pairs)
     if not layout.pairs:
         raise InputError(f"{root}: no image has a mask ({layout.description})")
-    survey = Survey(layout.pairs)
-    with progress_bar("pairs") as progress:
-        task = progress.add_task("reading", total=len(layout.pairs))
-        for index, facts in enumerate(read_all(layout.pairs, workers)):
-            survey.add(index, facts)
-            progress.advance(task)
+    survey = _read(Survey(layout.pairs), workers)
+    if unstated := survey.unstated_nodata:
+        survey = _read(Survey(layout.pairs, unstated), workers)  # again, without these pixels in any statistic
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
         path, why = [*survey.unreadable_images, *of_masks][0]
         raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
     coding = find_coding(survey, class_names)
+    if unstated:
+        values = ", ".join(f"{value:g}" for value in dict.fromkeys(unstated) if not math.isnan(value))
+        coding.questions.append(
+            f"do pixels of {values} have no data? they are far outside the other values, and repeated; the written "
+            "configuration says so (`nodata`): remove it if they are measurements"
+        )
     if layout.public:
         coding.questions = []  # its configuration answers them
     findings = find_all(root, layout, survey, coding, find_duplicates(survey))
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
+
+
+def _read(survey: Survey, workers: int | None) -> Survey:
+    with progress_bar("pairs") as progress:
+        task = progress.add_task("reading", total=len(survey.pairs))
+        for index, facts in enumerate(read_all(survey, workers)):
+            survey.add(index, facts)
+            progress.advance(task)
+    return survey

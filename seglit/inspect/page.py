@@ -9,7 +9,7 @@ from seglit.drawing.page import data_address, write_page
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
-from seglit.images.picture import read_pair
+from seglit.images.read import read_pair
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.text import pairs_text, sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
@@ -62,7 +62,7 @@ def _overlays(inspection: Inspection, labels: Labels) -> list[Overlay]:
 
 def _overlay(pair: Pair, remark: str, inspection: Inspection, labels: Labels) -> Overlay | None:
     try:
-        image, mask = read_pair(pair.image, pair.mask, labels, inspection.survey.channels)
+        image, mask = read_pair(pair.image, pair.mask, labels, inspection.survey.channels, inspection.survey.nodata)
     except InputError:  # already a finding
         return None
     rgb = as_rgb(image)

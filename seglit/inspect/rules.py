@@ -105,6 +105,10 @@ _NOTES = {
         "{count} images are CMYK",
         "they are converted to RGB without a colour profile; export them as RGB if colours matter",
     ),
+    "no_data": (
+        "images have pixels without data ({count})",
+        "they are in no statistic, void in training and scores if all channels lack data, and void in predictions",
+    ),
     "constant_channels": (
         "channels with a single value throughout, counted from 0: {channels}",
         "they carry no information: leave them out, or check how the images were exported",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
+from seglit.inspect.suspects import Suspects
 from seglit.labels import Color, Stored
 
 TRAINING_SPLITS = ("train", "all")
@@ -61,7 +63,7 @@ class Moments:
     """Sums for mean and std over images with the same number of channels, without alpha."""
 
     images: int = 0
-    pixels: int = 0
+    pixels: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     total: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     squares: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
@@ -72,9 +74,11 @@ class Survey:
 
     Args:
         pairs: The pairs, in the order in which they are read.
+        nodata: Value of pixels without data, one for all channels or one each, beside those that files state.
     """
 
     pairs: list[Pair]
+    nodata: tuple[float, ...] = ()
     split_counts: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     image_kinds: Counter[ImageKind] = field(default_factory=Counter)
@@ -93,6 +97,9 @@ class Survey:
     low: float = np.inf
     high: float = -np.inf
     moments: dict[int, Moments] = field(default_factory=lambda: defaultdict(Moments))
+    suspects: dict[int, Suspects] = field(default_factory=lambda: defaultdict(Suspects))
+    nodata_tags: Counter[float] = field(default_factory=Counter)
+    incomplete: list[tuple[Path, float]] = field(default_factory=list)  # images, and the share of values without data
     hashes: "array[int]" = field(default_factory=lambda: array("Q"))  # 4 per image: index in `pairs`, digest, dhash (2)
 
     @property
@@ -104,13 +111,14 @@ class Survey:
     def mean(self) -> list[float]:
         """Mean of each channel over the training images, in stored units."""
         moments = self.moments[self.channels]
-        return [float(value) for value in moments.total / max(1, moments.pixels)]
+        return [float(value) for value in moments.total / np.maximum(1, moments.pixels)]
 
     @property
     def std(self) -> list[float]:
         """Standard deviation of each channel over the training images, in stored units."""
         moments = self.moments[self.channels]
-        variance = moments.squares / max(1, moments.pixels) - (moments.total / max(1, moments.pixels)) ** 2
+        pixels = np.maximum(1, moments.pixels)
+        variance = moments.squares / pixels - (moments.total / pixels) ** 2
         return [float(value) for value in np.sqrt(np.maximum(variance, 0))]
 
     @property
@@ -118,6 +126,14 @@ class Survey:
         """The channels with a single value throughout, to the precision of the sums of squares."""
         moments = zip(self.mean, self.std, strict=True)
         return [channel for channel, (mean, std) in enumerate(moments) if std <= 1e-6 * abs(mean)]
+
+    @property
+    def unstated_nodata(self) -> tuple[float, ...]:
+        """Values that probably mark pixels without data, one for all channels or one each; empty if there are none."""
+        confirmed = self.suspects[self.channels].confirmed()
+        if len(values := set(confirmed.values())) <= 1:
+            return tuple(values)
+        return tuple(confirmed.get(channel, np.nan) for channel in range(self.channels))
 
     @property
     def is_8_bit(self) -> bool:
@@ -159,7 +175,11 @@ class Survey:
         moments.images += 1
         if pair.split in TRAINING_SPLITS:
             moments.total, moments.squares = moments.total + image.total, moments.squares + image.squares
-            moments.pixels += image.size[0] * image.size[1]
+            moments.pixels = moments.pixels + image.counts
+        self.suspects[len(image.total)].add(image.suspects)
+        self.nodata_tags.update(image.nodata)
+        if lacking := image.size[0] * image.size[1] * len(image.counts) - int(image.counts.sum()):
+            self.incomplete.append((pair.image, lacking / (lacking + int(image.counts.sum()))))
         self.hashes.extend((index, image.digest, *image.dhash))
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:
@@ -183,21 +203,23 @@ class Survey:
             count.training_area += mask.size[0] * mask.size[1] if pair.split in TRAINING_SPLITS else 0
 
 
-def read_all(pairs: list[Pair], workers: int | None = None) -> Iterator[PairFacts]:
-    """Reads every pair in worker processes, in order, with a bounded number of tasks in flight.
+def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
+    """Reads every pair of a survey in worker processes, in order, with a bounded number of tasks in flight.
 
     Raises:
         InputError: A worker process died.
     """
     workers = workers or os.cpu_count() or 1
+    pairs = survey.pairs
     chunks = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
+    read_chunk = partial(_read_chunk, nodata=survey.nodata)
     with ProcessPoolExecutor(workers) as pool:
         try:
-            for facts in prefetch(_read_chunk, chunks, pool, 4 * workers):
+            for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
                 yield from facts
         except BrokenProcessPool as error:
             raise InputError("a worker process died, probably out of memory; try --workers 1") from error
 
 
-def _read_chunk(pairs: list[Pair]) -> list[PairFacts]:
-    return [read_facts(pair) for pair in pairs]
+def _read_chunk(pairs: list[Pair], nodata: tuple[float, ...]) -> list[PairFacts]:
+    return [read_facts(pair, nodata) for pair in pairs]

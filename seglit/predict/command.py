@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from seglit.drawing.progress_bar import progress_bar
 from seglit.errors import InputError, one_line, printable
-from seglit.images.picture import Picture, read_image
+from seglit.images.picture import Picture
 from seglit.images.prefetch import one_ahead, prefetch
+from seglit.images.read import read_image
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
@@ -43,6 +45,7 @@ def predict(
     flips: Flips = "none",
     scales: tuple[float, ...] = (1.0,),
     precision: Precision | None = None,
+    nodata: bool = True,
 ) -> int:
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
@@ -61,6 +64,8 @@ def predict(
         flips: Average the predictions of flipped copies: horizontal, or all (horizontal and vertical).
         scales: Average the predictions of resized copies, such as [0.75,1,1.25].
         precision: Precision of the network; by default the fastest that the hardware supports.
+        nodata: Mark pixels without data (NaN, no-data values, transparency) in the masks by 255, or the next lower
+            value that no class stores; masks of TIFFs state it. false predicts a class there.
 
     Returns:
         0 if all images are done, 1 if some could not be read.
@@ -68,7 +73,7 @@ def predict(
     Raises:
         InputError: The run, an input or an option is invalid, or OUTPUT contains predictions made with other settings.
     """
-    settings = Settings(tile, overlap, flips, scales, precision)
+    settings = Settings(tile, overlap, flips, scales, precision, nodata)
     checkpoint = find_checkpoint(Path(run).expanduser()).absolute()
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
     predictor = load(checkpoint)
@@ -103,7 +108,8 @@ class _Pipeline:
 
     def __init__(self, predictor: Predictor, masks: Masks) -> None:
         self.predictor = predictor
-        self.writer = Writer(masks, predictor.labels)
+        self.reading = predictor.in_channels, predictor.nodata_values
+        self.writer = Writer(masks, predictor.labels, nodata=predictor.settings.nodata)
         self.failed: list[InputError] = []
         self.without_overlay: list[Job] = []
         self.large: list[Job] = []
@@ -148,11 +154,11 @@ class _Pipeline:
         try:
             tags: list[Tag] = []
             if job.is_tiff and job.path.is_file():
-                with LargeTiff(job.path, self.predictor.in_channels) as file:
+                with LargeTiff(job.path, *self.reading) as file:
                     if file.by_windows:
                         return "by windows"
                     tags = file.tags
-            image = self._check_dtype(job, read_image(job.path, self.predictor.in_channels))
+            image = self._check_dtype(job, read_image(job.path, *self.reading))
         except InputError as error:
             return error
         return image, tags
@@ -167,7 +173,7 @@ class _Pipeline:
 
         try:
             for index, num_frames, pixels in read_frames(job.path, skips):
-                image = Picture.of_array(pixels, job.path).image(self.predictor.in_channels)
+                image = Picture.of_array(pixels, job.path).image(*self.reading)
                 yield job.frame(index), self._check_dtype(job, image), 1 / num_frames
         except InputError as error:
             self.failed.append(error)
@@ -175,7 +181,7 @@ class _Pipeline:
     def _check_dtype(self, job: Job, image: Array) -> Array:
         """Checks that the normalisation supports the dtype, so that only this file fails, not its whole batch."""
         try:
-            self.predictor.normalize.normalization.divisor(torch.from_numpy(image).dtype)
+            self.predictor.normalize.normalization.divisor(torch.from_numpy(np.ma.getdata(image)).dtype)
         except InputError as error:
             raise InputError(f"{job.path}: {error}") from error
         return image
@@ -194,7 +200,7 @@ class _Pipeline:
                 advance(fraction)
 
         try:
-            with LargeTiff(job.path, self.predictor.in_channels) as file:
+            with LargeTiff(job.path, *self.reading) as file:
                 grid = self.predictor.grid(*file.size)
                 bands = one_ahead(self._check_dtype(job, file.read_rows(row.seen)) for row in grid.rows)
                 tiles = (

@@ -20,7 +20,7 @@ def load(path: str | Path) -> Predictor:
         InputError: The checkpoint is missing or not a seglit checkpoint, or its network's class is not found.
     """
     network, record = load_network(find_checkpoint(Path(path).expanduser()))
-    return Predictor(network, record.labels, record.normalization, record.in_channels)
+    return Predictor(network, record.labels, record.normalization, record.in_channels, nodata_values=record.nodata)
 
 
 def make_predictor(run: TestedRun) -> Predictor:

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
-from seglit.images.picture import Picture, read_image
-from seglit.labels import Labels
+from seglit.images.picture import Picture
+from seglit.images.read import read_image
+from seglit.images.validity import Flags, no_data
+from seglit.labels import IGNORE_INDEX, Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.predict.settings import Settings
@@ -47,17 +49,25 @@ class Tile(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A finished part of a prediction: probabilities (num_classes, h, w), or logits if only the mask is requested."""
+    """A finished part of a prediction.
+
+    `scores` are probabilities (num_classes, h, w), or logits if only the mask is requested; `empty` marks the pixels
+    (h, w) without data, None if all have data.
+    """
 
     grid: Grid
     row: Span
     column: Span
     scores: Tensor
+    empty: Flags | None
 
     @property
     def mask(self) -> npt.NDArray[np.uint8]:
-        """Class indices (h, w)."""
-        return self.scores.argmax(0).byte().cpu().numpy()
+        """Class indices (h, w); 255 where the image has no data."""
+        mask = self.scores.argmax(0).byte().cpu().numpy()
+        if self.empty is not None:
+            mask[self.empty] = IGNORE_INDEX
+        return mask
 
 
 class Predictor:
@@ -72,6 +82,8 @@ class Predictor:
         normalization: Mean and standard deviation of the network's input.
         in_channels: Number of image channels.
         settings: Tiling, test-time augmentation, precision.
+        nodata_values: Value of pixels without data, beside the one that a file states: one for all channels, or one
+            per channel.
 
     >>> from seglit.networks import UNet
     >>> from seglit.normalization import Normalization
@@ -88,6 +100,7 @@ class Predictor:
         normalization: Normalization,
         in_channels: int = 3,
         settings: Settings | None = None,
+        nodata_values: tuple[float, ...] = (),
     ) -> None:
         kind = find_device()
         if kind == "cpu":
@@ -101,9 +114,10 @@ class Predictor:
         self.labels = labels
         self.in_channels = in_channels
         self.settings = settings or Settings()
+        self.nodata_values = nodata_values
 
     def __call__(self, image: Array | str | Path) -> npt.NDArray[np.uint8]:
-        """Predicts the mask of an image, as class indices uint8 (H, W).
+        """Predicts the mask of an image, as class indices uint8 (H, W), and 255 where the image has no data.
 
         Args:
             image: A file, or an array (H, W, C) as stored in a file: uint8, uint16, int16 or float32. A single channel
@@ -130,7 +144,7 @@ class Predictor:
         """Predicts images in order; consecutive images of one size form a batch, so a few are read ahead.
 
         Args:
-            images: Images (H, W, in_channels), see `seglit.images.picture.read_image`.
+            images: Images (H, W, in_channels), see `seglit.images.read.read_image`.
             probabilities: Whether to return probabilities too.
         """
         mask, probs = np.empty((0, 0), np.uint8), None
@@ -152,31 +166,34 @@ class Predictor:
     def blocks(self, tiles: Iterable[Tile], probabilities: bool = False) -> Iterator[Block]:
         """Predicts tiles, all of an image in reading order, and yields one finished block per tile."""
         blend: Blend | None = None
-        for (grid, row, column, _), scores in self._predict_batches(tiles):
+        for (grid, row, column, pixels), scores in self._predict_batches(tiles):
             if grid.is_whole:
-                yield Block(grid, row, column, scores.softmax(0) if probabilities else scores)
+                yield Block(grid, row, column, scores.softmax(0) if probabilities else scores, self._empty(pixels))
                 continue
             if blend is None or row.start == column.start == 0:
                 blend = Blend(grid, self.labels.num_classes, scores.device)
-            yield Block(grid, row, column, blend.add(scores.softmax(0), row, column))
+            finished = pixels[: row.done - row.start, : column.done - column.start]
+            yield Block(grid, row, column, blend.add(scores.softmax(0), row, column), self._empty(finished))
 
     def _read(self, image: Array | str | Path) -> Array:
         if isinstance(image, np.ndarray):
-            return Picture(Path("image"), image, "array", "array").image(self.in_channels)
-        return read_image(Path(image), self.in_channels)
+            return Picture(Path("image"), image, "array", "array").image(self.in_channels, self.nodata_values)
+        return read_image(Path(image), self.in_channels, self.nodata_values)
 
     def _predict_batches(self, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Tensor]]:
         """Yields tiles with their scores (num_classes, h, w), computed in batches of one shape and dtype."""
         for (shape, _), group in groupby(tiles, lambda tile: (tile.pixels.shape, tile.pixels.dtype)):
             limit = min(BATCH_PIXELS, BATCH_VALUES // self.labels.num_classes) // math.prod(shape[:2])
             while batch := list(islice(group, max(1, limit))):
-                yield from zip(batch, self._scores(np.stack([tile.pixels for tile in batch])), strict=True)
+                pixels = [tile.pixels for tile in batch]
+                masked = any(isinstance(image, np.ma.MaskedArray) for image in pixels)
+                yield from zip(batch, self._scores((np.ma.stack if masked else np.stack)(pixels)), strict=True)
 
     @torch.no_grad()
     def _scores(self, pixels: Array) -> Tensor:
         """Logits, or log-probabilities if averaged, float32 (B, num_classes, H, W), of images (B, H, W, C)."""
         try:
-            normal = self.normalize(torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2))
+            normal = self.normalize(self._on_device(np.ma.getdata(pixels)), self._valid(pixels))
             if not self.settings.augments:
                 return self._logits(normal)
             probabilities = [
@@ -194,13 +211,23 @@ class Predictor:
             return torch.cat([self._scores(pixels[:half]), self._scores(pixels[half:])])
         return self._tiled_scores(pixels[0])[None]
 
+    def _empty(self, pixels: Array) -> Flags | None:
+        return no_data(pixels) if self.settings.nodata else None
+
+    def _on_device(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self.device).permute(0, 3, 1, 2)
+
+    def _valid(self, pixels: Array) -> Tensor | None:
+        masked = isinstance(pixels, np.ma.MaskedArray)
+        return self._on_device(~np.ma.getmaskarray(pixels)) if masked else None
+
     def _tiled_scores(self, image: Array) -> Tensor:
         """Log-probabilities of an image or tile that exceeds the device's memory, in tiles of half its size."""
         height, width = image.shape[:2]
         tile = max(SMALLEST_TILE, -(-max(height, width) // 64) * 32)
         grid = divide_image(height, width, tile, self.settings.overlap)
         probabilities = torch.empty(self.labels.num_classes, height, width, device=self.device)
-        for _, row, column, scores in self.blocks(_cut(image, grid), probabilities=True):
+        for _, row, column, scores, _ in self.blocks(_cut(image, grid), probabilities=True):
             probabilities[:, row.finished, column.finished] = scores
         return probabilities.log()
 

@@ -22,6 +22,7 @@ class Settings:
         flips: Test-time augmentation by flipping: none, horizontal, or all (horizontal and vertical).
         scales: Test-time augmentation by resizing: factors relative to the image size.
         precision: Precision of the network; None selects the fastest that the hardware supports.
+        nodata: Whether pixels without data are void (255) in the mask; if not, a class is predicted there too.
 
     Raises:
         InputError: A tile, overlap or scale is out of range.
@@ -32,6 +33,7 @@ class Settings:
     flips: Flips = "none"
     scales: tuple[float, ...] = (1.0,)
     precision: Precision | None = None
+    nodata: bool = True
 
     def __post_init__(self) -> None:
         """Checks the ranges."""

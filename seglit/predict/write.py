@@ -11,7 +11,8 @@ from seglit.drawing.predictions import as_rgb
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.images.tiff import Tag, write_tiff
-from seglit.labels import Labels
+from seglit.images.validity import NODATA_TAG
+from seglit.labels import IGNORE_INDEX, Labels, Stored
 from seglit.predict.jobs import Job
 from seglit.predict.predictor import Block, Prediction
 
@@ -25,15 +26,17 @@ class Writer:
     Args:
         masks: Mask encoding: the values stored in the training masks, or the classes' colours.
         labels: Stored values and colours of the classes.
+        nodata: Whether masks of TIFFs state the value of pixels without data.
 
     Raises:
         InputError: PNG cannot store the values.
     """
 
-    def __init__(self, masks: Masks, labels: Labels) -> None:
+    def __init__(self, masks: Masks, labels: Labels, *, nodata: bool) -> None:
         self.labels = labels
-        self.encode = labels.colorize if masks == "color" else labels.decode
-        example: Array = self.encode(np.zeros((1, 1), np.uint8))  # (1, 1), or RGB (1, 1, 3)
+        self.in_palette = masks == "color"
+        self.void = _void_value(labels) if nodata else None
+        example: Array = self._encode(np.zeros((1, 1), np.uint8))  # (1, 1), or RGB (1, 1, 3)
         self.dtype, self.bands = example.dtype, example.shape[2:]
         if self.dtype not in (np.uint8, np.uint16):
             raise InputError(
@@ -56,10 +59,10 @@ class Writer:
             with replacing(job.overlay) as part:
                 colors = self.labels.colorize(prediction.mask)
                 Image.fromarray((as_rgb(image) // 2 + colors // 2).astype(np.uint8)).save(part, "PNG")
-        values = self.encode(prediction.mask)
+        values = self._encode(prediction.mask)
         with replacing(job.mask) as part:
             if job.is_tiff:
-                write_tiff(part, [values], values.shape, values.dtype, tags)
+                write_tiff(part, [values], values.shape, values.dtype, self._tags(tags))
             else:
                 Image.fromarray(values).save(part, "PNG")
 
@@ -75,13 +78,35 @@ class Writer:
         shape = (*size, *self.bands)
         with replacing(job.mask) as part:
             if job.probabilities is None:
-                write_tiff(part, self._encoded_rows(blocks), shape, self.dtype, tags)
+                write_tiff(part, self._encoded_rows(blocks), shape, self.dtype, self._tags(tags))
                 return
             with replacing(job.probabilities) as file:
                 stored = np.lib.format.open_memmap(file, "w+", np.float16, (self.labels.num_classes, *size))
                 rows = self._encoded_rows(_store_probabilities(blocks, stored))
-                write_tiff(part, rows, shape, self.dtype, tags)
+                write_tiff(part, rows, shape, self.dtype, self._tags(tags))
                 del rows, stored  # closes the file
+
+    def _encode(self, mask: npt.NDArray[np.uint8]) -> Array:
+        """Maps class indices (H, W), void 255, to the values of a mask file: (H, W), or RGB (H, W, 3)."""
+        if self.in_palette:
+            return self.labels.colorize(mask)
+        empty = mask == IGNORE_INDEX
+        values = self.labels.decode(np.where(empty, 0, mask))
+        if empty.any():
+            if self.void is None:
+                raise InputError(
+                    "classes store every value from 0 to 255: none is left for no data; use --nodata false"
+                )
+            values[empty] = self.void
+        return values
+
+    def _tags(self, georeference: list[Tag]) -> list[Tag]:
+        """Replaces the image's value for pixels without data by the mask's."""
+        tags = [tag for tag in georeference if tag[0] != NODATA_TAG]
+        if not isinstance(self.void, int) or self.in_palette:
+            return tags
+        text = str(self.void).encode()
+        return [*tags, (NODATA_TAG, 2, len(text) + 1, text, True)]  # 2: text
 
     def _encoded_rows(self, blocks: Iterable[Block]) -> Iterator[Array]:
         """Joins the blocks of each row of tiles and encodes them."""
@@ -89,8 +114,15 @@ class Writer:
         for block in blocks:
             row.append(block.mask)
             if block.column.done == block.grid.size[1]:
-                yield self.encode(np.concatenate(row, 1))
+                yield self._encode(np.concatenate(row, 1))
                 row = []
+
+
+def _void_value(labels: Labels) -> Stored | None:
+    """Returns the highest value up to 255, or grey, that no class stores; None if they store all."""
+    classes = {value for value, index in labels.values.items() if index != IGNORE_INDEX}
+    greys = ((level, level, level) if labels.stored_as_color else level for level in range(255, -1, -1))
+    return next((value for value in greys if value not in classes), None)
 
 
 def _store_probabilities(blocks: Iterable[Block], stored: npt.NDArray[np.float16]) -> Iterator[Block]:

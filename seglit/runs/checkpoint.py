@@ -30,12 +30,14 @@ class ModelRecord:
         network: The network's `class_path` and `init_args`, including the values that are linked to the data.
         labels: The classes.
         normalization: Mean and standard deviation of the images.
+        nodata: The data's setting for pixels without data; empty if there is none.
     """
 
     version: str
     network: Mapping[str, Any]
     labels: Labels
     normalization: Normalization
+    nodata: tuple[float, ...] = ()
 
     @property
     def in_channels(self) -> int:
@@ -49,13 +51,14 @@ class ModelRecord:
             "network": dict(self.network),
             "labels": self.labels.to_dict(),
             "normalization": self.normalization.to_dict(),
+            "nodata": list(self.nodata),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Creates a record from the plain data of `to_dict`."""
         labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
-        return cls(data["version"], data["network"], labels, normalization)
+        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
 
 
 def find_checkpoint(path: Path) -> Path:

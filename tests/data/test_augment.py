@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seglit.data import Augment, SyntheticDataset
 from seglit.data.augment import Pipeline
-from seglit.data.transform_check import check_transforms
+from seglit.data.first_image import check_transforms
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 

@@ -15,10 +15,10 @@ from PIL import ExifTags, Image
 from scipy.io import savemat
 
 from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
-from seglit.data.base import Samples
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.folder import FolderDataset
 from seglit.data.public.voc_sbd import VOCWithSBDDataset
+from seglit.data.samples import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.images.formats import PIXEL_TYPES
 from seglit.images.pairs import Pair

@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader
 
 import seglit.data
 from seglit.data import Augment, Batch, FolderDataModule, Sample, SegmentationDataModule, SyntheticDataModule
-from seglit.data.base import Samples
 from seglit.data.batch import collate, collate_by_size
 from seglit.data.dataset import SegmentationDataset
+from seglit.data.samples import Samples
 from seglit.data.sampling import SampleKey
 from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
 from seglit.errors import InputError

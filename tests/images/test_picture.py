@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from seglit.errors import InputError
-from seglit.images.picture import Picture, open_picture, read_pair
+from seglit.images.picture import Picture, open_picture
+from seglit.images.read import read_pair
 from seglit.labels import IGNORE_INDEX, Labels
 
 NAMES = ["road", "car"]

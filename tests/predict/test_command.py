@@ -184,7 +184,7 @@ def test_tiff_keeps_its_georeference(
     assert run("predict", ckpt, "geo.tif", "--output", "out", "--tile", "128").code == 0
     out = tmp_path / "out" / "masks" / "geo.tif"
     np.testing.assert_array_equal(read(out), truth(image))
-    assert geo(out) == geo(tmp_path / "geo.tif")
+    assert geo(out) == geo(tmp_path / "geo.tif") | {42113: "253"}  # 255 and 254 are classes
     assert len(geo(out)) == 5
     with tifffile.TiffFile(out) as file:
         page = file.pages.first

@@ -15,7 +15,8 @@ from seglit.errors import InputError
 from seglit.images.listing import nearest_entry, read_list
 from seglit.images.matching import missing_file
 from seglit.images.pairs import Pair, Pairing, Split
-from seglit.images.picture import Picture, as_pair, open_picture
+from seglit.images.picture import Picture, open_picture
+from seglit.images.read import as_pair
 
 SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
 
@@ -32,7 +33,8 @@ class VOCWithSBDDataset(FolderDataset):
 
         stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a 1 x 1 struct
         mask = Picture.of_array(stored, pair.mask)
-        return *as_pair(open_picture(pair.image, self.in_channels), mask, self.labels, self.in_channels), pair.name
+        image = open_picture(pair.image, self.in_channels)
+        return *as_pair(image, mask, self.labels, self.in_channels, self.nodata), pair.name
 
 
 class VOCWithSBDDataModule(FolderDataModule):
@@ -65,7 +67,7 @@ class VOCWithSBDDataModule(FolderDataModule):
 
     def dataset(self, split: Split) -> VOCWithSBDDataset:
         """Returns the data set of a split."""
-        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels)
+        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels, nodata=self.nodata)
 
     def find(self) -> Pairing:
         """Finds the pairs of VOC, and those that only SBD has."""

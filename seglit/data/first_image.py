@@ -1,6 +1,7 @@
-"""Tries augmentation transforms on an image before training: many are made for 8-bit RGB only."""
+"""Checks of the first training image: units of floats, and transforms, many of which are made for 8-bit RGB only."""
 
 import copy
+from typing import Any
 
 import albumentations as A
 import cv2
@@ -14,6 +15,19 @@ from seglit.errors import InputError
 # Albumentations raises no common error for images that a transform cannot handle.
 _FAILURES = (ValueError, TypeError, KeyError, RuntimeError, cv2.error)
 _CORNER = 128  # pixels: enough for every transform
+
+
+def check_units(image: npt.NDArray[Any], name: str) -> None:
+    """Rejects float images (H, W, C) outside 0..1 for data without `mean` and `std`.
+
+    Raises:
+        InputError: A value is below -1 or above 2.
+    """
+    if image.dtype.kind == "f" and (image.min() < -1 or image.max() > 2):
+        raise InputError(
+            f"{name}: values range from {image.min():g} to {image.max():g}, not from 0 to 1; set the data's mean and "
+            "std, which `seglit inspect` prints"
+        )
 
 
 def check_transforms(pipeline: Pipeline, image: npt.NDArray[np.generic]) -> None:
