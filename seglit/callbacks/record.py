@@ -13,11 +13,13 @@ import yaml
 from seglit import __version__
 from seglit.callbacks.dashboards import log_config
 from seglit.data.base import SegmentationDataModule
+from seglit.data.file_pairs import PairsDataModule
+from seglit.images.pairs import SPLITS
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 
 class RunRecord(pl.Callback):
-    """Writes `config.yaml` into the run folder and adds a `seglit.runs.checkpoint.ModelRecord` to every checkpoint.
+    """Writes `config.yaml` and the lists `splits/*.txt` into the run folder, and a `ModelRecord` into every checkpoint.
 
     Args:
         config: The complete configuration as YAML.
@@ -40,8 +42,19 @@ class RunRecord(pl.Callback):
                 f"# on each device: {self.data.loading}\n"
             )
             file.write_text(header + self.config, encoding="utf-8")
+            if isinstance(self.data, PairsDataModule):
+                self._write_splits(file.with_name("splits"), self.data)
             for logger in trainer.loggers:
                 log_config(logger, self.config)
+
+    @staticmethod
+    def _write_splits(folder: Path, data: PairsDataModule) -> None:
+        """Writes the images of each split, in the form of list files."""
+        folder.mkdir(exist_ok=True)
+        for split in SPLITS:
+            if images := data.listed_images(split):
+                names = "".join(f"{image}\n" for image in images)
+                (folder / f"{split}.txt").write_text(names, encoding="utf-8", errors="surrogateescape")
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""

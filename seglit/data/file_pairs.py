@@ -9,7 +9,8 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.images.matching import find_pairs
-from seglit.images.pairs import Pair, Pairing, PairSettings, Split, split_pairs
+from seglit.images.pairs import Pair, Pairing, PairSettings, Split
+from seglit.images.splitting import split_pairs
 from seglit.labels import Labels
 
 
@@ -61,6 +62,10 @@ class PairsDataModule(SegmentationDataModule):
         if not self.has_split(split):
             raise InputError(f"{self.root}: no images for the split {split!r} ({self.searched(split)})")
         return self._divided[split]
+
+    def listed_images(self, split: Split) -> list[str]:
+        """Returns the images of a split relative to the root, which `splits` accepts as a list file; maybe none."""
+        return [pair.image.relative_to(self.root).as_posix() for pair in self._divided[split]]
 
     def has_split(self, split: Split) -> bool:
         """Whether the split is not empty."""

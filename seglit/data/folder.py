@@ -65,10 +65,11 @@ class FolderDataModule(PairsDataModule):
         image_name: File name of an image; `{stem}` is the part that it shares with its mask, `.*` any suffix. Images
             of other names are ignored.
         mask_name: File name of a mask, likewise.
-        splits: For flat folders and CSVs: split to list file (`train: train.txt`), or split to share (`val: 0.1`,
-            `test: 0.2`; the rest is train), drawn from `split_seed` and the names. For split folders: share of train
-            to use as a split that has no folder.
+        splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
+            0.1`, `test: 0.2`), drawn from `split_seed` and the names. `{folds: 5, fold: 0}` makes fold 0 of 5 val.
         split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.
+        group: What must stay in one split, such as a patient, a video or a scene: a regular expression whose first
+            group, searched in the names, identifies it (`"^(video[0-9]+)"`), or a column of the CSV.
         pairs: A CSV of pairs, instead of `images` and `masks`.
         exclude: Images to exclude, relative to root, such as those that `seglit inspect` finds unusable.
         mask_values: Class name to the stored integer or integers; default: the stored value is the class index.
@@ -93,6 +94,7 @@ class FolderDataModule(PairsDataModule):
         mask_name: str = "{stem}.*",
         splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
+        group: str | None = None,
         pairs: str | None = None,
         exclude: list[str] | None = None,
         mask_values: dict[str, int | list[int]] | None = None,
@@ -103,7 +105,7 @@ class FolderDataModule(PairsDataModule):
         **loader: Any,
     ) -> None:
         labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
-        settings = PairSettings(images, masks, image_name, mask_name, splits, split_seed, pairs, exclude or ())
+        settings = PairSettings(images, masks, image_name, mask_name, splits, split_seed, group, pairs, exclude or ())
         super().__init__(root, labels, settings, **loader)
 
     def dataset(self, split: Split) -> FolderDataset:

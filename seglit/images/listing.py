@@ -4,6 +4,7 @@ import codecs
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,11 @@ _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$
 def is_file(path: Path) -> bool:
     """Like `Path.is_file`, but False for invalid names, for which that raises."""
     return os.path.isfile(path)  # noqa: PTH113
+
+
+def normalized(name: str) -> str:
+    """Returns a name in Unicode's form NFC: archives of macOS store names in NFD, lists mostly in NFC."""
+    return unicodedata.normalize("NFC", name)
 
 
 def nearest_entry(path: Path) -> str:
@@ -72,7 +78,8 @@ def read_list(path: Path, folder: str = "") -> list[str]:
     with _open_text(path) as lines:
         for line in filter(None, map(str.strip, lines)):
             match = _LISTED.match(line)
-            name = match[1] if match else line
+            name = normalized(match[1] if match else line)
+            name = name.replace("\\", "/") if "/" not in name else name  # written on Windows
             names.append(name.removeprefix("./").lstrip("/").removeprefix(f"{folder}/"))
     return names
 

@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import files_below, is_file, nearest_entry, read_list, reading_table
-from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings
+from seglit.images.listing import files_below, is_file, nearest_entry, normalized, read_list, reading_table
+from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings, split_named
 
 
 def find_pairs(root: Path, settings: PairSettings) -> Pairing:
@@ -37,16 +37,20 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
     Raises:
         InputError: A list file is missing.
     """
-    folder = "" if settings.pairs is not None else str(settings.images)
+    folder = "" if settings.pairs is not None or settings.in_split_folders else str(settings.images)
     base = root / folder
-    paired = {pair.name: pair for pair in pairing.pairs}
-    unpaired = {image.relative_to(base).with_suffix("").as_posix(): image for image in pairing.images_without_mask}
-    excluded = {(root / path).with_suffix("") for path in settings.exclude}
+
+    def name_of(image: Path) -> str:
+        return normalized(image.relative_to(base).with_suffix("").as_posix())
+
+    paired = {name_of(pair.image): pair for pair in pairing.pairs}
+    unpaired = {name_of(image): image for image in pairing.images_without_mask}
+    excluded = {name_of(root / path) for path in settings.exclude if (root / path).is_relative_to(base)}
     names = paired.keys() | unpaired.keys()
     pairs: list[Pair] = []
     listed_unpaired: set[Path] = set()
     for split, file in settings.lists.items():
-        path = root / file
+        path = Path(file) if not (root / file).is_file() and is_file(Path(file)) else root / file
         if not path.is_file():
             raise InputError(f"splits: {split}: {path} is not a file{nearest_entry(path)}")
         missing: list[str] = []
@@ -54,10 +58,11 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             first = line.split()[0]  # some lists have columns after the name, such as a class
             name = first if first in names and line not in names else line
             if name in paired:
-                pairs.append(paired[name]._replace(split=split))
+                pair = paired[name]._replace(split=split)
+                pairs.append(pair._replace(name=name) if settings.in_split_folders else pair)
             elif name in unpaired:
                 listed_unpaired.add(unpaired[name])
-            elif base / name not in excluded:
+            elif name not in excluded:
                 missing.append(name)
         if missing:
             message = f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}"
@@ -78,6 +83,8 @@ def listed_file(root: Path, entry: str | None, where: str) -> Path:
     """
     if not entry:
         raise InputError(f"{where} is empty")
+    if "\\" in entry and not is_file(root / entry):  # written on Windows
+        entry = entry.replace("\\", "/")
     if Path(entry).is_absolute() or ".." in Path(entry).parts:
         raise InputError(f"{where} {entry} leaves the data root {root}; paths must be relative to it")
     return root / entry
@@ -105,8 +112,8 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
                 continue
             where = f"{path}, line {table.line_num}"
             image, split = listed_file(root, row["image"], f"{where}: image"), row.get("split", "all")
-            if "split" in columns and split not in SPLITS:
-                raise InputError(f"{where}: split is {split!r}; expected train, val or test")
+            if "split" in columns and (split := split_named(split)) not in SPLITS:
+                raise InputError(f"{where}: split is {row['split']!r}; expected train, val or test")
             if not row["mask"]:
                 pairing.missing.append(Missing([image], f"{where}: mask is empty"))
                 continue
@@ -115,15 +122,17 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
                 column, file = missing[0]
                 pairing.missing.append(missing_file(image, file, f"{where}: {column}"))
             else:
-                name = Path(row["image"]).with_suffix("").as_posix()
-                pairing.pairs.append(Pair(image, mask, name, split))  # type: ignore[arg-type]  # one of SPLITS
+                name = image.relative_to(root).with_suffix("").as_posix()
+                group = row.get(settings.group or "", "")
+                pairing.pairs.append(Pair(image, mask, name, split, group))  # type: ignore[arg-type]  # one of SPLITS
     return pairing
 
 
 def _mask_of(image: Path, settings: PairSettings) -> str | None:
     """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
     stem = stem_of(image.name, settings.image_name)
-    return None if stem is None else (image.parent / settings.mask_name.replace("{stem}", stem)).as_posix()
+    mask = None if stem is None else image.parent / settings.mask_name.replace("{stem}", stem)
+    return None if mask is None else normalized(mask.as_posix())
 
 
 def _is_mask(file: Path, settings: PairSettings) -> bool:
@@ -143,7 +152,9 @@ def stem_of(name: str, pattern: str) -> str | None:
 
 def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: Path, settings: PairSettings) -> None:
     """Matches the images below a folder with the masks below another or the same folder; either may be missing."""
-    mask_files = {path.relative_to(masks).as_posix(): path for path in files_below(masks, settings.mask_suffixes)}
+    mask_files = {
+        normalized(path.relative_to(masks).as_posix()): path for path in files_below(masks, settings.mask_suffixes)
+    }
     by_stem = {name.rsplit(".", 1)[0]: path for name, path in mask_files.items()}
     masks_are_below = masks != images and masks.is_relative_to(images)
     excluded = {root / path for path in settings.exclude}

@@ -1,8 +1,7 @@
 """Pairs of images and masks: the settings that find them, the result of a search, and splitting."""
 
-import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,6 +13,12 @@ Split = Literal["train", "val", "test"]
 AnySplit = Split | Literal["all"]
 """A split, or "all" before pairs are split."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training", "trainset", "trn"),
+    "val": ("val", "valid", "validation", "valset", "dev", "eval"),
+    "test": ("test", "testing", "testset", "tst"),
+}
+"""Spellings of the splits in the names of folders and list files, and in tables."""
 
 
 class Pair(NamedTuple):
@@ -24,12 +29,14 @@ class Pair(NamedTuple):
         mask: The mask, or the annotation file that it is drawn from.
         name: The image's path below its folder, without suffix.
         split: The split that the folder, list file or table row determines; "all" if none does.
+        group: The group that a table states; empty without one.
     """
 
     image: Path
     mask: Path
     name: str
     split: AnySplit = "all"
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class PairSettings:
     mask_name: str = "{stem}.*"
     splits: Mapping[str, float | str] | None = None
     split_seed: int = 0
+    group: str | None = None
     pairs: str | None = None
     exclude: Collection[str] = ()
     mask_suffixes: tuple[str, ...] = SUFFIXES
@@ -54,15 +62,16 @@ class PairSettings:
         """Checks what does not depend on the disk."""
         if isinstance(self.images, str) != isinstance(self.masks, str):
             raise InputError("images and masks must both be patterns, or both name the folder of each split")
-        if self.in_split_folders and self.lists:
-            raise InputError(
-                f"splits names list files, but images is {self.images!r}, a folder for each split; for flat folders "
-                "set `images: images` and `masks: masks`"
-            )
-        if set(self.splits or {}) - set(SPLITS) or (self.lists and self.shares and "train" not in self.lists):
+        folds = {"folds", "fold"} & set(self.splits or {})
+        if set(self.splits or {}) - {*SPLITS, *folds} or (self.lists and self.shares and "train" not in self.lists):
             raise InputError(f"splits is {self.splits}; expected list files (train, val, test) or shares (val, test)")
         if self.shares and ("train" in self.shares or min(self.shares.values()) < 0 or sum(self.shares.values()) >= 1):
             raise InputError(f"splits is {self.splits}; val and test are shares >= 0 with a sum < 1, train is the rest")
+        if folds:
+            count, fold = (self.splits or {}).get("folds", 0), (self.splits or {}).get("fold", -1)
+            whole = all(isinstance(value, int | float) and value == int(value) for value in (count, fold))
+            if not whole or not 0 <= int(fold) < int(count) or int(count) < 2 or "val" in (self.splits or {}):
+                raise InputError(f"splits is {self.splits}; expected {{folds: K, fold: 0 to K - 1}} without val")
 
     @property
     def in_split_folders(self) -> bool:
@@ -77,7 +86,14 @@ class PairSettings:
     @property
     def shares(self) -> dict[str, float]:
         """The share of each split that is drawn at random."""
-        return {split: share for split, share in (self.splits or {}).items() if not isinstance(share, str)}
+        splits = self.splits or {}
+        return {split: share for split in SPLITS if isinstance(share := splits.get(split), int | float)}
+
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """Number of folds, and the one that is val; None without folds."""
+        splits = self.splits or {}
+        return (int(splits["folds"]), int(splits["fold"])) if "folds" in splits else None
 
     def folders(self, root: Path) -> dict[AnySplit, tuple[Path, Path]]:
         """The image and mask folder of each split in the settings; flat folders are those of "all"."""
@@ -143,40 +159,9 @@ class Pairing:
             raise InputError(f"{len(images)} images are in more than one split, first {images[0]}; keep each in one")
 
 
-def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, list[Pair]]:
-    """Returns the pairs of each split; shares are drawn at random from the sorted names.
-
-    Raises:
-        InputError: The settings do not determine the split, or ask for a share of a split that has its own folder.
-    """
-    by_split: dict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        by_split[pair.split].append(pair)
-    if occupied := [split for split in settings.shares if by_split[split]]:
-        raise InputError(
-            f"splits is {settings.splits}, but images is {settings.images!r}, a folder for each split, and "
-            f"{occupied[0]} has images: only a split without images can be a share of train"
-        )
-    if settings.shares:
-        by_split |= _draw(by_split["all"] or by_split["train"], settings.shares, settings.split_seed)
-    elif by_split["all"]:
-        raise InputError(
-            "splits is not set; flat folders need list files (`splits: {train: train.txt, val: val.txt}`) or shares "
-            "(`splits: {val: 0.1, test: 0.2}`)"
-        )
-    return {split: by_split[split] for split in SPLITS}
-
-
-def _draw(pairs: Iterable[Pair], shares: Mapping[str, float], seed: int) -> dict[str, list[Pair]]:
-    remaining = sorted(pairs, key=lambda pair: pair.name)
-    random.Random(seed).shuffle(remaining)
-    minimum = len(remaining) > len(shares)  # with few images, too, a share has at least one
-    counts = {split: max(share > 0 and minimum, round(share * len(remaining))) for split, share in shares.items()}
-    drawn: dict[str, list[Pair]] = {}
-    for split in SPLITS[1:]:
-        if split in counts:
-            drawn[split], remaining = remaining[: counts[split]], remaining[counts[split] :]
-    return {**drawn, "train": remaining}
+def split_named(word: str) -> str:
+    """Returns the split that a word spells; the word itself if it is none."""
+    return next((split for split, words in SPLIT_WORDS.items() if word.strip().lower() in words), word)
 
 
 def _by_split(folders: str | Mapping[str, str]) -> Mapping[str, str]:

@@ -8,13 +8,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from seglit.images.matching import stem_of
-
-SPLIT_WORDS = {
-    "train": ("train", "training", "trainset", "trn"),
-    "val": ("val", "valid", "validation", "valset", "dev", "eval"),
-    "test": ("test", "testing", "testset", "tst"),
-}
-"""Spellings of the splits in the names of folders and list files."""
+from seglit.images.pairs import SPLIT_WORDS
 
 _IMAGE_WORDS = "image images img imgs jpegimages photo photos picture pictures rgb input inputs raw scene scenes frames"
 _MASK_WORDS = (

@@ -220,9 +220,9 @@ def test_splits_contradicting_split_folders_are_rejected(tmp_path: Path) -> None
     write(
         tmp_path, *((f"images/{split}/{n}.png", f"masks/{split}/{n}.png") for split in ("train", "test") for n in "ab")
     )
-    assert "a folder for each split" in refusal(tmp_path, splits={"test": 0.1})
+    assert "test has images of its own" in refusal(tmp_path, splits={"test": 0.1})
     assert "train is the rest" in refusal(tmp_path, splits={"train": 0.5})
-    assert "a folder for each split" in refusal(tmp_path, splits={"train": "train.txt"})
+    assert "is not a file" in refusal(tmp_path, splits={"train": "train.txt"})
     drawn = folder(tmp_path, splits={"val": 0.1})  # there is no folder for it
     assert sorted(names(drawn, "train") + names(drawn, "val")) == ["a", "b"]
     assert names(drawn, "test") == ["a", "b"]
@@ -236,7 +236,7 @@ GOOD = "images/01.png,masks/01.png,train\n"
     [
         ("image,label,split\n", "no column 'mask'; its columns are image, label, split"),
         ("", "no column 'image'"),
-        (f"image,mask,split\n{GOOD}images/02.png,masks/02.png,training\n", "line 3: split is 'training'"),
+        (f"image,mask,split\n{GOOD}images/02.png,masks/02.png,rest\n", "line 3: split is 'rest'"),
         (f"image,mask,split\n{GOOD}images/02.png,,val\n", "line 3: mask is empty"),
         (f"image,mask,split\n{GOOD},masks/02.png,val\n", "line 3: image is empty"),
         ("image,mask,split\nimages/01.png,../secret.png,train\n", "line 2: mask ../secret.png leaves the data root"),

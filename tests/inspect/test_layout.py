@@ -77,7 +77,7 @@ def test_data_module_finds_the_same_pairs(name: str, tmp_path: Path) -> None:
     layout = find_layout(tmp_path)
     pairs = {
         (split, i.relative_to(tmp_path).as_posix(), m.relative_to(tmp_path).as_posix())
-        for i, m, _, split in layout.pairs
+        for i, m, _, split, _ in layout.pairs
     }
     assert pairs == set(TREES[name])
     assert not layout.pairing.images_without_mask
@@ -192,7 +192,7 @@ def test_table_of_pairs(tmp_path: Path) -> None:
     [
         (",there/bx.png,val", "line 3: image is empty"),
         ("../b.jpg,there/bx.png,val", "line 3: .* leaves"),
-        ("here/b.jpg,there/bx.png,valid", "line 3: split is 'valid'; expected train, val or test"),
+        ("here/b.jpg,there/bx.png,rest", "line 3: split is 'rest'; expected train, val or test"),
     ],
 )
 def test_invalid_table_raises(row: str, message: str, tmp_path: Path) -> None:
