@@ -10,6 +10,7 @@ from seglit.class_weights import FORMULAS, ClassCounts
 from seglit.inspect.coding import Coding
 from seglit.inspect.survey import TRAINING_SPLITS, Survey
 
+_UNEQUAL = 10
 _BATCH_PIXELS = 8 * 256 * 256  # with these, a step of the default network needs about 4 GB
 
 
@@ -28,6 +29,12 @@ class Advice:
     crop_reason: str
     batch_size: int
     weights: Mapping[str, list[float]]
+
+    @property
+    def is_unequal(self) -> bool:
+        """Whether the largest class has more than ten times the pixels of the smallest."""
+        inverse = self.weights["inverse"]
+        return max(inverse) > _UNEQUAL * min(inverse)
 
 
 def advise(survey: Survey, coding: Coding) -> Advice:

@@ -15,6 +15,7 @@ TOO_MANY = f"only {IGNORE_INDEX} classes fit, and it is not among the most frequ
 
 _EDGE = 0.9  # values with this share of their pixels along edges result from blurring
 _RARE = 0.05  # void is seldom more than this share of the pixels, and rarer than a class on average
+_BORDER = 0.6  # a void border between objects has at least this share of its pixels beside other values
 _MIN_SHARE = 1e-3  # smallest share of the pixels of a real value of a blurred mask, including the values near it
 _MAX_CANDIDATES = 2048  # the real values of a blurred mask are searched among this many most frequent ones
 _MIN_DISTANCE = 48  # smallest distance of two real values of a blurred mask, in their largest channel
@@ -184,13 +185,10 @@ def _void_hint(value: Value, values: list[Value]) -> str:
     largest_other = values[-2 if is_last else -1].stored
     if value.stored == 255 and isinstance(largest_other, int) and largest_other < min(128, 2 * (len(values) - 1)):
         return "255 beside class indices usually means void"
-    is_rare = value.share < min(_RARE, 1 / len(values))
-    if not is_rare or not (is_last or value.stored in (0, (0, 0, 0))):
+    is_border = value.share < min(_RARE, 1 / len(values)) and value.count.edge_share > _BORDER
+    if not is_border or not (is_last or value.stored in (0, (0, 0, 0))):
         return ""
-    hint = f"it is rare ({value.share:.1%}) and {'the last value' if is_last else 'zero'}"
-    if value.count.edge_share > 0.6:
-        hint += f", and {value.count.edge_share:.0%} of it lies between other values, like a border"
-    return hint
+    return f"it is rare ({value.share:.1%}), and {value.count.edge_share:.0%} of it lies beside other values"
 
 
 def _is_negative(stored: Stored, values: list[Value]) -> bool:

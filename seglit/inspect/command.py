@@ -20,6 +20,7 @@ def inspect(
     report: str | None = None,
     json: bool = False,
     workers: int | None = None,
+    force: bool = False,
 ) -> int:
     """Inspects a folder of images and masks: prints its contents and problems, and writes the data configuration.
 
@@ -34,6 +35,7 @@ def inspect(
         report: Folder to write an HTML report to, index.html.
         json: Print everything as JSON.
         workers: Worker processes; by default one per core.
+        force: Let --write overwrite a file that was edited.
 
     Returns:
         0, or 1 if any finding is an error.
@@ -49,10 +51,9 @@ def inspect(
     else:
         print_summary(console, inspection)
     if write:
-        path = Path(write)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write_configuration(inspection), encoding="utf-8")
-        console.print(f"written: {write}; train with `seglit fit --data {write}`", markup=False)
+        kept = write_configuration(Path(write), inspection, force=force)
+        said = f"not written: {write} {kept}; --force overwrites it" if kept else f"written: {write}"
+        console.print(f"{said}; train with `seglit fit --data {write}`", markup=False)
     if report:
         from seglit.inspect.page import write_report
 

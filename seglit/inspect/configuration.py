@@ -1,19 +1,52 @@
 """Writes the data configuration for an inspected folder."""
 
+import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from seglit.class_weights import AUTO
 from seglit.errors import InputError, printable
+from seglit.images.replacing import replacing
 from seglit.inspect.coding import Coding
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 
+_CHECKSUM = "# checksum, which tells whether this file was edited: "
 
-def write_configuration(inspection: Inspection) -> str:
-    """Returns a commented YAML file for `seglit fit --data`.
+
+def write_configuration(path: Path, inspection: Inspection, *, force: bool) -> str | None:
+    """Writes a commented YAML file for `seglit fit --data`, unless a file that was edited would be overwritten.
+
+    Args:
+        path: The file.
+        inspection: What it is written from.
+        force: Overwrite any file.
+
+    Returns:
+        Why the file was kept; None if it was written.
+
+    Raises:
+        InputError: A file name is not valid Unicode.
+    """
+    text = configuration(inspection)
+    if path.exists() and not force:
+        present = path.read_text(encoding="utf-8", errors="replace")
+        body, _, checksum = present.rpartition(_CHECKSUM)
+        if _digest(body) != checksum.strip():
+            return "was edited since `seglit inspect` wrote it" if checksum and body else "is not of `seglit inspect`"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_text(f"{text}{_CHECKSUM}{_digest(text)}\n", encoding="utf-8")
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def configuration(inspection: Inspection) -> str:
+    """Returns the commented YAML file.
 
     Raises:
         InputError: A file name is not valid Unicode.
@@ -24,7 +57,7 @@ def write_configuration(inspection: Inspection) -> str:
         f"# Masks: {coding.description}.",
         f"class_path: {layout.class_path}",
         "init_args:",
-        *_entry("root", Path(os.path.relpath(layout.data_root)).as_posix()),
+        *_entry("root", layout.data_root.absolute().as_posix()),
     ]
     for key, value in layout.settings.items():
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())

@@ -20,25 +20,32 @@ _right = partial(Column, justify="right")
 
 
 def print_summary(console: Console, inspection: Inspection) -> None:
-    """Prints contents, suggestions, findings and questions."""
+    """Prints pairs, classes and questions, then details and suggestions, then findings."""
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
+    line = console.print
+    line(f"[bold]pairs[/]    {pairs_text(survey)}")
+    line(f"[bold]classes[/]  {len(coding.classes)}; masks: {coding.description}")
+    line(_values_table(coding))
+    if len(coding.values) > _MAX_ROWS:
+        line(f"... and {len(coding.values) - _MAX_ROWS} more values (--json lists all)")
+    for question in coding.questions:
+        line(f"[bold cyan]question[/] {question}")
+    line()
     kinds = ", ".join(
         f"{count} x {kind.mode}, {kind.channels} channels, {kind.dtype}"
         for kind, count in survey.image_kinds.most_common(4)
     )
-    statistics = f"mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units"
-    line = console.print
     line(f"[bold]layout[/]   {_escape(layout.description)}")
-    line(f"[bold]pairs[/]    {pairs_text(survey)}")
     line(f"[bold]sizes[/]    {sizes_text(survey)}")
-    line(f"[bold]images[/]   {kinds}; {statistics}")
-    line(f"[bold]masks[/]    {coding.description}")
-    line(_values_table(coding))
-    if len(coding.values) > _MAX_ROWS:
-        line(f"... and {len(coding.values) - _MAX_ROWS} more values (--json lists all)")
-    line(_weights_table(coding, advice))
+    line(f"[bold]images[/]   {kinds}; mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units")
     crop = " x ".join(map(str, advice.crop_size))
     line(f"[bold]crop[/]     {crop}, batch size {advice.batch_size}: {advice.crop_reason}")
+    if advice.is_unequal:
+        line(
+            "[bold]weights[/]  classes differ much in size: `class_weights: auto` of seglit.losses.CrossEntropy, or "
+            "another formula, gives rare ones more weight"
+        )
+        line(_weights_table(coding, advice))
     line()
     for finding in inspection.findings:
         style = "bold red" if finding.severity == "error" else "bold yellow"
@@ -47,8 +54,6 @@ def print_summary(console: Console, inspection: Inspection) -> None:
             line(f"         {_escape(inspection.below(path))}{f'  ({_escape(detail)})' if detail else ''}")
         if finding.count > 3 and len(finding.files) > 3:
             line(f"         ... {finding.count} in all")
-    for question in coding.questions:
-        line(f"[bold cyan]question[/] {question}")
     if inspection.is_clean:
         line("[bold green]no errors found[/]")
 

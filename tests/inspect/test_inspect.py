@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import Run
+from tests.conftest import Run, run_in
 from tests.inspect.folders import as_jpeg, blur_masks, image, mask, recode, save, split_folders
 
 COLORS = np.array([[0, 0, 0], [220, 20, 60], [0, 130, 180]], np.uint8)
@@ -245,7 +245,7 @@ def test_public_data_is_written_for_its_own_data_module(tmp_path: Path, run: Run
     report = inspected(run, tmp_path / "ADEChallengeData2016", f"--write={written}")
     assert not report["questions"]
     settings = yaml.safe_load(written.read_text())["init_args"]
-    assert settings["root"] == "."
+    assert settings["root"] == tmp_path.as_posix()
     assert len(settings["class_names"]) == len(settings["mask_values"]) == 150
     assert {"crop_size", "batch_size", "augment"} <= settings.keys()
 
@@ -356,3 +356,31 @@ def test_invalid_input_gives_one_line(args: list[str], message: str, run: Run) -
     assert outcome.err.startswith("seglit: error: ")
     assert outcome.err.count("\n") == 1
     assert message in outcome.err
+
+
+def test_edited_configurations_are_kept(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path / "data")
+    file = tmp_path / "mine.yaml"
+    arguments = ("inspect", "data", "--write=mine.yaml")
+    assert "written: mine.yaml" in run(*arguments).out
+    written = file.read_text()
+    assert yaml.safe_load(written)["init_args"]["root"] == (tmp_path / "data").as_posix()
+    assert "written: mine.yaml" in run(*arguments).out  # the same again
+    edited = written.replace("class_0", "road")
+    file.write_text(edited)
+    assert "not written: mine.yaml was edited since `seglit inspect` wrote it; --force" in run(*arguments).out
+    assert file.read_text() == edited
+    file.write_text("own: file\n")
+    assert "not written: mine.yaml is not of `seglit inspect`" in run(*arguments).out
+    assert file.read_text() == "own: file\n"
+    assert run(*arguments, "--force=true").code == 0
+    assert file.read_text() == written
+
+
+def test_written_configuration_trains_from_any_folder(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path / "data")
+    assert run("inspect", "data", "--write=sub/mine.yaml").code == 0
+    (tmp_path / "elsewhere").mkdir()
+    options = ["--trainer.max_steps=1", "--model.network.channels=[4,8]", "--data.num_workers=0"]
+    trained = run_in(tmp_path / "elsewhere", "fit", "--data=../sub/mine.yaml", *options)
+    assert trained.code == 0, trained.err
