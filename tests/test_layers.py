@@ -30,7 +30,7 @@ ROOMS = {
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
-    "annotations": ("numpy PIL pycocotools", "errors images labels"),
+    "annotations": ("numpy PIL yaml", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.named_configs errors images labels normalization",
@@ -108,7 +108,7 @@ HEAVY = {
 
 def test_light_commands_load_no_torch() -> None:
     main, labels, annotations, inspect = loaded_after(
-        "seglit.__main__", "seglit.labels", "seglit.annotations.labelme", "seglit.inspect.command"
+        "seglit.__main__", "seglit.labels", "seglit.annotations", "seglit.inspect.command"
     )
     assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
     assert not annotations & HEAVY

@@ -1,1 +1,16 @@
-"""Readers for annotation formats, one file each; no torch."""
+"""Readers of label formats, one file each; no torch.
+
+A reader finds the annotated images of a folder, and the regions of each; `draw` makes class indices of them.
+"""
+
+from seglit.annotations.coco import Coco
+from seglit.annotations.labelme import Labelme
+from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
+
+__all__ = [
+    "AnnotatedImage",
+    "Annotations",
+    "Coco",
+    "Labelme",
+    "Reader",
+]
