@@ -6,6 +6,7 @@ A reader finds the annotated images of a folder, and the regions of each; `draw`
 from seglit.annotations.coco import Coco
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
+from seglit.annotations.yolo import Yolo
 
 __all__ = [
     "AnnotatedImage",
@@ -13,4 +14,5 @@ __all__ = [
     "Coco",
     "Labelme",
     "Reader",
+    "Yolo",
 ]
