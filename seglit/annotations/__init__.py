@@ -6,6 +6,7 @@ A reader finds the annotated images of a folder, and the regions of each; `draw`
 from seglit.annotations.coco import Coco
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
+from seglit.annotations.via import Via
 from seglit.annotations.yolo import Yolo
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Coco",
     "Labelme",
     "Reader",
+    "Via",
     "Yolo",
 ]
