@@ -4,6 +4,7 @@ A reader finds the annotated images of a folder, and the regions of each; `draw`
 """
 
 from seglit.annotations.coco import Coco
+from seglit.annotations.cvat import Cvat
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
 from seglit.annotations.via import Via
@@ -13,6 +14,7 @@ __all__ = [
     "AnnotatedImage",
     "Annotations",
     "Coco",
+    "Cvat",
     "Labelme",
     "Reader",
     "Via",
