@@ -5,6 +5,7 @@ A reader finds the annotated images of a folder, and the regions of each; `draw`
 
 from seglit.annotations.coco import Coco
 from seglit.annotations.cvat import Cvat
+from seglit.annotations.label_studio import LabelStudio
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
 from seglit.annotations.via import Via
@@ -15,6 +16,7 @@ __all__ = [
     "Annotations",
     "Coco",
     "Cvat",
+    "LabelStudio",
     "Labelme",
     "Reader",
     "Via",
