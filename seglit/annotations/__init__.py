@@ -8,6 +8,7 @@ from seglit.annotations.cvat import Cvat
 from seglit.annotations.label_studio import LabelStudio
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader
+from seglit.annotations.supervisely import Supervisely
 from seglit.annotations.via import Via
 from seglit.annotations.yolo import Yolo
 
@@ -19,6 +20,7 @@ __all__ = [
     "LabelStudio",
     "Labelme",
     "Reader",
+    "Supervisely",
     "Via",
     "Yolo",
 ]
