@@ -70,8 +70,8 @@ class LabelStudio(Reader):
                         unannotated, several = unannotated + (count == 0), several + (count > 1)
                         if count:
                             size, raw = _compact(results)
-                            base = _base_name(name)
-                            plain = _UPLOAD_PREFIX.sub("", base, count=1)
+                            base = base_name(name)
+                            plain = without_prefix(base)
                             listed.add(base, root / self.images, file, split, size, raw, plain)
                 if unannotated:
                     notes.append(f"{file}: {unannotated} tasks are not annotated, and not used")
@@ -112,12 +112,17 @@ def _task(task: Mapping[str, Any]) -> tuple[str, Sequence[Mapping[str, Any]], in
 def _image_name(data: Mapping[str, Any]) -> str:
     """The path of a task's image, in a data field of any name."""
     texts = [value for value in data.values() if isinstance(value, str)]
-    images = [text for text in texts if _base_name(text).lower().endswith(SUFFIXES)]
+    images = [text for text in texts if base_name(text).lower().endswith(SUFFIXES)]
     return (images or texts)[0]
 
 
-def _base_name(address: str) -> str:
-    """The file name in a path, a URL, or the address of a local file (`/data/local-files/?d=folder/a.jpg`)."""
+def without_prefix(name: str) -> str:
+    """Returns the name that a file had before it was uploaded."""
+    return _UPLOAD_PREFIX.sub("", name, count=1)
+
+
+def base_name(address: str) -> str:
+    """Returns the file name in a path, a URL, or the address of a local file (`/data/local-files/?d=folder/a.jpg`)."""
     parts = urlsplit(address.replace("\\", "/"))
     local = parse_qs(parts.query).get("d")
     return (local[0] if local else unquote(parts.path)).rpartition("/")[2]
