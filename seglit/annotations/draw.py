@@ -127,8 +127,10 @@ def _pixels(shape: Shape, size: Size, settings: DrawSettings, where: str) -> Bit
 
 
 def _polygon(exterior: Coordinates, size: Size, settings: DrawSettings, holes: tuple[Coordinates, ...] = ()) -> Bitmap:
+    if len(exterior) < 3:
+        raise ValueError(f"a polygon has {len(exterior)} points")
     draw_ring = outlined_polygon if settings.outlined else polygon_pixels
-    return draw_ring(exterior, size, holes)
+    return draw_ring(exterior, size, [hole for hole in holes if len(hole) > 2])
 
 
 def _stroke(points: Coordinates, settings: DrawSettings, kind: str, where: str) -> tuple[Coordinates, float]:

@@ -153,10 +153,12 @@ def ellipse_pixels(center: tuple[float, float], radii: tuple[float, float], angl
     """Draws the pixels whose centres are inside an ellipse that is rotated clockwise by `angle` degrees.
 
     Raises:
-        ValueError: A coordinate is invalid, or a radius negative.
+        ValueError: A coordinate or the angle is invalid.
     """
     check_coordinates(np.array([*center, *radii]), size)
-    if min(radii) <= 0 or not np.isfinite(angle):
+    if not np.isfinite(angle):
+        raise ValueError(f"a shape is rotated by {angle} degrees")
+    if min(radii) <= 0:
         return _EMPTY
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     a, b = 1 / radii[0] ** 2, 1 / radii[1] ** 2

@@ -26,7 +26,13 @@ def coordinates(points: Any) -> Coordinates:
 
 
 def rotated(points: Coordinates, degrees: float, center: Coordinates) -> Coordinates:
-    """Returns points rotated clockwise about a centre."""
+    """Returns points rotated clockwise about a centre.
+
+    Raises:
+        ValueError: The angle is not a number.
+    """
+    if not np.isfinite(degrees):
+        raise ValueError(f"a shape is rotated by {degrees} degrees")
     sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
     turned: Coordinates = (points - center) @ np.array([[cosine, sine], [-sine, cosine]]) + center
     return turned

@@ -129,7 +129,8 @@ def png_header(height: int, width: int) -> bytes:
         (item("bitmap", bitmap={"data": "AAAA"}), "an entry has no 'origin'"),
         (item("polygon", [[1, 1], [float("nan"), 1], [9, 9]]), "a shape reaches nan"),
         (item("polygon", [[1, 1], [9], [9, 9]]), "is not in Supervisely's format"),
-        ({"classTitle": "crack"}, "000.jpg.json: "),
+        ({"classTitle": "crack"}, "an entry has no 'points'"),
+        (item("polygon", []), "a polygon has 0 points"),
         (None, "is not in Supervisely's format"),
     ],
 )
