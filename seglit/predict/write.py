@@ -11,7 +11,7 @@ from seglit.drawing.predictions import as_rgb
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.images.tiff import Tag, write_tiff
-from seglit.labels import Labels
+from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.jobs import Job
 from seglit.predict.predictor import Block, Prediction
 
@@ -56,7 +56,19 @@ def write(job: Job, image: Array, prediction: Prediction, values: Array, labels:
         if job.is_tiff:
             write_tiff(part, [values], values.shape, values.dtype, tags)
         else:
-            Image.fromarray(values).save(part, "PNG")
+            _picture(values, labels).save(part, "PNG")
+
+
+def _picture(values: Array, labels: Labels) -> Image.Image:
+    """The values as a picture; 8-bit values in the colours of their classes, by a palette that keeps the values."""
+    picture = Image.fromarray(values)
+    if picture.mode == "L":
+        table = labels.colorize(np.full(256, IGNORE_INDEX))  # (256, 3)
+        for stored, index in labels.values.items():
+            if isinstance(stored, int) and index < labels.num_classes and 0 <= stored < 256:
+                table[stored] = labels.palette[index]
+        picture.putpalette(table.tobytes())
+    return picture
 
 
 def write_blocks(
