@@ -30,7 +30,7 @@ ROOMS = {
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
-    "annotations": ("numpy PIL yaml", "errors images labels"),
+    "annotations": ("cv2 numpy PIL yaml", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.named_configs errors images labels normalization",
@@ -40,7 +40,7 @@ ROOMS = {
     "runs": (f"msgspec numpy torch yaml {LIGHTNING}", "config data.base errors images labels normalization"),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "config drawing errors hardware images labels networks.contract normalization runs",
+        "annotations config drawing errors hardware images labels networks.contract normalization runs",
     ),
     "inspect": ("numpy PIL rich yaml", "class_weights config.named_configs drawing errors images labels"),
     "module": (

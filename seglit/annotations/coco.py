@@ -2,16 +2,20 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seglit.annotations.image_lookup import ListedImages
-from seglit.annotations.json_files import json_errors, read_json
+from seglit.annotations.json_files import json_errors, read_json, write_json
+from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.rasterize import polygon_pixels, union
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, hex_color, split_paths
 from seglit.annotations.regions import Bitmap, Box, Polygon, Region, Shape, coordinates
-from seglit.annotations.rle import decode_columns, parse_counts
+from seglit.annotations.rle import decode_columns, encode_columns, format_counts, parse_counts
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.images.pairs import AnySplit, Split
@@ -152,3 +156,28 @@ def _shape(segmentation: Any, box: Any, size: tuple[int, int]) -> Shape | None:
     if len(polygons) == 1:
         return Polygon(polygons[0])
     return union([polygon_pixels(polygon, size) for polygon in polygons])
+
+
+def write_coco(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
+    """Writes `coco.json`: for each class in an image, one annotation with a compressed run-length encoding."""
+    listed: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, (_, name, _, mask) in enumerate(images, 1):
+        listed.append({"id": image_id, "file_name": name, "height": mask.shape[0], "width": mask.shape[1]})
+        for index, pixels in classes.regions(mask):
+            (rows, columns), area = (np.flatnonzero(pixels.any(axis)) for axis in (1, 0)), int(pixels.sum())
+            left, top = int(columns[0]), int(rows[0])
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": index,
+                    "segmentation": {"size": list(mask.shape), "counts": format_counts(encode_columns(pixels))},
+                    "area": area,
+                    "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": index, "name": name, "supercategory": ""} for index, name in classes.foreground.items()]
+    content = {"info": {}, "licenses": [], "images": listed, "categories": categories, "annotations": annotations}
+    return write_json(folder / "coco.json", content)

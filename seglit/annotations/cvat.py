@@ -1,14 +1,18 @@
 """CVAT for images 1.1: one XML file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat  # a DOCTYPE, and so every entity, is refused
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
 
 from seglit.annotations.image_lookup import ListedImages
 from seglit.annotations.json_files import json_errors
+from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, hex_color, split_in
 from seglit.annotations.regions import (
     Bitmap,
@@ -24,10 +28,11 @@ from seglit.annotations.regions import (
     coordinates,
     rotated,
 )
-from seglit.annotations.rle import decode_runs
+from seglit.annotations.rle import decode_runs, encode_runs
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.images.pairs import Split
+from seglit.images.replacing import replacing
 from seglit.labels import Color
 
 
@@ -172,3 +177,29 @@ def _shape(tag: str, shape: Mapping[str, Any], size: tuple[int, int]) -> Shape:
             return Bitmap(decode_runs(counts, height * width).reshape(height, width), left, top)
         case _:
             return Unsupported(tag)
+
+
+def write_cvat(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
+    """Writes `cvat.xml`: for each class in an image, one mask."""
+    file = folder / "cvat.xml"
+    with replacing(file) as part, part.open("w", encoding="utf-8") as stream:
+        stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n')
+        stream.write("  <meta><task><labels>\n")
+        for index, name in classes.foreground.items():
+            color = classes.hex_color(index)
+            stream.write(f"    <label><name>{escape(name)}</name><color>{color}</color><type>mask</type></label>\n")
+        stream.write("  </labels></task></meta>\n")
+        for number, (_, name, _, mask) in enumerate(images):
+            height, width = mask.shape
+            stream.write(f'  <image id="{number}" name={quoteattr(name)} width="{width}" height="{height}">\n')
+            for index, pixels in classes.regions(mask):
+                rows, columns = (np.flatnonzero(pixels.any(axis)) for axis in (1, 0))
+                top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+                runs = ", ".join(map(str, encode_runs(pixels[top:bottom, left:right].ravel()).tolist()))
+                stream.write(
+                    f'    <mask label={quoteattr(classes.names[index])} source="auto" occluded="0" rle="{runs}" '
+                    f'left="{left}" top="{top}" width="{right - left}" height="{bottom - top}" z_order="0"/>\n'
+                )
+            stream.write("  </image>\n")
+        stream.write("</annotations>\n")
+    return file

@@ -8,6 +8,7 @@ from typing import Any
 
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
+from seglit.images.replacing import replacing
 
 
 def read_any_json(file: Path) -> Any:
@@ -53,3 +54,14 @@ def json_errors(where: Path | str, format_name: str) -> Iterator[None]:
         raise InputError(f"{where}: an entry has no {error}; expected {format_name}") from error
     except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{where}: is not in {format_name} ({error})") from error
+
+
+def write_json(file: Path, content: object) -> Path:
+    """Writes a JSON file atomically, and returns it.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    with replacing(file) as part:
+        part.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file

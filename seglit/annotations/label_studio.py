@@ -2,17 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
-from seglit.annotations.brush_rle import decode_brush
+from seglit.annotations.brush_rle import decode_brush, encode_brush
 from seglit.annotations.image_lookup import ListedImages
-from seglit.annotations.json_files import json_errors, read_any_json
+from seglit.annotations.json_files import json_errors, read_any_json, write_json
+from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, split_paths
 from seglit.annotations.regions import (
     Bitmap,
@@ -184,3 +185,29 @@ def _shape(kind: str, value: Mapping[str, Any], size: tuple[int, int]) -> Shape:
             return Line(coordinates([(point["x"], point["y"]) for point in value["vertices"]]) * scale)
         case _:
             return Unsupported(kind)
+
+
+def write_label_studio(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
+    """Writes `label-studio.json`: a task for each image, whose prediction has one brush for each class.
+
+    The control and the image are named as in the template "Semantic segmentation with masks":
+    `<BrushLabels name="tag" toName="image">`. Images are local files, relative to the document root.
+    """
+    tasks = []
+    for _, name, _, mask in images:
+        results = [
+            {
+                "id": f"class{index}",
+                "type": "brushlabels",
+                "from_name": "tag",
+                "to_name": "image",
+                "original_width": mask.shape[1],
+                "original_height": mask.shape[0],
+                "image_rotation": 0,
+                "value": {"format": "rle", "rle": encode_brush(pixels), "brushlabels": [classes.names[index]]},
+            }
+            for index, pixels in classes.regions(mask)
+        ]
+        address = f"/data/local-files/?d={quote(name)}"
+        tasks.append({"data": {"image": address}, "predictions": [{"model_version": "seglit", "result": results}]})
+    return write_json(folder / "label-studio.json", tasks)

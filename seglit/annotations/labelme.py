@@ -2,14 +2,17 @@
 
 import base64
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from seglit.annotations.contours import layers
 from seglit.annotations.embedded_png import decode_png
 from seglit.annotations.image_lookup import ImageLookup, way_on
-from seglit.annotations.json_files import json_errors, read_json
+from seglit.annotations.json_files import json_errors, read_json, write_json
+from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, split_paths
 from seglit.annotations.regions import Bitmap, Box, Dots, Ellipse, Line, Polygon, Region, Shape, coordinates
 from seglit.errors import InputError, did_you_mean
@@ -117,3 +120,34 @@ def _decode(shape: Mapping[str, Any], size: tuple[int, int], file: Path) -> Any:
         return decode_png(base64.b64decode(shape["mask"]), size)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: contains a shape 'mask' that is not an image ({type(error).__name__})") from error
+
+
+def write_labelme(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
+    """Writes a JSON file for each image, with polygons in drawing order.
+
+    A hole is a later polygon of the class in it, or of `_background_`, since labelme's polygons have none.
+    """
+    for image, _, output, mask in images:
+        file = folder / f"{output}.json"
+        shapes = [
+            {
+                "label": classes.foreground.get(index, Labelme.background_labels[0]),
+                "points": points.tolist(),
+                "group_id": None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+            }
+            for index, points in layers(mask, classes.background)
+        ]
+        content = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": os.path.relpath(image, file.parent),
+            "imageData": None,
+            "imageHeight": mask.shape[0],
+            "imageWidth": mask.shape[1],
+        }
+        write_json(file, content)
+    return folder

@@ -5,6 +5,7 @@ pixel in row i and column j covers [j, j + 1) x [i, i + 1).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ def union(parts: Sequence[Bitmap]) -> Bitmap:
     return Bitmap(pixels, left, top)
 
 
-def window(pixels: npt.NDArray[np.generic], part: Bitmap, left: int = 0, top: int = 0) -> npt.NDArray[np.generic]:
+def window(pixels: npt.NDArray[Any], part: Bitmap, left: int = 0, top: int = 0) -> npt.NDArray[Any]:
     """Returns the view of an array, whose first pixel is at `left`, `top`, that a bitmap in it covers."""
     rows, columns = part.pixels.shape
     return pixels[part.top - top : part.top - top + rows, part.left - left : part.left - left + columns]

@@ -1,20 +1,23 @@
 """YOLO: one text file of polygons for each image, in shares of its size."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from seglit.annotations.contours import outlines
 from seglit.annotations.image_lookup import ImageLookup
 from seglit.annotations.json_files import json_errors
+from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, split_paths
 from seglit.annotations.regions import Box, Polygon, Region, Shape, coordinates
 from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import files_below, nearest_entry
 from seglit.images.pairs import SPLITS, AnySplit, Split
+from seglit.images.replacing import replacing
 
 
 @dataclass(frozen=True)
@@ -168,3 +171,22 @@ def _label_file(image: Path, root: Path) -> Path:
     if "images" in parts[:-1]:
         parts[len(parts) - 2 - parts[-2::-1].index("images")] = "labels"
     return root.joinpath(*parts).with_suffix(".txt")
+
+
+def write_yolo(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
+    """Writes a text file for each image, and `data.yaml` beside their folder; numbers leave out the background.
+
+    A hole is joined to the outline by a bridge of no width, since YOLO's polygons have none.
+    """
+    numbers = {index: number for number, index in enumerate(classes.foreground)}
+    for _, _, output, mask in images:
+        lines = [
+            " ".join([str(numbers[index]), *(f"{value:.6f}" for value in (points / mask.shape[::-1]).ravel())])
+            for index, points in outlines(mask, classes.background)
+        ]
+        with replacing(folder / f"{output}.txt") as part:
+            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    settings = {"path": ".", "train": "images", "names": dict(enumerate(classes.foreground.values()))}
+    with replacing(folder.parent / "data.yaml") as part:
+        part.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return folder

@@ -21,6 +21,7 @@ from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import count_frames, read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
+from seglit.predict.label_files import LabelFormat, report_label_files
 from seglit.predict.load import load
 from seglit.predict.predictor import Block, Predictor, Tile
 from seglit.predict.settings import Flips, Precision, Settings
@@ -43,6 +44,7 @@ def predict(
     flips: Flips = "none",
     scales: tuple[float, ...] = (1.0,),
     precision: Precision | None = None,
+    labels: LabelFormat | None = None,
 ) -> int:
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
@@ -61,6 +63,7 @@ def predict(
         flips: Average the predictions of flipped copies: horizontal, or all (horizontal and vertical).
         scales: Average the predictions of resized copies, such as [0.75,1,1.25].
         precision: Precision of the network; by default the fastest that the hardware supports.
+        labels: Also write OUTPUT/labels: the masks in the format of a labelling tool, to be imported and corrected.
 
     Returns:
         0 if all images are done, 1 if some could not be read.
@@ -75,7 +78,10 @@ def predict(
     predictor.settings = settings
     changed = checkpoint.stat().st_mtime
     claim(Path(output), {"checkpoint": str(checkpoint), "changed": changed, "masks": masks, **asdict(settings)})
-    return _run(_Pipeline(predictor, masks), jobs, Path(output))
+    code = _run(_Pipeline(predictor, masks), jobs, Path(output))
+    if labels is not None:
+        report_label_files(labels, jobs, Path(output), masks, predictor.labels)
+    return code
 
 
 def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path) -> int:
