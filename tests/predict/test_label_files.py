@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -202,3 +203,14 @@ def test_masks_are_palettes_of_the_same_values(run: Run, tmp_path: Path, ckpt: P
     np.testing.assert_array_equal(np.array(picture), np.array(list(STORED.values()))[expected])
     colors = np.array([[1, 2, 3], [250, 0, 0], [0, 0, 240]])
     np.testing.assert_array_equal(np.array(picture.convert("RGB")), colors[expected])
+
+
+def test_videos_have_no_labels(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "in.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (32, 32))
+    writer.write(np.full((32, 32, 3), 60, np.uint8))
+    writer.release()
+    photos(tmp_path / "in")
+    outcome = run("predict", ckpt, "in", "in.avi", "--output=out", "--precision=32-true", "--labels=yolo")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.endswith("in.avi: a video, or too large\n")
+    assert len(list((tmp_path / "out/labels").rglob("*.txt"))) == 3
