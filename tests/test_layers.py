@@ -30,7 +30,7 @@ ROOMS = {
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 numpy PIL tifffile", "errors labels"),
-    "annotations": ("numpy PIL pycocotools", "errors images labels"),
+    "annotations": ("cv2 numpy PIL yaml", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.named_configs errors images labels normalization",
@@ -40,7 +40,7 @@ ROOMS = {
     "runs": (f"msgspec numpy torch yaml {LIGHTNING}", "config data.base errors images labels normalization"),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "config drawing errors hardware images labels networks.contract normalization runs",
+        "annotations config drawing errors hardware images labels networks.contract normalization runs",
     ),
     "inspect": ("numpy PIL rich yaml", "class_weights config.named_configs drawing errors images labels"),
     "module": (
@@ -49,7 +49,7 @@ ROOMS = {
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ class_weights data drawing errors evaluation labels losses metrics optim runs",
+        "__version__ class_weights data drawing errors evaluation images.pairs labels losses metrics optim runs",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (
@@ -108,7 +108,7 @@ HEAVY = {
 
 def test_light_commands_load_no_torch() -> None:
     main, labels, annotations, inspect = loaded_after(
-        "seglit.__main__", "seglit.labels", "seglit.annotations.labelme", "seglit.inspect.command"
+        "seglit.__main__", "seglit.labels", "seglit.annotations", "seglit.inspect.command"
     )
     assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
     assert not annotations & HEAVY

@@ -7,30 +7,28 @@
 torch.Size([3, 96, 96])
 """
 
+from seglit.data.annotated import AnnotationDataModule
 from seglit.data.archives import Archive
 from seglit.data.augment import Augment
 from seglit.data.base import SegmentationDataModule
 from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
-from seglit.data.coco_json import CocoDataModule
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.file_pairs import PairsDataModule
 from seglit.data.folder import FolderDataModule, FolderDataset
 from seglit.data.hugging_face import HuggingFaceDataModule
-from seglit.data.labelme_json import LabelmeDataModule
 from seglit.data.samples import Samples
 from seglit.data.synthetic import SyntheticDataModule, SyntheticDataset
 
 __all__ = [
+    "AnnotationDataModule",
     "Archive",
     "Augment",
     "Batch",
     "Cache",
-    "CocoDataModule",
     "FolderDataModule",
     "FolderDataset",
     "HuggingFaceDataModule",
-    "LabelmeDataModule",
     "PairsDataModule",
     "Sample",
     "Samples",

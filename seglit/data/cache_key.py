@@ -10,7 +10,17 @@ from pathlib import Path
 from seglit import annotations, images, labels
 from seglit.data.dataset import SegmentationDataset
 
-_LIBRARIES = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs", "scipy", "pycocotools")
+_LIBRARIES = ("pillow", "opencv-python-headless", "tifffile", "imagecodecs", "scipy")
+
+
+@cache
+def code_of(kind: type) -> bytes:
+    """Hashes the files that define a class and its bases."""
+    digest = hashlib.blake2b(digest_size=20)
+    for base in kind.__mro__:
+        with suppress(TypeError, OSError):  # built in, or defined in a notebook
+            digest.update(Path(inspect.getfile(base)).read_bytes())
+    return digest.digest()
 
 
 @cache
@@ -19,10 +29,7 @@ def _reading_code(dataset: type[SegmentationDataset]) -> bytes:
     files = {Path(inspect.getfile(labels))}
     for room in (images, annotations):
         files.update(Path(inspect.getfile(room)).parent.glob("*.py"))
-    for kind in dataset.__mro__:
-        with suppress(TypeError, OSError):  # built in, or defined in a notebook
-            files.add(Path(inspect.getfile(kind)))
-    digest = hashlib.blake2b(digest_size=20)
+    digest = hashlib.blake2b(code_of(dataset), digest_size=20)
     for file in sorted(files):
         digest.update(file.read_bytes())
     for name in _LIBRARIES:

@@ -14,6 +14,12 @@ from seglit.images.splitting import split_pairs
 from seglit.labels import Labels
 
 
+def check_root(root: Path) -> None:
+    """Raises InputError if the data root does not exist."""
+    if not root.is_dir():
+        raise InputError(f"data root {root}: no such folder{nearest_entry(root)}")
+
+
 class PairsDataModule(SegmentationDataModule):
     """Base class for images and masks (or annotations) in files below a root; a subclass defines `dataset`.
 
@@ -45,8 +51,7 @@ class PairsDataModule(SegmentationDataModule):
         self.download = download
         if not download:
             refuse_missing(self.archives, self.root)
-            if not self.root.is_dir():
-                raise InputError(f"data root {root}: no such folder{nearest_entry(self.root)}")
+            check_root(self.root)
 
     def prepare_data(self) -> None:
         """Downloads missing archives if `download` is set; the trainer calls this in one process per machine."""

@@ -29,8 +29,7 @@ def inspect(
         images: Folder of the images, relative to root, with `{split}` in place of a split; inferred if not given.
         masks: Folder of the masks, likewise.
         pairs: CSV of the pairs with columns image and mask; inferred if not given.
-        class_names: The classes in the order of their stored values, as in `sky,road,car`; values without a name are
-            void.
+        class_names: The classes in the order of their stored values, such as `sky,road,car`; other values are void.
         write: Data configuration to write, such as configs/data/mine.yaml.
         report: Folder to write an HTML report to, index.html.
         json: Print everything as JSON.

@@ -23,6 +23,7 @@ from seglit.images.read import read_image
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
+from seglit.predict.label_files import LabelFormat, report_label_files
 from seglit.predict.load import load
 from seglit.predict.predictor import Block, Prediction, Predictor, Tile
 from seglit.predict.settings import Flips, Precision, Settings
@@ -46,6 +47,7 @@ def predict(
     scales: tuple[float, ...] = (1.0,),
     precision: Precision | None = None,
     nodata: bool = True,
+    labels: LabelFormat | None = None,
 ) -> int:
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
@@ -66,6 +68,7 @@ def predict(
         precision: Precision of the network; by default the fastest that the hardware supports.
         nodata: Mark pixels without data (NaN, no-data values, transparency) in the masks by 255, or the next lower
             value that no class stores; masks of TIFFs state it. false predicts a class there.
+        labels: Also write OUTPUT/labels: the masks in the format of a labelling tool, to be imported and corrected.
 
     Returns:
         0 if all images are done, 1 if some could not be read.
@@ -80,11 +83,11 @@ def predict(
     predictor.settings = settings
     changed = checkpoint.stat().st_mtime
     claim(Path(output), {"checkpoint": str(checkpoint), "changed": changed, "masks": masks, **asdict(settings)})
-    return _run(_Pipeline(predictor, masks), jobs, Path(output))
+    return _run(_Pipeline(predictor, masks), jobs, Path(output), labels)
 
 
-def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path) -> int:
-    """Predicts what is not done, and prints a summary; returns the exit code."""
+def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelFormat | None) -> int:
+    """Predicts what is not done, writes label files, and prints a summary; returns the exit code."""
     pending = [job for job in jobs if not job.is_done]
     start = time.monotonic()
     with progress_bar("images") as progress:
@@ -100,6 +103,8 @@ def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path) -> int:
         print(f"no overlay: {printable(str(job.path))}: too large, read in windows", file=sys.stderr)
     for error in pipeline.failed:
         print(f"not predicted: {one_line(error)}", file=sys.stderr)
+    if labels is not None:
+        report_label_files(labels, jobs, output, pipeline.masks, pipeline.predictor.labels)
     return int(bool(pipeline.failed))
 
 
@@ -108,6 +113,7 @@ class _Pipeline:
 
     def __init__(self, predictor: Predictor, masks: Masks) -> None:
         self.predictor = predictor
+        self.masks = masks
         self.reading = predictor.in_channels, predictor.nodata_values
         self.writer = Writer(masks, predictor.labels, nodata=predictor.settings.nodata)
         self.failed: list[InputError] = []

@@ -36,7 +36,7 @@ class Writer:
         self.labels = labels
         self.in_palette = masks == "color"
         self.void = _void_value(labels) if nodata else None
-        example: Array = self._encode(np.zeros((1, 1), np.uint8))  # (1, 1), or RGB (1, 1, 3)
+        example: Array = self.encode(np.zeros((1, 1), np.uint8))  # (1, 1), or RGB (1, 1, 3)
         self.dtype, self.bands = example.dtype, example.shape[2:]
         if self.dtype not in (np.uint8, np.uint16):
             raise InputError(
@@ -59,12 +59,12 @@ class Writer:
             with replacing(job.overlay) as part:
                 colors = self.labels.colorize(prediction.mask)
                 Image.fromarray((as_rgb(image) // 2 + colors // 2).astype(np.uint8)).save(part, "PNG")
-        values = self._encode(prediction.mask)
+        values = self.encode(prediction.mask)
         with replacing(job.mask) as part:
             if job.is_tiff:
                 write_tiff(part, [values], values.shape, values.dtype, self._tags(tags))
             else:
-                Image.fromarray(values).save(part, "PNG")
+                self._picture(values).save(part, "PNG")
 
     def write_blocks(self, job: Job, size: tuple[int, int], blocks: Iterable[Block], tags: list[Tag]) -> None:
         """Writes the mask, and probabilities if requested, of a large TIFF while it is predicted.
@@ -86,7 +86,7 @@ class Writer:
                 write_tiff(part, rows, shape, self.dtype, self._tags(tags))
                 del rows, stored  # closes the file
 
-    def _encode(self, mask: npt.NDArray[np.uint8]) -> Array:
+    def encode(self, mask: npt.NDArray[np.uint8]) -> Array:
         """Maps class indices (H, W), void 255, to the values of a mask file: (H, W), or RGB (H, W, 3)."""
         if self.in_palette:
             return self.labels.colorize(mask)
@@ -99,6 +99,17 @@ class Writer:
                 )
             values[empty] = self.void
         return values
+
+    def _picture(self, values: Array) -> Image.Image:
+        """The values as a picture; 8-bit values in the colours of their classes, by a palette that keeps the values."""
+        picture = Image.fromarray(values)
+        if picture.mode == "L":
+            table = self.labels.colorize(np.full(256, IGNORE_INDEX))  # (256, 3)
+            for stored, index in self.labels.values.items():
+                if isinstance(stored, int) and index < self.labels.num_classes and 0 <= stored < 256:
+                    table[stored] = self.labels.palette[index]
+            picture.putpalette(table.tobytes())
+        return picture
 
     def _tags(self, georeference: list[Tag]) -> list[Tag]:
         """Replaces the image's value for pixels without data by the mask's."""
@@ -114,7 +125,7 @@ class Writer:
         for block in blocks:
             row.append(block.mask)
             if block.column.done == block.grid.size[1]:
-                yield self._encode(np.concatenate(row, 1))
+                yield self.encode(np.concatenate(row, 1))
                 row = []
 
 

@@ -14,7 +14,8 @@ import tifffile
 from PIL import ExifTags, Image
 from scipy.io import savemat
 
-from seglit.data import Cache, CocoDataModule, FolderDataModule, LabelmeDataModule, SegmentationDataModule
+from seglit.annotations import Coco, Labelme
+from seglit.data import AnnotationDataModule, Cache, FolderDataModule, SegmentationDataModule
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.folder import FolderDataset
 from seglit.data.public.voc_sbd import VOCWithSBDDataset
@@ -254,8 +255,8 @@ def test_changed_annotations(tmp_path: Path, cache: Cache) -> None:
             settings: dict[str, Any] = {"background": background, "num_workers": 0, "cache": cache}
             names = ["a", "b"] if background else ["b"]
             for data in (
-                CocoDataModule(str(tmp_path), class_names=names, **settings),
-                LabelmeDataModule(str(tmp_path), names, **settings),
+                AnnotationDataModule(str(tmp_path), Coco(), names, **settings),
+                AnnotationDataModule(str(tmp_path), Labelme(), names, **settings),
             ):
                 assert same(cached(data), data.dataset("train"))
                 assert same(cached(data), data.dataset("train"))

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from seglit.annotations.coco_regions import draw_regions
-from seglit.data import CocoDataModule
+from seglit.annotations import Coco
+from seglit.data import AnnotationDataModule
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 
@@ -41,8 +41,14 @@ def write(root: Path, *annotations: dict[str, Any], split: str = "train", names:
     return root
 
 
+def data_of(
+    root: Path, images: str = Coco.images, annotations: str = Coco.annotations, **settings: Any
+) -> AnnotationDataModule:
+    return AnnotationDataModule(str(root), Coco(images, annotations), **settings)
+
+
 def mask(root: Path, split: Split = "train", **settings: Any) -> npt.NDArray[np.uint8]:
-    image, drawn, _ = CocoDataModule(str(root), **settings).dataset(split).read(0)
+    image, drawn, _ = data_of(root, **settings).dataset(split).read(0)
     assert image.shape == (HEIGHT, WIDTH, 3)
     return drawn
 
@@ -79,17 +85,6 @@ def test_polygons_and_run_lengths_draw_rectangles(
     assert np.array_equal(drawn, expected((CAR, corners)))
 
 
-def test_polygon_area_matches_supersampling() -> None:
-    corners, scale = [(5.3, 40.2), (58.9, 31.7), (23.1, 3.4), (20.0, 20.0)], 16
-    fine = Image.new("L", (64 * scale, 48 * scale))
-    ImageDraw.Draw(fine).polygon([(x * scale, y * scale) for x, y in corners], fill=255)
-    reference = np.asarray(fine.resize((64, 48), Image.Resampling.BOX)) >= 128
-    flat = [number for corner in corners for number in corner]
-    drawn = draw_regions([[1, [flat]]], 48, 64, 0, "")
-    assert reference.sum() > 500
-    assert (drawn.astype(bool) != reference).sum() <= 0.03 * reference.sum()
-
-
 @pytest.mark.parametrize("reverse", [False, True])
 def test_small_regions_cover_large_ones_and_crowds(tmp_path: Path, reverse: bool) -> None:
     annotations = [
@@ -109,7 +104,7 @@ def test_default_classes_are_categories_by_id(tmp_path: Path) -> None:
     file = tmp_path / "annotations" / "val.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "person"}]}))
-    data = CocoDataModule(str(tmp_path))
+    data = data_of(tmp_path)
     assert data.labels.class_names == ("background", "person", "car")
     assert [len(data.dataset(split)) for split in ("train", "val")] == [2, 1]
     assert not data.has_split("test")
@@ -122,7 +117,7 @@ def test_categories_with_the_same_name_are_merged(tmp_path: Path) -> None:
     file = tmp_path / "annotations" / "train.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps({**content, "categories": [{"id": 0, "name": "car"}, *CATEGORIES]}))
-    assert CocoDataModule(str(tmp_path)).labels.class_names == ("background", "car", "person")
+    assert data_of(tmp_path).labels.class_names == ("background", "car", "person")
     assert np.array_equal(mask(tmp_path), expected((1, (0, 0, 2, 2)), (1, (3, 0, 5, 2))))
 
 
@@ -136,7 +131,7 @@ def test_categories_not_in_class_names_are_ignored(tmp_path: Path) -> None:
 def test_one_file_is_split_by_shares(tmp_path: Path) -> None:
     names = tuple(f"{index:02d}" for index in range(10))
     write(tmp_path, annotation(7, box(0, 0, 2, 2), image=4), names=names)
-    data = CocoDataModule(str(tmp_path), "images/train", "annotations/train.json", splits={"val": 0.2})
+    data = data_of(tmp_path, "images/train", "annotations/train.json", splits={"val": 0.2})
     found = {
         split: [data.dataset(split).read(i) for i in range(len(data.dataset(split)))] for split in ("train", "val")
     }
@@ -147,7 +142,7 @@ def test_one_file_is_split_by_shares(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (annotation(7, []), "annotation 5 (car) has no segmentation"),
+        (annotation(7, []), "it has neither a segmentation nor a box"),
         (annotation(7, "polygon"), "train.json: image a: a region is neither polygons nor a run-length encoding"),
         (annotation(7, [["x", 0, 1, 1, 2, 2]]), "a region is neither polygons nor a run-length encoding"),
         (annotation(7, {"size": [12, 10], "counts": [120]}), "its size is [12, 10], but the image's [10, 12]"),
@@ -163,15 +158,116 @@ def test_invalid_regions_are_rejected(tmp_path: Path, wrong: dict[str, Any], wor
 
 def test_missing_files_and_classes_are_named(tmp_path: Path) -> None:
     write(tmp_path, annotation(7, box(0, 0, 1, 1)))
-    assert "no category 'cars'; did you mean 'car'?" in refusal(tmp_path, class_names=["background", "cars"])
+    assert "have no class 'cars'; did you mean 'car'?" in refusal(tmp_path, class_names=["background", "cars"])
     assert "background is 'backgrund'" in refusal(tmp_path, class_names=["background"], background="backgrund")
     assert f"looked in {tmp_path / 'annotations/val.json'}" in refusal(tmp_path, "val")
     assert "trian.json: no such file; did you mean" in refusal(tmp_path, annotations="annotations/trian.json")
     Image.new("RGB", (HEIGHT, WIDTH)).save(tmp_path / "images/train/a.png")
-    assert "states that a.png has 10 x 12 pixels" in refusal(tmp_path)
+    assert "was drawn on 10 x 12 pixels (height x width), but its image a.png has 12 x 10" in refusal(tmp_path)
     (tmp_path / "images/train/a.png").rename(tmp_path / "images/train/b.png")
-    assert "a.png: no such file" in refusal(tmp_path)
+    assert "image a.png: no such file in" in refusal(tmp_path)
+    assert "to go on without it, set `exclude: [images/train/a.png]`" in refusal(tmp_path)
+    assert "has no images" not in refusal(tmp_path, exclude=["images/train/a.png"])
     (tmp_path / "annotations/train.json").write_text("{")
     assert "train.json: is not valid JSON" in refusal(tmp_path)
     (tmp_path / "annotations/train.json").write_text("[]")
     assert "train.json: has no 'images'" in refusal(tmp_path)
+
+
+def roboflow(root: Path) -> Path:
+    """Roboflow's export: a folder per split with its JSON, ids from 0, and the project's name as a category."""
+    for split, ids in (("train", (0, 1)), ("valid", (7,)), ("test", (9,))):
+        (root / split).mkdir(parents=True)
+        for index in ids:
+            Image.new("RGB", (WIDTH, HEIGHT)).save(root / split / f"IMG_{index}_jpg.rf.jpg")
+        content = {
+            "images": [
+                {"id": at, "file_name": f"IMG_{i}_jpg.rf.jpg", "height": HEIGHT, "width": WIDTH, "license": 1}
+                for at, i in enumerate(ids)
+            ],
+            "annotations": [annotation(1, box(1, 2, 4, 8), at) for at in range(len(ids))],
+            "categories": [
+                {"id": 0, "name": "boxes", "supercategory": "none"},
+                {"id": 1, "name": "box", "supercategory": "boxes"},
+            ],
+        }
+        (root / split / "_annotations.coco.json").write_text(json.dumps(content))
+    return root
+
+
+def test_roboflow(tmp_path: Path) -> None:
+    data = data_of(roboflow(tmp_path), "{split}", "{split}/_annotations.coco.json")
+    assert data.labels.class_names == ("background", "box")
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    assert [len(data.dataset(split)) for split in splits] == [2, 1, 1]
+    for split in splits:
+        assert np.array_equal(data.dataset(split).read(0)[1], expected((1, (1, 2, 4, 8))))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "images\\train\\a.png",
+        "..\\..\\label-studio\\media\\upload\\7\\a.png",
+        "C:\\Users\\me\\ls\\a.png",
+        "/data/upload/7/a.png",
+        "https://server/7/a.png",
+        "Ma\u0308rz/a.png",
+    ],
+)
+def test_images_are_found_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    write(tmp_path, annotation(7, box(2, 3, 7, 9)), annotation(3, box(0, 0, 1, 1), 2), names=("a", "b"))
+    file = tmp_path / "annotations" / "train.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["file_name"] = name
+    file.write_text(json.dumps(content))
+    data = data_of(tmp_path)
+    assert np.array_equal(data.dataset("train").read(0)[1], expected((CAR, (2, 3, 7, 9))))
+    assert data.found.notes == [f"{file}: 1 image not where it says (first {name}), found by name below {tmp_path}"]
+    (tmp_path / "images/other").mkdir()
+    (tmp_path / "images/train/a.png").rename(tmp_path / "images/other/a.png")
+    assert np.array_equal(mask(tmp_path), expected((CAR, (2, 3, 7, 9))))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.png").write_bytes((tmp_path / "images/other/a.png").read_bytes())
+    assert "is in several folders (a/a.png, images/other/a.png)" in refusal(tmp_path)
+
+
+def test_polygons_may_reach_over_the_edge(tmp_path: Path) -> None:
+    for left, top, pixels in ((-0.6, -0.4, 7 * 9), (-3.5, 5, 7 * 4), (-100, 5, 7 * 4)):
+        polygon = [left, top, 7, top, 7, 9, left, 9]
+        assert (mask(write(tmp_path, annotation(7, [polygon]))) == CAR).sum() == pixels
+
+
+def test_boxes_without_outline_are_drawn_or_skipped(tmp_path: Path) -> None:
+    root = write(tmp_path, annotation(7, [], bbox=[2, 3, 5, 6]), annotation(3, box(0, 0, 1, 1)))
+    assert "contains a bounding box without an outline; set `draw_boxes: true`" in refusal(root)
+    person = (PERSON, (0, 0, 1, 1))
+    assert np.array_equal(mask(root, draw_boxes=True), expected((CAR, (2, 3, 7, 9)), person))
+    assert np.array_equal(mask(root, skip_shapes=["box"]), expected(person))
+
+
+def test_annotations_of_unlisted_images_are_said(tmp_path: Path) -> None:
+    data = data_of(write(tmp_path, annotation(7, box(0, 0, 1, 1), 99)))
+    assert data.found.notes == [
+        f"{tmp_path / 'annotations/train.json'}: annotations of 1 images that it does not list are not used"
+    ]
+
+
+def test_several_files_are_one_set(tmp_path: Path) -> None:
+    write(tmp_path, annotation(7, box(0, 0, 2, 2)), split="one")
+    write(tmp_path, annotation(3, box(0, 0, 2, 2)), split="two", names=("b",))
+    data = data_of(tmp_path, "images", "annotations/*.json", splits={"val": 0.0})
+    dataset = data.dataset("train")
+    assert sorted((name, int(drawn.max())) for _, drawn, name in map(dataset.read, range(2))) == [
+        ("one/a", CAR),
+        ("two/b", PERSON),
+    ]
+
+
+def test_colours_of_categories_are_used(tmp_path: Path) -> None:
+    write(tmp_path, annotation(7, box(0, 0, 2, 2)))
+    file = tmp_path / "annotations" / "train.json"
+    content = json.loads(file.read_text())
+    content["categories"] = [{"id": 7, "name": "car", "color": "#0a0b0c"}, {"id": 3, "name": "man", "color": "#ff0000"}]
+    file.write_text(json.dumps(content))
+    assert data_of(tmp_path).labels.palette == ((0, 0, 0), (255, 0, 0), (10, 11, 12))

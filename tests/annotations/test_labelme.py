@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pytest
 from PIL import ExifTags, Image
 
-from seglit.data import LabelmeDataModule
+from seglit.annotations import Labelme
+from seglit.data import AnnotationDataModule
 from seglit.errors import InputError
 
 HEIGHT, WIDTH = 10, 12
 CLASSES = ["background", "crack", "hole"]
-FLAT = {"images": ".", "splits": {"val": 0.0}}
+FLAT: dict[str, Any] = {"splits": {"val": 0.0}}
 
 
 def shape(label: str, kind: str | None, *points: tuple[float, float], **others: Any) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def write(root: Path, *shapes: dict[str, Any], name: str = "a", **others: Any) -
 
 
 def mask(root: Path, **settings: Any) -> npt.NDArray[np.uint8]:
-    image, drawn, _ = LabelmeDataModule(str(root), CLASSES, **{**FLAT, **settings}).dataset("train").read(0)
+    data = AnnotationDataModule(str(root), Labelme("."), CLASSES, **{**FLAT, **settings})
+    image, drawn, _ = data.dataset("train").read(0)
     assert image.shape[:2] == drawn.shape
     return drawn
 
@@ -96,13 +98,13 @@ def test_files_beside_the_images_or_in_a_folder(tmp_path: Path) -> None:
     write(tmp_path, name="images/train/site/a.01")
     write(tmp_path, square("hole", 0, 2), name="images/val/b")
     Image.new("RGB", (4, 4)).save(tmp_path / "images/train/unlabelled.png")
-    data = LabelmeDataModule(str(tmp_path), CLASSES)
+    data = AnnotationDataModule(str(tmp_path), Labelme(), CLASSES)
     assert [data.dataset(split).read(0)[2] for split in ("train", "val")] == ["site/a.01", "b"]
     assert (len(data.dataset("train")), data.has_split("test")) == (1, False)
     (tmp_path / "images/train").rename(tmp_path / "pictures")
     (tmp_path / "labels/site").mkdir(parents=True)
     (tmp_path / "pictures/site/a.01.json").rename(tmp_path / "labels/site/a.01.json")
-    apart = LabelmeDataModule(str(tmp_path), CLASSES, "pictures", "labels", splits={"val": 0.0})
+    apart = AnnotationDataModule(str(tmp_path), Labelme("pictures", "labels"), CLASSES, **FLAT)
     assert apart.dataset("train").read(0)[2] == "site/a.01"
 
 
@@ -123,7 +125,8 @@ def test_shapes_follow_exif_orientation(tmp_path: Path) -> None:
             square("crak", 1, 2),
             "a.json: the label 'crak' is neither a class nor in ignore_labels; did you mean 'crack'?",
         ),
-        (shape("crack", "line", (1, 1), (4, 4)), "contains a shape 'line' of 2 points; supported are polygons"),
+        (shape("crack", "line", (1, 1), (4, 4)), "contains a line, which has no area; set `line_width: 3` to draw"),
+        (shape("crack", "point", (1, 1)), "or `skip_shapes: [point]` to skip them"),
         (shape("crack", "polygon", (1, 1), (4, 4)), "a shape 'polygon' of 2 points"),
         (shape("crack", "rectangle", (1, 1)), "a shape 'rectangle' of 1 points"),
         (shape("crack", "mask", (1, 1), (2, 2), mask="AAAA"), "contains a shape 'mask' that is not an image"),
@@ -140,3 +143,70 @@ def test_mismatches_are_named(tmp_path: Path) -> None:
     )
     (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
     assert "a.json: its image a.* does not exist; there are b" in refusal(tmp_path)
+
+
+def shapes_of_case_5() -> dict[str, list[dict[str, Any]]]:
+    """What people draw with labelme: holes by `_background_`, lines, points, masks, corners from right to left."""
+    stream = io.BytesIO()
+    Image.fromarray(np.eye(20, dtype=bool)).save(stream, "PNG")
+    diagonal = base64.b64encode(stream.getvalue()).decode()
+    triangle = shape("tire", "polygon", (50, 10), (70, 10), (70, 40)) | {"group_id": 1}
+    return {
+        "hole": [shape("tire", "circle", (40, 32), (60, 32)), shape("_background_", "circle", (40, 32), (50, 32))],
+        "lines": [
+            shape("crack", "line", (5, 10), (70, 10)),
+            shape("crack", "linestrip", (5, 30), (40, 35), (70, 30)),
+            shape("crack", "point", (20, 50)),
+        ],
+        "group": [shape("tire", "rectangle", (10, 10), (30, 40)) | {"group_id": 1}, triangle],
+        "mask": [shape("tire", "mask", (20, 10), (39, 29), mask=diagonal)],
+        "ignore": [shape("_ignore_", "polygon", (0, 0), (79, 0), (79, 10), (0, 10)), square("tire", 20, 40)],
+        "reversed": [shape("tire", "rectangle", (60, 20), (30, 40))],
+    }
+
+
+def test_shapes_as_people_draw_them(tmp_path: Path) -> None:
+    for name, shapes in shapes_of_case_5().items():
+        write(tmp_path, *shapes, name=name, imageHeight=64, imageWidth=80, imagePath=f"..\\photos\\{name}.jpg")
+        Image.new("RGB", (80, 64)).save(tmp_path / f"{name}.jpg")
+    data = AnnotationDataModule(str(tmp_path), Labelme("."), line_width=3, **FLAT)
+    assert data.labels.class_names == ("background", "crack", "tire")
+    dataset = data.dataset("train")
+    masks = {name: drawn for _, drawn, name in map(dataset.read, range(len(dataset)))}
+    y, x = np.mgrid[:64, :80]
+    away = np.hypot(x - 40, y - 32)
+    ring, tolerance = ((away > 10) & (away <= 20)).sum(), 0.05
+    assert abs((masks["hole"] == 2).sum() - ring) < tolerance * ring
+    assert (masks["hole"][away < 9] == 0).all()
+    triangle = 300 + 60 // 2 + 1  # the points of the grid in it, by Pick's theorem
+    assert 0 <= (masks["group"] == 2).sum() - 21 * 31 - triangle <= 30  # and those that its longest side touches
+    assert np.array_equal(np.argwhere(masks["mask"] == 2), np.stack([np.arange(10, 30), np.arange(20, 40)], 1))
+    assert (masks["ignore"] == 255).sum() == 80 * 11
+    assert (masks["reversed"] == 2).sum() == 31 * 21
+    near = np.minimum(
+        distance((5, 10), (70, 10)), np.minimum(distance((5, 30), (40, 35)), distance((40, 35), (70, 30)))
+    )
+    point = np.hypot(x - 20, y - 50)
+    assert np.array_equal(masks["lines"] == 1, (near <= 1.5) | (point <= 1.5))
+    skipping = AnnotationDataModule(str(tmp_path), Labelme("."), skip_shapes=["line", "point"], **FLAT).dataset("train")
+    assert all((drawn != 1).all() for _, drawn, _ in map(skipping.read, range(len(skipping))))
+
+
+def distance(start: tuple[int, int], end: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Distance of each pixel (64, 80) from a line."""
+    y, x = np.mgrid[:64, :80].astype(float)
+    along = np.subtract(end, start)
+    share = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / (along @ along), 0, 1)
+    nearest: npt.NDArray[np.float64] = np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1])
+    return nearest
+
+
+def test_images_of_another_name_are_found_by_image_path(tmp_path: Path) -> None:
+    write(tmp_path, square("crack", 0, 2), imagePath="C:\\photos\\b.png")
+    (tmp_path / "a.jpg").unlink()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "b.png")
+    assert mask(tmp_path).sum() == 9
+    (tmp_path / "b.png").unlink()
+    assert "set `exclude: [a.json]`" in refusal(tmp_path)
+    write(tmp_path, square("crack", 0, 1), name="c")
+    assert mask(tmp_path, exclude=["a.json"]).sum() == 4
