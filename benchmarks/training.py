@@ -100,7 +100,7 @@ class BareLoop:
             self.scaler.update()
 
 
-class SeglitFit:
+class LightningFit:
     """seglit's own training: module, data module and Lightning's Trainer as `seglit fit` sets them up.
 
     It reads files in worker processes, clips gradients and follows the schedule. There is no logger, checkpoint,
@@ -179,7 +179,7 @@ def fastest_loop(workload: Workload) -> Loop:
 LOOPS: dict[str, Callable[[Workload], Loop]] = {
     "plain float32": plain_loop,
     "fastest bare": fastest_loop,
-    "seglit fit": SeglitFit,
+    "seglit fit": LightningFit,
 }
 
 

@@ -28,9 +28,11 @@ FUNCTIONS = {
 }
 """Commands that are plain functions, by module and name; their signature defines the options."""
 
-for _command, (_module, _) in FUNCTIONS.items():  # a fork may delete rooms
-    if not Path(__file__).with_name(_module.split(".")[1]).exists():
-        del COMMANDS[_command]
+COMMANDS = {  # a fork may delete rooms
+    command: help_text
+    for command, help_text in COMMANDS.items()
+    if command not in FUNCTIONS or Path(__file__).with_name(FUNCTIONS[command][0].split(".")[1]).exists()
+}
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import seglit
-from tools.structure import package
+from tools.structure import REPOSITORY, package
 
 DOCUMENTED = [
     ".".join(file.relative_to(package().parent).with_suffix("").parts).removesuffix(".__init__")
@@ -43,3 +44,8 @@ def test_examples_in_docstrings(module: str, tmp_path: Path, monkeypatch: pytest
     result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_citation_has_the_version() -> None:
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == seglit.__version__

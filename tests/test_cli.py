@@ -13,7 +13,7 @@ import torch
 import yaml
 from PIL import Image
 
-from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+from tests.conftest import CLASS_NAMES, QUIET, Outcome, Run, run_in
 
 REPOSITORY = Path(__file__).parents[1]
 SCORES = ["miou", "dice", "pixel_accuracy", "mean_accuracy", *(f"iou/{name}" for name in CLASS_NAMES)]
@@ -114,6 +114,16 @@ def test_validate_repeats_the_best_scores(trained: Outcome, run: Run) -> None:
     assert [row.split()[1] for row in table(outcome.out)] == [*CLASS_NAMES, "mean"]
     best = max(map(float, logged(trained.folder)["val/miou"]))
     assert f"{best:.3f}" in table(outcome.out)[-1]
+
+
+def test_narrow_terminals_lose_no_number(trained: Outcome, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    best = trained.folder / "checkpoints/best.ckpt"
+    out = run("validate", "-c", trained.folder / "config.yaml", "--ckpt_path", best, *QUIET).out
+    rows = table(re.sub("\\x1b\\[[0-9;]*m", "", out))
+    assert [row.split()[1] for row in rows if row.startswith("│")] == [*CLASS_NAMES, "mean"]
+    assert "…" not in out
 
 
 def test_hardware_defaults_are_recorded(trained: Outcome, shapes: Path) -> None:

@@ -21,7 +21,7 @@ FILE_NAME = re.compile(r"# (\w+\.(?:py|yaml))\n")
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The code blocks in a language, each after as many empty lines as make tracebacks show the line of the page."""
+    """The code blocks in a language, preceded by empty lines, so that tracebacks give the page's line numbers."""
     return [
         "\n" * text[: found.start(3)].count("\n") + textwrap.dedent(found[3])
         for found in BLOCK.finditer(text)
@@ -40,6 +40,11 @@ def commands(text: str) -> list[list[str]]:
     lines = [shlex.split(line, comments=True) for code in blocks(text, "bash") for line in code.splitlines()]
     lines = [words[2:] if words[:2] == ["python", "-m"] else words for words in lines]
     return [words[1:] for words in lines if words[:1] == ["seglit"]]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def having(language: str) -> list[object]:
@@ -88,9 +93,8 @@ def test_links_are_valid(page: Path) -> None:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (page.parent / target).exists(), target
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        assert anchor in anchors((page.parent / target) if target else page), (target, anchor)
 
 
 SMALL = [*QUIET, "--trainer.max_epochs=1", "--data.num_workers=0", "--data.batch_size=2"]
@@ -118,8 +122,11 @@ def test_own_parts_train(run: Run) -> None:
             exec(code.replace("RUN", trained.folder.as_posix()), names)
     assert names["probabilities"].shape == (6, 30, 40)
     for call in commands(README.read_text(encoding="utf-8")):
+        command, *options = (word.replace("RUN", trained.folder.as_posix()) for word in call)
         if call[:2] in (["predict", "RUN"], ["report", "RUN"]):
-            assert run(call[0], trained.folder, *call[2:]).code == 0
+            assert run(command, *options).code == 0
+        elif [command, *options] != call:
+            assert run(command, *options, "--print_config").code == 0, call
 
 
 def test_own_data_set_trains(run: Run) -> None:

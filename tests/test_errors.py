@@ -63,6 +63,21 @@ CASES = {
         {"run.yaml": "model:\n  optimizer:\n    init_args: {lrr: 0.1}\n"},
         "torch.optim.AdamW has no setting 'lrr'; did you mean 'lr'? (run.yaml, line 3)",
     ),
+    "argument of another optimizer": (
+        [*PARTS, "-c", "run.yaml"],
+        {"run.yaml": "model:\n  optimizer: {class_path: torch.optim.SGD, init_args: {lrr: 0.1}}\n"},
+        "torch.optim.SGD has no setting 'lrr'; did you mean 'lr'? (run.yaml, line 2)",
+    ),
+    "option of the optimizer": (
+        [*PARTS, "--model.optimizer.lrr=3"],
+        {},
+        "torch.optim.AdamW has no setting 'lrr'; did you mean 'lr'?",
+    ),
+    "argument that the data module passes on": (
+        ["fit", "--data=voc-sbd", "--data.class_names=[a]"],
+        {},
+        "seglit.data.public.VOCWithSBDDataModule has no setting 'class_names'; did you mean 'mask_name'?",
+    ),
     "argument of the schedule": (
         [*PARTS, "-c", "run.yaml"],
         {"run.yaml": "model:\n  scheduler:\n    init_args: {warmup_step: 5}\n"},

@@ -108,7 +108,7 @@ class _Content:
             )
         if self._open == ["annotations", "image"]:
             self.images.append((attributes, []))
-        elif self._open[:-1] == ["annotations", "image"] and tag != "tag":
+        elif len(self._open) == 3 and self._open[1] == "image" and tag != "tag":
             self.images[-1][1].append((tag, attributes))
         elif tag == "label":
             self._label = {}

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from seglit.drawing import numbers
+from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, did_you_mean
 from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
@@ -67,7 +68,11 @@ class ScoreTable(pl.Callback):
         console = Console()
         if not console.is_terminal:  # a log file has no width
             console.width = 500
-        console.print(summary, score_table(scores, labels, own_metrics), sep="\n", highlight=False)
+        table = score_table(scores, labels, own_metrics)
+        # a narrow terminal wraps lines; a narrower table would lose numbers
+        widest = console.options.update(max_width=10_000)
+        console.width = max(console.width, Measurement.get(console, widest, table).minimum)
+        console.print(summary, table, sep="\n", highlight=False)
         lines = further_scores(scores) if isinstance(scores, TestScores) else []
         own_values = {name: value for name, value in own_metrics.items() if isinstance(value, float)}
         lines += [f"{name:<22}  {numbers.score(value)}" for name, value in own_values.items()]
@@ -87,8 +92,8 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
     """
     columns = {name: np.array([*value.values()]) for name, value in own_metrics.items() if isinstance(value, dict)}
     table = Table(show_footer=True)
-    numeric: Any = {"justify": "right", "no_wrap": True}  # in a narrow terminal names fold, numbers stay
-    table.add_column("class", "mean", overflow="fold")
+    numeric: Any = {"justify": "right", "no_wrap": True}
+    table.add_column("class", "mean", no_wrap=True)
     table.add_column("IoU", numbers.score(scores.miou), **numeric)
     if isinstance(scores, TestScores):
         table.add_column(f"{100 * LEVEL:g} %", numbers.interval(*scores.intervals.miou), **numeric)
@@ -96,7 +101,7 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
     table.add_column("precision", numbers.score(scores.mean_precision), **numeric)
     table.add_column("recall", numbers.score(scores.mean_accuracy), **numeric)
     for name, values in columns.items():
-        table.add_column(name, numbers.score(mean_defined(values)), justify="right", overflow="fold")
+        table.add_column(name, numbers.score(mean_defined(values)), **numeric)
     table.add_column("pixels", **numeric)
     for index, name in enumerate(labels.class_names):
         per_class = (scores.iou, scores.dice, scores.precision, scores.recall, *columns.values())
@@ -104,7 +109,7 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
         if isinstance(scores, TestScores):
             cells.insert(1, numbers.interval(*scores.intervals.iou[:, index]))
         share = scores.pixel_share[index]
-        table.add_row(escape(name), *cells, "n/a" if np.isnan(share) else f"{share:.1%}")
+        table.add_row(escaped(name), *cells, "n/a" if np.isnan(share) else f"{share:.1%}")
     return table
 
 

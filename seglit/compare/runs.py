@@ -63,7 +63,7 @@ class Change(NamedTuple):
     Args:
         value: The difference, -1..1; nan if either score is undefined.
         interval: Ends of its confidence interval, by paired bootstrap over images.
-        sign: 1 or -1 if the interval excludes 0 and at least `MIN_IMAGES` images have the class (mIoU: any), else 0.
+        sign: 1 or -1 if the interval excludes 0 and at least `MIN_IMAGES` images have the class (or any), else 0.
     """
 
     value: float
@@ -193,7 +193,7 @@ def _unique_names(run: TestedRun) -> dict[str, int]:
 
 
 def _difference(first: ComparedRun, run: ComparedRun) -> Difference:
-    class_images = (first.images.any(axis=1) | run.images.any(axis=1)).sum(axis=0)  # with it in a target or prediction
+    class_images = (first.images.any(axis=1) | run.images.any(axis=1)).sum(axis=0)  # images with the class
     intervals = bootstrap_difference(first.images, run.images)
     of_classes = zip(run.iou - first.iou, intervals.iou.T, class_images, strict=True)
     return Difference(

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from seglit.compare.runs import Change, Comparison
 from seglit.compare.words import INTERVAL, MARKS, MARKS_MEAN, OWN_METRICS, VERDICTS, images_text, notes, setting
 from seglit.drawing import numbers
+from seglit.drawing.terminal import escaped
 
 _MAX_CLASSES = 40
 _MAX_IMAGES = 5
@@ -19,7 +19,7 @@ _STYLES = {1: "green", -1: "red"}
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Prints all tables and notes, most important first."""
     for run in comparison.runs:
-        console.print(f"[bold]{run.letter}[/]  {escape(run.tested.name)}", highlight=False)
+        console.print(f"[bold]{run.letter}[/]  {escaped(run.tested.name)}", highlight=False)
     _print(console, _runs_table(comparison))
     for note in notes(comparison):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
@@ -114,7 +114,7 @@ def _class_table(comparison: Comparison) -> Table:
             cells = scores + _change_cells(comparison.differences[0].iou[index])
         else:
             cells = _marked_scores(comparison, index)
-        table.add_row(escape(comparison.class_names[index]), *cells)
+        table.add_row(escaped(comparison.class_names[index]), *cells)
     return table
 
 
@@ -143,7 +143,7 @@ def _image_table(comparison: Comparison) -> Table:
     for indices in comparison.changed_images(_MAX_IMAGES).values():
         for index in indices:
             scores = [numbers.score(run.image_miou[index]) for run in comparison.runs]
-            table.add_row(escape(comparison.names[index]), *scores, formatted(comparison.image_changes[index]))
+            table.add_row(escaped(comparison.names[index]), *scores, formatted(comparison.image_changes[index]))
         table.add_section()
     return table
 
@@ -152,7 +152,7 @@ def _own_table(comparison: Comparison) -> Table:
     table = _table("own metric", *(run.letter for run in comparison.runs))
     table.caption = OWN_METRICS
     for name, values in comparison.own_metrics.items():
-        table.add_row(escape(name), *map(numbers.score, values))
+        table.add_row(escaped(name), *map(numbers.score, values))
     return table
 
 
@@ -160,5 +160,5 @@ def _settings_table(comparison: Comparison) -> Table:
     headers = ("setting", *(run.letter for run in comparison.runs))
     table = Table(*(Column(header, overflow="fold") for header in headers))
     for name, values in comparison.settings.items():
-        table.add_row(name, *(escape(setting(value)) for value in values))
+        table.add_row(escaped(name), *(escaped(setting(value)) for value in values))
     return table

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from seglit.compare.runs import FEW_IMAGES, MIN_IMAGES, Comparison
+from seglit.errors import printable
 from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
 
 INTERVAL = f"{100 * LEVEL:g} %"
@@ -60,5 +61,5 @@ def setting(value: Any) -> str:
 
 
 def _counted(names: list[str]) -> str:
-    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    listed = ", ".join(map(printable, names[:3])) + (", ..." if len(names) > 3 else "")
     return f"{len(names):,} image{'s' if len(names) > 1 else ''} ({listed})"

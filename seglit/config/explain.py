@@ -14,6 +14,7 @@ from pydoc import locate
 from typing import cast
 
 import yaml
+from jsonargparse import ArgumentParser
 
 from seglit.errors import InputError, did_you_mean
 
@@ -31,7 +32,7 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     chain = [str(cause) for cause in _causes(error)]
     leaf, whole = chain[-1].strip(), "\n".join(chain)
     class_paths = re.findall(r"Problem with given class_path '([^']+)'", whole)
-    class_paths += re.findall(r"expects a function or a callable class: .+ class_path='([^']+)'", whole)
+    class_paths += re.findall(r"callable class: .+\bclass_path='([^']+)'", whole)
     keys = re.findall(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', whole)
     if match := re.search(r"Option '([^']+)' is not accepted", leaf):
         return _unknown_argument(match[1], class_paths[-1], args)
@@ -84,13 +85,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _unknown_argument(name: str, class_path: str, args: Sequence[str]) -> str:
-    settings: dict[str, None] = {}
-    for kind in cast(type, locate(class_path)).__mro__:  # `**loader` passes settings on to the base class
-        parameters = inspect.signature(kind).parameters.values()
-        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        settings |= dict.fromkeys(parameter.name for parameter in parameters if parameter.kind in by_name)
-        if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-            break
+    target, parser = locate(class_path), ArgumentParser(exit_on_error=False)
+    add = parser.add_class_arguments if inspect.isclass(target) else parser.add_function_arguments
+    settings = add(cast(type, target), fail_untyped=False)  # those of base classes too, where `**loader` leads
     return f"{class_path} has no setting {name!r}{did_you_mean(name, settings)}{_location(name, args)}"
 
 

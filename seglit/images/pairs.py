@@ -148,8 +148,8 @@ class Pairing:
         Raises:
             InputError: A listed file or a mask is missing, or an image is in more than one split.
         """
-        for missing in self.missing:
-            raise InputError(missing.message + missing.hint())
+        if self.missing:
+            raise InputError(self.missing[0].message + self.missing[0].hint())
         for image, (mask, folder) in self.images_without_mask.items():
             names = [path.relative_to(folder).as_posix() for path in files_below(folder)]
             hint = did_you_mean(mask, names)

@@ -102,7 +102,7 @@ class Picture:
     def turned_like(self, image: "Picture") -> Self:
         """Applies an image's orientation to this mask, unless it states its own or was drawn on the upright image.
 
-        It was if its size is not that of the image as stored.
+        A mask whose size is not the image's stored size was drawn on the upright image.
         """
         if self.orientation is not None or self.size != image.stored_size:
             return self

@@ -157,12 +157,12 @@ class Survey:
         if facts.image and facts.mask:
             (height, width), (rows, columns) = facts.image.size, facts.mask.size
             if (height, width) == (rows, columns):
+                self.split_counts[pair.split] += 1
                 self._add_mask(pair, facts.mask)
             else:
                 self.mismatched.append((pair, f"image {height} x {width}, mask {rows} x {columns}"))
 
     def _add_image(self, index: int, pair: Pair, image: ImageFacts) -> None:
-        self.split_counts[pair.split] += 1
         self.sizes[image.size] += 1
         self.image_kinds[image.kind] += 1
         self.first_of.setdefault(image.kind, pair.image)

@@ -5,11 +5,10 @@ from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from seglit.class_weights import AUTO
-from seglit.errors import printable
+from seglit.drawing.terminal import escaped
 from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.inspection import Inspection
@@ -35,7 +34,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
         f"{count} x {kind.mode}, {kind.channels} channels, {kind.dtype}"
         for kind, count in survey.image_kinds.most_common(4)
     )
-    line(f"[bold]layout[/]   {_escape(layout.description)}")
+    line(f"[bold]layout[/]   {escaped(layout.description)}")
     line(f"[bold]sizes[/]    {sizes_text(survey)}")
     line(f"[bold]images[/]   {kinds}; mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units")
     crop = " x ".join(map(str, advice.crop_size))
@@ -49,9 +48,9 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     line()
     for finding in inspection.findings:
         style = "bold red" if finding.severity == "error" else "bold yellow"
-        line(f"[{style}]{finding.severity}[/]  {_escape(finding.message)}: {_escape(finding.advice)}")
+        line(f"[{style}]{finding.severity}[/]  {escaped(finding.message)}: {escaped(finding.advice)}")
         for path, detail in finding.files[:3]:
-            line(f"         {_escape(inspection.below(path))}{f'  ({_escape(detail)})' if detail else ''}")
+            line(f"         {escaped(inspection.below(path))}{f'  ({escaped(detail)})' if detail else ''}")
         if finding.count > 3 and len(finding.files) > 3:
             line(f"         ... {finding.count} in all")
     if inspection.is_clean:
@@ -95,10 +94,10 @@ def as_plain(inspection: Inspection) -> dict[str, Any]:
 
 
 def pairs_text(survey: Survey) -> str:
-    """Describes the number of pairs, and of readable ones by split."""
-    readable = sum(survey.split_counts.values())
+    """Describes the number of pairs, and of usable ones by split: both files readable, and of one size."""
+    usable = sum(survey.split_counts.values())
     counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items())
-    return f"{len(survey.pairs)}{f', {readable} readable' if readable != len(survey.pairs) else ''} ({counts})"
+    return f"{len(survey.pairs)}{f', {usable} usable' if usable != len(survey.pairs) else ''} ({counts})"
 
 
 def sizes_text(survey: Survey) -> str:
@@ -117,7 +116,7 @@ def _values_table(coding: Coding) -> Table:
     table = Table(_right("stored"), "class", _right("pixels"), _right("images"), "remark")
     for value in coding.values[:_MAX_ROWS]:
         stored = " ".join(map(str, value.stored)) if isinstance(value.stored, tuple) else str(value.stored)
-        name = _escape(value.class_name) if value.class_name is not None else "[bold]void[/]"
+        name = escaped(value.class_name) if value.class_name is not None else "[bold]void[/]"
         remark = f"void? {value.hint}" if value.hint and value.class_name is not None else value.hint
         table.add_row(stored, name, f"{value.share:.2%}", str(value.count.images), remark)
     return table
@@ -127,14 +126,9 @@ def _weights_table(coding: Coding, advice: Advice) -> Table:
     headers = (formula.replace("_", "_\n") + " (auto)" * (formula == AUTO) for formula in advice.weights)
     table = Table("class weights", *map(_right, headers))
     for index, value in enumerate(coding.classes[:_MAX_ROWS]):
-        table.add_row(_escape(str(value.class_name)), *(f"{weights[index]:.2f}" for weights in advice.weights.values()))
+        table.add_row(escaped(str(value.class_name)), *(f"{weights[index]:.2f}" for weights in advice.weights.values()))
     return table
 
 
 def _numbers(values: list[float]) -> str:
     return " ".join(f"{value:.4g}" for value in values)
-
-
-def _escape(text: str) -> str:
-    """Escapes rich's markup and unprintable characters, as in file names."""
-    return escape(printable(text))

@@ -13,6 +13,11 @@ from seglit.errors import InputError
 SCORE_FILE = "scores_test.json"
 """Name of the file in the folder of a tested run."""
 
+_REQUIRED = (
+    *("miou", "miou_low", "miou_high", "dice", "pixel_accuracy", "mean_accuracy"),
+    *("fwiou", "boundary_iou", "boundary_f1", "ece"),
+)
+
 Score = float | None
 """A score; None if it is undefined."""
 
@@ -181,6 +186,29 @@ class SavedScores(msgspec.Struct, frozen=True):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SCORE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
+    def check(self) -> None:
+        """Checks that the parts fit each other.
+
+        Raises:
+            ValueError: They do not.
+        """
+        count = len(self.classes)
+        if missing := [name for name in _REQUIRED if name not in self.scores]:
+            raise ValueError(f"has no score {missing[0]!r}")
+        regions = [*self.label_errors, *(region for pair in self.confusions for region in pair.regions)]
+        named = {name for region in regions for name in (region.target, region.prediction)}
+        named.update(name for pair in self.confusions for name in (pair.target, pair.prediction))
+        named.update(*(image.pixels for image in self.images))
+        named.update(*(level.classes for level in self.sizes + self.distances))
+        if unknown := sorted(named - self.classes.keys()):
+            raise ValueError(f"names the class {unknown[0]!r}, which is not among its classes")
+        if [len(row) for row in self.confusion] != [count] * count:
+            raise ValueError(f"its confusion matrix is not of {count} x {count} classes")
+        counts = [pixels for image in self.images for entry in image.pixels.values() for pixels in entry]
+        counts += [pixels for row in self.confusion for pixels in row]
+        if any(not 0 <= pixels < 2**62 for pixels in counts):
+            raise ValueError("has a number of pixels that is negative or too large")
+
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Reads the scores from a run folder.
@@ -189,8 +217,10 @@ class SavedScores(msgspec.Struct, frozen=True):
             InputError: The file is corrupt, or was written by another version of seglit.
         """
         try:
-            return msgspec.json.decode((folder / SCORE_FILE).read_bytes(), type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            scores = msgspec.json.decode((folder / SCORE_FILE).read_bytes(), type=cls)
+            scores.check()
+            return scores
+        except (msgspec.MsgspecError, ValueError) as error:  # ValueError: not UTF-8, or inconsistent
             raise InputError(
                 f"{folder}: {SCORE_FILE} is corrupt or from another seglit ({error}); `seglit test` writes it again"
             ) from error

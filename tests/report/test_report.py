@@ -184,3 +184,27 @@ def test_outdated_score_file_is_one_line(copied: Path, run: Run) -> None:
         f"seglit: error: {copied}: scores_test.json is corrupt or from another seglit (Object missing required field "
         "`cost`); `seglit test` writes it again\n"
     )
+
+
+REGION = {"image": "a", "target": "zz", "prediction": "zz", "box": [0, 0, 1, 1], "pixels": 1, "confidence": 0.5}
+EDITS: dict[str, tuple[Any, str]] = {
+    "an unknown class": (lambda file: file["images"][0]["pixels"].update(nope=[1, 1, 1]), "names the class 'nope'"),
+    "a small confusion matrix": (lambda file: file.update(confusion=[[1]]), "its confusion matrix is not of"),
+    "a missing score": (lambda file: file["scores"].pop("miou"), "has no score 'miou'"),
+    "too many pixels": (lambda file: file["confusion"][0].__setitem__(0, 10**30), "negative or too large"),
+    "negative pixels": (lambda file: file["confusion"][0].__setitem__(0, -1), "negative or too large"),
+    "an unknown region": (lambda file: file["label_errors"].append(REGION), "names the class 'zz'"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_inconsistent_score_files_are_one_line(copied: Path, run: Run, command: str, edit: str) -> None:
+    content = scores(copied)
+    change, words = EDITS[edit]
+    change(content)
+    (copied / "scores_test.json").write_text(json.dumps(content))
+    outcome = run(command, copied, *([copied] if command == "compare" else []))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.err
+    assert outcome.err.count("\n") == 1
