@@ -62,7 +62,9 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
 def refusal(error: BaseException) -> str:
     """Returns one line for the error of a class's constructor: its own InputError, without the parser's wrapping."""
     messages = [str(cause) for cause in _causes(error) if isinstance(cause, InputError)]
-    return messages[0] if messages else " ".join(str(error).split())
+    whole = " ".join(str(error).split())
+    missing = re.search(r"\w+ is not installed: pip install \"[^\"]+\"", whole)  # of a logger, in a list of unions
+    return messages[0] if messages else missing[0] if missing else whole
 
 
 def check_yaml(args: Sequence[str]) -> str | None:
@@ -96,7 +98,7 @@ def _unknown_key(key: str, known_keys: Iterable[str], args: Sequence[str]) -> st
     prefixes = {prefix for known_key in known_keys for prefix in _prefixes(known_key)}
     unknown = next((prefix for prefix in _prefixes(key) if prefix not in prefixes), key)
     parent, _, name = unknown.rpartition(".")
-    siblings = sorted(prefix for prefix in prefixes if prefix.rpartition(".")[0] == parent)
+    siblings = sorted(key for key in prefixes if key.rpartition(".")[0] == parent and not key.startswith("__"))
     same_name = sorted((prefix for prefix in prefixes if prefix.endswith(f".{name}")), key=len)
     hint = f"; did you mean {same_name[0]!r}?" if same_name else did_you_mean(unknown, siblings)
     return f"unknown setting {unknown!r}{hint}{_location(name, args)}"

@@ -68,6 +68,9 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             message = f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}"
             hint = partial(did_you_mean, missing[0], sorted(names))
             pairing.missing.append(Missing([base / f"{name}.*" for name in missing], message, hint))
+    if "train" not in settings.lists and (settings.shares or settings.fold):  # drawn from the images in no list
+        listed = {pair.image for pair in pairs}
+        pairs += [pair for pair in pairing.pairs if pair.image not in listed]
     pairing.pairs = pairs
     pairing.images_without_mask = {
         image: expected for image, expected in pairing.images_without_mask.items() if image in listed_unpaired

@@ -63,7 +63,7 @@ class PairSettings:
         if isinstance(self.images, str) != isinstance(self.masks, str):
             raise InputError("images and masks must both be patterns, or both name the folder of each split")
         folds = {"folds", "fold"} & set(self.splits or {})
-        if set(self.splits or {}) - {*SPLITS, *folds} or (self.lists and self.shares and "train" not in self.lists):
+        if set(self.splits or {}) - {*SPLITS, *folds}:
             raise InputError(f"splits is {self.splits}; expected list files (train, val, test) or shares (val, test)")
         if self.shares and ("train" in self.shares or min(self.shares.values()) < 0 or sum(self.shares.values()) >= 1):
             raise InputError(f"splits is {self.splits}; val and test are shares >= 0 with a sum < 1, train is the rest")

@@ -42,7 +42,8 @@ def advise(survey: Survey, coding: Coding) -> Advice:
     low_height, low_width = (int(np.percentile(sides, 10)) for sides in zip(*survey.sizes.elements(), strict=True))
     height, width = (min(512, max(32, side // 32 * 32)) for side in (low_height, low_width))
     images = sum(survey.split_counts[split] for split in TRAINING_SPLITS)
-    batch = 2 ** round(math.log2(max(2, min(32, images, _BATCH_PIXELS / (height * width)))))
+    # several steps per epoch, even with few images
+    batch = 2 ** round(math.log2(max(2, min(32, images / 4, _BATCH_PIXELS / (height * width)))))
     reason = (
         f"a multiple of 32 that fits in 90 % of the images (10th percentile {low_height} x {low_width}), at most 512; "
         f"{batch} of them are {batch * height * width / 1e6:.1f} million pixels per step"

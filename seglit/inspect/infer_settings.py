@@ -1,5 +1,6 @@
 """Infers from the names of folders and files the settings that find the pairs of images and masks."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -49,9 +50,18 @@ def settings_from_names(root: Path) -> Settings:
     masks = _by_split(folders, "mask")
     # such as train/ and trainannot/: folders that are not named as masks contain the images
     images = _by_split(folders, "image") or _by_split(folders, "unknown")
+    if masks and images == {"all": [root]}:  # the pictures beside the masks, in a folder of any name
+        others = [
+            folder for folder, names in picture_folders(root) if names and not _is_below(folder, masks.get("all", []))
+        ]
+        images = {"all": [Path(os.path.commonpath(others))]} if others else images
     if images and masks:
         return _from_two_roles(root, images, masks)
     return _from_mixed(root, _by_split(folders, "image", "mask", "unknown"))
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def _picture_folders(root: Path) -> dict[Path, tuple[str, str]]:

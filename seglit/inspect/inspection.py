@@ -68,7 +68,9 @@ def inspect_folder(
     """
     layout = find_layout(root, images, masks, pairs)
     if not layout.pairs:
-        raise InputError(f"{root}: no image has a mask ({layout.description})")
+        raise InputError(
+            f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
+        )
     survey = _read(Survey(layout.pairs), workers)
     if unstated := survey.unstated_nodata:
         survey = _read(Survey(layout.pairs, unstated), workers)  # again, without these pixels in any statistic

@@ -96,8 +96,9 @@ def as_plain(inspection: Inspection) -> dict[str, Any]:
 def pairs_text(survey: Survey) -> str:
     """Describes the number of pairs, and of usable ones by split: both files readable, and of one size."""
     usable = sum(survey.split_counts.values())
-    counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items())
-    return f"{len(survey.pairs)}{f', {usable} usable' if usable != len(survey.pairs) else ''} ({counts})"
+    counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items() if split != "all")
+    text = str(len(survey.pairs)) + (f", {usable} usable" if usable != len(survey.pairs) else "")
+    return f"{text} ({counts})" if counts else text
 
 
 def sizes_text(survey: Survey) -> str:

@@ -74,15 +74,15 @@ def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:
 def _curves(run: TestedRun) -> list[str]:
     """Learning curves of the run that trained the checkpoint."""
     curves: dict[str, Curve] = {**read_curves(run.folder)}
-    if "train/loss" not in curves and run.checkpoint is not None:
+    if "val/miou" not in curves and run.checkpoint is not None:
         curves = {**read_curves(run.checkpoint.parents[1])}
     charts = []
     losses = {f"{split} loss": curves[f"{split}/loss"] for split in ("train", "val") if f"{split}/loss" in curves}
-    if "train loss" in losses:
+    if losses:
         charts.append(draw_curves("Loss", losses))
     columns = {"mIoU": "val/miou", "pixel accuracy": "val/pixel_accuracy", "mean accuracy": "val/mean_accuracy"}
     scores = {name: curves[column] for name, column in columns.items() if column in curves}
-    if "mIoU" in scores and charts:
+    if "mIoU" in scores:
         best = max(scores["mIoU"], key=lambda point: point[1])
         charts.append(draw_curves("Validation", scores, best))
     return charts

@@ -202,7 +202,6 @@ def test_missing_mask_suggests_the_nearest_file(tmp_path: Path) -> None:
         ({"val": -0.1}, "train is the rest"),
         ({"train": 0.5, "val": 0.1}, "train is the rest"),
         ({"valid": 0.1}, "expected list files"),
-        ({"val": "train.txt", "test": 0.1}, "expected list files"),
         ({"train": "trian.txt"}, "did you mean 'train.txt'?"),
         ({"train": "lost.txt"}, "1 of its names have no image, first 'ulm_1'; did you mean 'ulm/1'?"),
         ({"train": "train.txt", "test": "train.txt"}, "2 images are in more than one split, first"),

@@ -62,6 +62,16 @@ def test_shares_without_groups_are_as_before(tmp_path: Path) -> None:
     assert splits == {"val": expected[:3], "test": expected[3:9], "train": expected[9:]}
 
 
+def test_images_in_no_list_are_drawn(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "test.txt").write_text("\n".join(FRAMES[20:]))
+    splits = names(flat(tmp_path, splits={"test": "test.txt", "val": 0.1}))
+    assert sorted(splits["train"] + splits["val"]) == FRAMES[:20]
+    assert splits["test"] == FRAMES[20:]
+    folds = names(flat(tmp_path, splits={"folds": 4, "fold": 1, "test": "test.txt"}, group="^(video[0-9])"))
+    assert {split: len(listed) for split, listed in folds.items()} == {"train": 15, "val": 5, "test": 10}
+
+
 @pytest.mark.parametrize("group", [None, "^(video[0-9])"])
 def test_folds_cover_all_images_once(tmp_path: Path, group: str | None) -> None:
     write(tmp_path)

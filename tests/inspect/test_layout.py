@@ -36,6 +36,8 @@ TREES: dict[str, list[tuple[str, str, str]]] = {
         ("val", "images/val/x/b.png", "labels/val/x/b.png"),
     ],
     "flat": [("all", f"imgs/{name}.jpg", f"masks/{name}.png") for name in "abcde"],
+    "images in a folder of any name": [("all", f"bilder/{name}.jpg", f"annot/{name}.png") for name in "abcde"],
+    "scenes in folders of any name": [("all", f"fotos/{n}/{n}.jpg", f"masks/{n}/{n}.png") for n in "abcde"],
     "flat with an ending": [("all", f"input/{name}.jpg", f"gt/{name}_mask.png") for name in ("a1", "b2", "c3")],
     "other beginnings": [("all", f"images/img_{n}.png", f"labels/label_{n}.png") for n in ("001", "002", "113")],
     "endings of both": [
