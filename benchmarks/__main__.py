@@ -1,16 +1,20 @@
 """Measures the speed of the hot paths: all of them, or those that are named.
 
 python -m benchmarks training scoring --training.rounds 1
+
+`python -m benchmarks gpu` is a command of its own: what there is to check and measure on a GPU.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, auto_cli
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.gpu import benchmark_gpu
 from benchmarks.input import measure_input
 from benchmarks.inspect import measure_inspect
 from benchmarks.machine import describe_machine
@@ -48,4 +52,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["gpu"]:
+        sys.exit(not auto_cli(benchmark_gpu, args=sys.argv[2:], as_positional=False))
     main()

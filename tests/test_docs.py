@@ -37,7 +37,11 @@ def files(text: str) -> dict[str, str]:
 
 def commands(text: str) -> list[list[str]]:
     """The arguments of every call of seglit."""
-    lines = [shlex.split(line, comments=True) for code in blocks(text, "bash") for line in code.splitlines()]
+    lines = [
+        shlex.split(line, comments=True)
+        for code in blocks(text, "bash")
+        for line in code.replace("\\\n", " ").splitlines()
+    ]
     lines = [words[2:] if words[:2] == ["python", "-m"] else words for words in lines]
     return [words[1:] for words in lines if words[:1] == ["seglit"]]
 

@@ -1,0 +1,299 @@
+"""Benchmark of one GPU: correctness against the CPU, speed of training and prediction, and a training on CamVid.
+
+python -m benchmarks gpu --camvid data/camvid --minutes 9
+
+It needs no network. CamVid is the folder that configs/data/camvid.yaml describes. The exit code is 1 if a check failed.
+"""
+
+import warnings
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.utils.data import DataLoader
+
+from benchmarks.input import time_loader, write_pictures
+from benchmarks.machine import autocast, describe_machine, fastest_layout, now
+from benchmarks.scoring import time_call
+from benchmarks.training import WARM_UP, BareLoop, LightningFit, Loop, Workload, cross_entropy_and_dice, normalize
+from seglit import losses
+from seglit.cli import SegmentationCLI
+from seglit.config.named_configs import expand_names, read_names_in_files
+from seglit.data import FolderDataModule
+from seglit.data.synthetic import LABELS
+from seglit.hardware import fastest_precision, find_device
+from seglit.labels import IGNORE_INDEX
+from seglit.module import DEFAULT_NORMALIZATION, SegmentationModule
+from seglit.networks import SMP, UNet
+from seglit.networks.blocks import UpsampleMode
+from seglit.predict.predictor import BATCH_PIXELS, Predictor
+
+EXPERIMENTS = Path(__file__).parents[1] / "configs" / "experiment"
+CLASSES = LABELS.num_classes
+FILES = 32  # different images of the training benchmark; further files are links to them
+VALIDATIONS, SCORING_SECONDS = 12, 25  # of the CamVid training, and the time that it leaves for its test
+
+Part = Literal["checks", "training", "prediction", "camvid"]
+Check = tuple[str, float, float]  # what is compared, its difference, the largest difference that is accepted
+
+
+class SMPWorkload(Workload):
+    """U-Net of segmentation_models_pytorch with a ResNet-34 as encoder and random weights."""
+
+    def network(self) -> Any:
+        return SMP(CLASSES, architecture="unet", encoder_name="resnet34")
+
+
+class ReadyData(FolderDataModule):
+    """Training batches that are on the device before training starts."""
+
+    def train_dataloader(self) -> Any:
+        batches: Any = islice(super().train_dataloader(), 4)
+        ready: Any = [batch | {key: batch[key].to(find_device()) for key in ("image", "mask")} for batch in batches]
+        return DataLoader(1000 * ready, batch_size=None)
+
+
+class EpochTimes(pl.Callback):
+    """Records when each training epoch starts and when training ends."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self.times.append(now())
+
+    def on_train_end(self, *_: Any) -> None:
+        self.times.append(now())
+
+
+def check_losses_and_scores() -> Iterator[Check]:
+    """Compares value and gradient of every loss, and all scores of a test, with the CPU's in float32."""
+    logits, weights = 3 * torch.randn(4, CLASSES, 128, 160), [0.5 + index for index in range(CLASSES)]
+    mask = torch.where(torch.rand(4, 128, 160) < 0.1, IGNORE_INDEX, torch.randint(CLASSES, (4, 128, 160)))
+    criteria = {
+        "cross-entropy": losses.CrossEntropy(weights, label_smoothing=0.1),
+        "cross-entropy of the hardest quarter": losses.CrossEntropy(hardest=0.25),
+        "focal": losses.Focal(class_weights=weights),
+        "Dice": losses.Dice(),
+        "Jaccard": losses.Jaccard(),
+        "Tversky": losses.Tversky(0.3, 0.7),
+        "Lovasz": losses.Lovasz(),
+    }
+    inputs = logits.to(find_device()), mask.to(find_device())
+    for name, criterion in criteria.items():
+        expected_loss, expected_gradient = _loss_and_gradient(criterion, logits, mask)
+        loss, gradient = _loss_and_gradient(criterion, *inputs)
+        yield f"{name}: loss", _distance(loss, expected_loss), 1e-5
+        yield f"{name}: gradient", _distance(gradient, expected_gradient), 1e-4
+        loss, gradient = _loss_and_gradient(criterion, inputs[0], torch.full_like(inputs[1], IGNORE_INDEX))
+        yield f"{name}: loss and gradient of void", float(loss.abs() + gradient.abs().max()), 0
+    scores = []
+    for image, target in ((logits, mask), inputs):
+        module = SegmentationModule(nn.Identity(), losses.Dice(), AdamW, LABELS).to(image.device)
+        tested: Any = {"image": image, "mask": target, "name": list("abcd")}
+        module.test_step([tested], 0)
+        scores.append(torch.tensor([*module.test_evaluation.compute().as_dict(LABELS.class_names).values()]))
+    yield "scores of a test", _distance(*scores), 1e-6
+
+
+def check_networks() -> Iterator[Check]:
+    """Compares logits and gradients in training, and the predictor's probabilities, with the CPU's in float64."""
+    networks = {f"U-Net {mode}": UNet(CLASSES, 3, (16, 32, 64), mode) for mode in get_args(UpsampleMode)}
+    cases = {  # precision, layout, tolerances of logits and of the gradient, in which ReLU and max-pooling may switch
+        "float32": ("32-true", torch.contiguous_format, 1e-4, 3e-3),
+        "float32 channels_last": ("32-true", torch.channels_last, 1e-4, 3e-3),
+        "bf16 channels_last": ("bf16-mixed", torch.channels_last, 3e-2, 1e-1),
+        "bf16 channels_last compiled": ("bf16-mixed", torch.channels_last, 3e-2, 1e-1),
+        "fp16 channels_last": ("16-mixed", torch.channels_last, 5e-3, 3e-2),
+    }
+    images, mask = torch.randint(256, (4, 3, 128, 160), dtype=torch.uint8), torch.randint(CLASSES, (4, 128, 160))
+    for name, network in networks.items():
+        expected = _logits_and_gradient(deepcopy(network).double(), normalize(images).double(), mask)
+        for case, (precision, layout, *tolerances) in cases.items():
+            copy = deepcopy(network).to(find_device()).to(memory_format=layout)
+            if case.endswith("compiled"):
+                copy.compile()
+            inputs = normalize(images).to(find_device()).contiguous(memory_format=layout), mask.to(find_device())
+            logits, gradient = _logits_and_gradient(copy, *inputs, precision)
+            yield f"{name}, {case}: logits", _distance(logits, expected[0]), tolerances[0]
+            yield f"{name}, {case}: gradient", _distance(gradient, expected[1]), tolerances[1]
+        with torch.inference_mode():
+            reference = deepcopy(network).eval().double()(normalize(images[:1]).double())[0].softmax(0)
+        predictor = Predictor(network, LABELS, DEFAULT_NORMALIZATION)
+        probabilities = torch.from_numpy(predictor.probabilities(images[0].permute(1, 2, 0).numpy()))
+        yield f"{name}, predictor: probabilities", _distance(probabilities, reference), 2e-2
+
+
+def measure_checks() -> tuple[Table, bool]:
+    """Runs all checks; returns their table, and whether all passed."""
+    torch.manual_seed(0)
+    checks = [*check_losses_and_scores(), *check_networks()]
+    table = _table("correctness: relative difference from the CPU", "difference", "tolerance", "result")
+    for name, difference, tolerance in checks:  # nan fails
+        table.add_row(name, f"{difference:.1e}", f"{tolerance:.0e}", "ok" if difference <= tolerance else "FAILED")
+    return table, all(difference <= tolerance for _, difference, tolerance in checks)
+
+
+def measure_training(name: str, workload: Workload, size: tuple[int, int], steps: int, rounds: int = 2) -> Table:
+    """Images per second of `seglit fit`, and of the same without its data and without its code."""
+    write_pictures(workload.root, FILES, size)
+    loading = workload.data().loading
+    for file in [*workload.root.glob("*/train/*")]:
+        for index in range(FILES + int(file.stem), (WARM_UP + steps + loading.ahead) * workload.batch_size, FILES):
+            file.with_stem(f"{index:05d}").hardlink_to(file)
+    table = _table(f"training, images/s: {name}, {workload.batch_size} x {size[0]} x {size[1]}", "eager", "compiled")
+    columns = []
+    for compiled in (False, True):
+        torch.compiler.reset()  # having seen two sizes, it would compile for any
+        loops = _make_loops(workload, compiled)
+        measured = [[run(steps) for run in loops.values()] for _ in range(rounds)]
+        columns.append(dict(zip(loops, map(median, zip(*measured, strict=True)), strict=True)))
+    for loop in columns[0]:
+        table.add_row(loop, *(f"{column[loop]:.0f}" for column in columns if loop in column))
+    ratios = (column["seglit fit"] / column["seglit fit, data-free"] for column in columns)
+    table.add_row("seglit fit / data-free", *(f"{ratio:.3f}" for ratio in ratios))
+    table.add_row(f"reading alone, {loading.workers} workers", f"{time_loader(workload.data(), 1):.0f}")
+    return table
+
+
+def measure_prediction(name: str, network: nn.Module, size: tuple[int, int]) -> Table:
+    """Images per second of the predictor, from arrays to masks, and of the network's forward pass alone."""
+    predictor = Predictor(network, LABELS, DEFAULT_NORMALIZATION)
+    batch_size = BATCH_PIXELS // (size[0] * size[1])
+    images = [np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)] * (8 * batch_size)
+    inputs = torch.randn(batch_size, 3, *size, device=find_device()).contiguous(memory_format=fastest_layout())
+    table = _table(f"prediction: {name}, {size[0]} x {size[1]}", "images/s")
+    table.add_row("predictor", f"{len(images) / time_call(lambda: [*predictor.stream(images)], 2.0):.0f}")
+    with torch.inference_mode(), autocast(fastest_precision(find_device())):
+        table.add_row("network alone", f"{batch_size / time_call(lambda: network(inputs), 2.0):.0f}")
+    return table
+
+
+def measure_camvid(folder: Path, deadline: float, fit_args: tuple[str, ...]) -> Iterator[str]:
+    """Trains on CamVid until shortly before the deadline and scores the test split; yields what it measured."""
+    arguments = [f"-c={EXPERIMENTS / 'camvid.yaml'}", f"-c={EXPERIMENTS / 'camvid-gpu.yaml'}", f"--data.root={folder}"]
+    _, start_up, (first, *plain, validated, _) = _fit([*arguments, *fit_args, "--test_after_fit=false"], 6, 5)
+    epoch = median(plain)
+    validation = max(0.0, validated - epoch)
+    yield f"start-up {start_up:.1f} s, first epoch {first:.1f} s, then {epoch:.2f} s, validation {validation:.2f} s"
+    left = deadline - now() - start_up - SCORING_SECONDS
+    every = max(1, int(left / epoch / VALIDATIONS))
+    start = now()
+    run, _, epochs = _fit([*arguments, *fit_args], every * max(1, int(left / (every * epoch + validation))), every)
+    total, seconds, images = now() - start, sum(epochs), run.trainer.global_step * run.datamodule.batch_size
+    yield f"{len(epochs)} epochs, {seconds:.0f} s, {images / seconds:.0f} images/s; with start and test {total:.0f} s"
+    val, test = run.trainer.checkpoint_callback.best_model_score, run.model.scores["test"].miou
+    yield f"validation mIoU {val:.3f}, test mIoU {test:.3f}"
+
+
+def benchmark_gpu(
+    camvid: Path,
+    parts: tuple[Part, ...] = get_args(Part),
+    minutes: float = 9.0,
+    channels: tuple[int, ...] = (64, 128, 256, 512, 1024),
+    unet_size: tuple[int, int] = (368, 480),
+    smp_size: tuple[int, int] = (512, 512),
+    batch_size: int = 16,
+    steps: int = 60,
+    fit_args: tuple[str, ...] = (),
+) -> bool:
+    """Prints all measurements; returns whether all checks passed.
+
+    Args:
+        camvid: Folder of CamVid.
+        parts: What to measure.
+        minutes: Duration of the whole benchmark; the CamVid training takes what the other parts leave.
+        channels: Width of the levels of the hand-written U-Net, except on CamVid.
+        unet_size: Height and width of its images.
+        smp_size: Height and width of the images of the U-Net of segmentation_models_pytorch.
+        batch_size: Images per step, except on CamVid.
+        steps: Timed steps per round.
+        fit_args: Further arguments of `seglit fit` on CamVid.
+    """
+    deadline = now() + 60 * minutes
+    torch.backends.cudnn.benchmark = True
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
+    console = Console(width=160, highlight=False)
+    console.print(describe_machine())
+    table, passed = measure_checks() if "checks" in parts else ("", True)
+    console.print(table)
+    with TemporaryDirectory() as folder:
+        for name, workload, size in (
+            (f"U-Net {list(channels)}", Workload(Path(folder, "unet"), channels, batch_size), unet_size),
+            ("smp U-Net resnet34", SMPWorkload(Path(folder, "smp"), (), batch_size), smp_size),
+        ):
+            if "training" in parts:
+                console.print(measure_training(name, workload, size, steps))
+            if "prediction" in parts:
+                console.print(measure_prediction(name, workload.network(), size))
+    if "camvid" in parts:
+        for line in measure_camvid(camvid, deadline, fit_args):
+            console.print(line)
+    return passed
+
+
+def _make_loops(workload: Workload, compiled: bool) -> dict[str, Loop]:
+    fit, ready = LightningFit(workload), LightningFit(workload)
+    ready.module = fit.module
+    ready.data = ReadyData(str(workload.root), [*LABELS.class_names], batch_size=workload.batch_size, num_workers=0)
+    make_bare = partial(BareLoop, workload, fastest_precision(find_device()), fastest_layout(), fused=True)
+    loops: dict[str, Loop] = {"seglit fit": fit, "seglit fit, data-free": ready, "bare": (bare := make_bare())}
+    if compiled:
+        fit.module.network.compile()
+        bare.network.compile()
+    elif find_device() == "cuda":
+        loops["bare, CUDA graphs"] = graphed = make_bare()
+        graphed.autocast = torch.autocast("cuda", graphed.autocast.fast_dtype, cache_enabled=False)
+        with graphed.autocast:
+            torch.cuda.make_graphed_callables(graphed.network, (graphed.batches[0][0],))
+    return loops
+
+
+def _fit(arguments: list[str], epochs: int, every: int) -> tuple[Any, float, list[float]]:
+    """Runs `seglit fit` with a validation every so many epochs; returns it and the seconds of start-up and epochs."""
+    start = now()
+    read_names_in_files()
+    length = [f"--trainer.max_epochs={epochs}", f"--trainer.check_val_every_n_epoch={every}"]
+    quiet = ["--trainer.enable_progress_bar=false", "--trainer.callbacks+=benchmarks.gpu.EpochTimes"]
+    run: Any = SegmentationCLI(expand_names(["fit", *arguments, *length, *quiet]))
+    times = next(callback.times for callback in run.trainer.callbacks if isinstance(callback, EpochTimes))
+    return run, times[0] - start, np.diff(times).tolist()
+
+
+def _loss_and_gradient(criterion: nn.Module, logits: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.clone().requires_grad_()
+    loss = criterion(logits, mask)
+    return loss.detach(), torch.autograd.grad(loss, logits)[0]
+
+
+def _logits_and_gradient(network: nn.Module, image: Tensor, mask: Tensor, amp: str = "32-true") -> list[Tensor]:
+    """Returns logits in training, and the gradient of all weights as one vector."""
+    with autocast(amp), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        logits = network(image)
+        loss = cross_entropy_and_dice(logits if amp == "32-true" else logits.float(), mask)
+        gradients = torch.autograd.grad(2**12 * loss, [*network.parameters()])  # small ones vanish in fp16
+    return [logits.detach(), torch.cat([gradient.flatten() for gradient in gradients]) / 2**12]
+
+
+def _distance(result: Tensor, reference: Tensor) -> float:
+    return float((result.cpu().double() - reference.cpu().double()).norm() / reference.double().norm())
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title, box=MARKDOWN)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
