@@ -42,7 +42,7 @@ ROOMS = {
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "annotations config drawing errors hardware images labels networks.contract normalization runs",
     ),
-    "inspect": ("numpy PIL rich yaml", "class_weights config.named_configs drawing errors images labels"),
+    "inspect": ("numpy PIL rich yaml", "annotations class_weights config.named_configs drawing errors images labels"),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
         ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),

@@ -1,6 +1,6 @@
 """Draws regions to class indices: the one way, for all label formats."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from seglit.annotations.rasterize import (
     union,
     window,
 )
+from seglit.annotations.reader import Reader
 from seglit.annotations.regions import (
     Bitmap,
     Box,
@@ -54,6 +55,32 @@ class DrawSettings:
     line_width: float | None = None
     draw_boxes: bool = False
     skip_shapes: tuple[str, ...] = ()
+
+
+def draw_settings(
+    reader: Reader,
+    declared: Sequence[str] | None,
+    class_names: Sequence[str],
+    fill: int,
+    ignore_labels: Collection[str] = (),
+    strokes: tuple[float | None, bool, tuple[str, ...]] = (None, False, ()),
+) -> DrawSettings:
+    """Returns how the regions of a format become class indices.
+
+    Args:
+        reader: The format.
+        declared: The classes that it lists, of which those without index are not drawn; None if it lists none.
+        class_names: The classes, in the order of their indices.
+        fill: Class index of the pixels in no region.
+        ignore_labels: Labels that are void.
+        strokes: `line_width`, `draw_boxes` and `skip_shapes`, see `DrawSettings`.
+    """
+    classes: dict[str, int | None] = dict.fromkeys(declared or ())
+    classes |= dict.fromkeys(reader.background_labels, fill)
+    classes |= dict.fromkeys(reader.void_labels, IGNORE_INDEX)
+    classes |= {name: index for index, name in enumerate(class_names)}
+    classes |= dict.fromkeys(ignore_labels, IGNORE_INDEX)
+    return DrawSettings(classes, fill, reader.in_file_order, reader.outlined, *strokes)
 
 
 def draw(regions: Iterable[Region], size: Size, settings: DrawSettings, where: str) -> npt.NDArray[np.uint8]:

@@ -1,21 +1,15 @@
 """What a reader of a label format does: finds the annotated images of a folder, and the regions of each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from seglit.annotations.regions import Region
 from seglit.errors import InputError
-from seglit.images.pairs import SPLITS, AnySplit, Missing, Split
+from seglit.images.pairs import SPLIT_WORDS, SPLITS, AnySplit, Missing, Split
 from seglit.labels import Color
-
-_SPELLINGS: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
 
 
 class AnnotatedImage(NamedTuple):
@@ -127,12 +121,38 @@ class Reader(ABC):
         return names_of(self, self.find(root))
 
 
-def names_of(reader: Reader, found: Annotations) -> list[str]:
-    """Returns the classes that the format lists, else the labels that are used, sorted; no background, no void."""
+def names_of(reader: Reader, found: Annotations, skip_invalid: bool = False) -> list[str]:
+    """Returns the classes that the format lists, else the labels that are used, sorted; no background, no void.
+
+    Raises:
+        InputError: Annotations are invalid, and `skip_invalid` is not set.
+    """
     if found.class_names is not None:
         return list(found.class_names)
-    used = {label for entry in found.images for label in reader.labels(entry)}
+    used: set[str] = set()
+    for entry in found.images:
+        try:
+            used.update(reader.labels(entry))
+        except InputError:
+            if not skip_invalid:
+                raise
     return sorted(used.difference(reader.background_labels, reader.void_labels))
+
+
+def with_background(names: Sequence[str], background: str | None, void: Collection[str] = ()) -> list[str]:
+    """Returns the classes of a format without void ones, after the background unless it is one of them."""
+    classes = [name for name in names if name not in void]
+    return [*([background] if background is not None and background not in classes else []), *classes]
+
+
+def stated_palette(
+    class_names: Sequence[str], colors: Mapping[str, Color], background: str | None
+) -> list[list[int]] | None:
+    """Returns the colours that a format states, if all classes have different ones; one for background is optional."""
+    stated = dict(colors) if background is None else {background: (0, 0, 0), **colors}
+    palette = [list(stated[name]) for name in class_names if name in stated]
+    distinct = len({*map(tuple, palette)}) == len(class_names)
+    return palette if distinct else None
 
 
 def split_paths(root: Path, pattern: str) -> dict[AnySplit, str]:
@@ -145,7 +165,7 @@ def split_paths(root: Path, pattern: str) -> dict[AnySplit, str]:
         return {"all": pattern}
     paths: dict[AnySplit, str] = {}
     for split in SPLITS:
-        spelled = [pattern.replace("{split}", spelling) for spelling in _SPELLINGS[split]]
+        spelled = [pattern.replace("{split}", spelling) for spelling in SPLIT_WORDS[split]]
         if existing := [path for path in spelled if (root / path).exists()]:
             paths[split] = existing[0]
     return paths
@@ -154,7 +174,7 @@ def split_paths(root: Path, pattern: str) -> dict[AnySplit, str]:
 def split_in(names: Sequence[str]) -> AnySplit:
     """Returns the split that one of these names spells, as in a path; "all" if none does."""
     lowered = {name.lower() for name in names}
-    return next((split for split in SPLITS if lowered.intersection(_SPELLINGS[split])), "all")
+    return next((split for split in SPLITS if lowered.intersection(SPLIT_WORDS[split])), "all")
 
 
 def hex_color(text: object) -> Color | None:

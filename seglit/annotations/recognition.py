@@ -17,10 +17,12 @@ from seglit.annotations.via import Via
 from seglit.annotations.yolo import Yolo
 from seglit.errors import InputError
 from seglit.images.listing import files_below
+from seglit.images.pairs import SPLIT_WORDS
 
 _HEAD = 2**16
 _PER_FOLDER = 20  # files of a folder that are looked at
-_SPLIT_WORD = re.compile(r"(?<![a-z])(training|train|validation|valid|val|dev|testing|test)(?![a-z])")
+_SPELLINGS = "|".join(word for words in SPLIT_WORDS.values() for word in words)
+_SPLIT_WORD = re.compile(rf"(?<![a-z])({_SPELLINGS})(?![a-z])")
 _COCO_KEYS = [re.compile(rb'"%s"\s*:\s*\[' % key) for key in (b"images", b"annotations", b"categories")]
 _FILE_NAME = re.compile(r'"(?:file_name|filename)"\s*:\s*("(?:[^"\\]|\\.)+")')
 _CVAT_IMAGE = re.compile(r'<image\s[^>]*?\bname="([^"]+)"')

@@ -1,6 +1,6 @@
 """Images annotated with a labelling tool: regions are drawn to masks when they are read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from pytorch_lightning.utilities import rank_zero_info
 
-from seglit.annotations.draw import DrawSettings, draw
-from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, names_of
+from seglit.annotations.draw import DrawSettings, draw, draw_settings
+from seglit.annotations.reader import (
+    AnnotatedImage,
+    Annotations,
+    Reader,
+    names_of,
+    stated_palette,
+    with_background,
+)
 from seglit.data.cache_key import code_of
 from seglit.data.dataset import SegmentationDataset, Source
 from seglit.data.file_pairs import PairsDataModule, check_root
@@ -20,7 +27,7 @@ from seglit.images.listing import is_file
 from seglit.images.matching import apply_lists
 from seglit.images.pairs import Pair, Pairing, PairSettings, Split
 from seglit.images.read import read_image
-from seglit.labels import IGNORE_INDEX, Color, Labels
+from seglit.labels import IGNORE_INDEX, Labels
 
 
 @dataclass
@@ -119,9 +126,8 @@ class AnnotationDataModule(PairsDataModule):
             check_root(Path(root))
             self._found = _without(reader.find(Path(root)), Path(root), exclude or ())
             void = {*(ignore_labels or ()), *reader.void_labels}
-            names = [name for name in names_of(reader, self._found) if name not in void]
-            class_names = [*([background] if background is not None and background not in names else []), *names]
-            palette = palette or _palette(class_names, self._found.colors, background)
+            class_names = with_background(names_of(reader, self._found), background, void)
+            palette = palette or stated_palette(class_names, self._found.colors, background)
         settings = PairSettings(
             reader.images, reader.images, splits=splits, split_seed=split_seed, group=group, exclude=exclude or ()
         )
@@ -176,12 +182,7 @@ class AnnotationDataModule(PairsDataModule):
                     f"{self.root}: its annotations, in {self.reader.format_name}, have no class {unknown[0]!r}"
                     f"{did_you_mean(unknown[0], declared)}"
                 )
-        classes: dict[str, int | None] = dict.fromkeys(declared or ())
-        classes |= dict.fromkeys(self.reader.background_labels, self.fill)
-        classes |= dict.fromkeys(self.reader.void_labels, IGNORE_INDEX)
-        classes |= {name: index for index, name in enumerate(names)}
-        classes |= dict.fromkeys(self.ignore_labels, IGNORE_INDEX)
-        return DrawSettings(classes, self.fill, self.reader.in_file_order, self.reader.outlined, *self.strokes)
+        return draw_settings(self.reader, declared, names, self.fill, self.ignore_labels, self.strokes)
 
 
 def uncovered(class_names: Sequence[str], background: str | None) -> int:
@@ -206,11 +207,3 @@ def _without(found: Annotations, root: Path, exclude: Collection[str]) -> Annota
     found.images = [entry for entry in found.images if not excluded & {entry.image, entry.annotations}]
     found.missing = [missing for missing in found.missing if not excluded.intersection(missing.images)]
     return found
-
-
-def _palette(class_names: Sequence[str], colors: Mapping[str, Color], background: str | None) -> list[list[int]] | None:
-    """The colours that the format states, if all classes have different ones; a background without colour is black."""
-    stated = dict(colors) if background is None else {background: (0, 0, 0), **colors}
-    palette = [list(stated[name]) for name in class_names if name in stated]
-    distinct = len({*map(tuple, palette)}) == len(class_names)
-    return palette if distinct else None

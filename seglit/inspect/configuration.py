@@ -63,7 +63,7 @@ def configuration(inspection: Inspection) -> str:
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
         lines += _entry(key, value, "shares, drawn at random from the sorted names" if drawn else "")
     if not layout.public:
-        lines += [*_labels(coding), *_exclude(inspection), *_channels(survey)]
+        lines += [*_labels(coding, layout.annotated is not None), *_exclude(inspection), *_channels(survey)]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)
     lines += _entry("batch_size", advice.batch_size)
     lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:"]
@@ -81,17 +81,17 @@ def configuration(inspection: Inspection) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _labels(coding: Coding) -> list[str]:
+def _labels(coding: Coding, drawn: bool) -> list[str]:
     void = (f"{_flow(value.stored)}: {value.share:.2%} of the pixels, {value.hint}" for value in coding.void)
-    comments = {"ignore_values": "; ".join(void)}
+    comments = {"ignore_values": "; ".join(void), **coding.comments}
     if coding.blurred is not None:
         blurred = f"{coding.blurred:.1%} of the pixels are blurred between the values"
         comments["mask_tolerance"] = f"{blurred}; beyond this they are void"
     lines = ["  class_names:"]
     for entry in coding.classes:
         hint = f"; perhaps void: {entry.hint}" if entry.hint else ""
-        stored = f"stored as {_flow(entry.stored)}, {entry.share:.2%} of the pixels"
-        lines.append(f"    - {_flow(entry.class_name)} # {stored}{hint}")
+        stored = "" if drawn else f"stored as {_flow(entry.stored)}, "
+        lines.append(f"    - {_flow(entry.class_name)} # {stored}{entry.share:.2%} of the pixels{hint}")
     for key, value in coding.settings.items():
         if isinstance(value, dict):
             lines += [f"  {key}:", *(f"    {_flow(name)}: {_flow(stored)}" for name, stored in value.items())]
@@ -107,6 +107,7 @@ def _exclude(inspection: Inspection) -> list[str]:
     reasons.update({pair.image: f"mask: {why}" for pair, why in survey.unreadable_masks})
     reasons.update({pair.image: why for pair, why in survey.mismatched})
     reasons.update(dict.fromkeys(layout.pairing.images_without_mask, "no mask"))
+    reasons.update(layout.annotated.twice if layout.annotated else {})
     reasons.update(dict.fromkeys(layout.missing, "it or its mask does not exist"))
     reasons.update(dict.fromkeys(layout.pairing.in_several_splits, "in more than one split"))
     if not reasons:

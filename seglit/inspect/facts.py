@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
 from seglit.images.validity import no_data
+from seglit.inspect.label_format import LabelFormat, ShapeKind
 from seglit.inspect.suspects import Suspects, find_suspects
 from seglit.labels import Stored
 
@@ -32,7 +34,7 @@ class ImageKind(NamedTuple):
 
 
 class MaskKind(NamedTuple):
-    """How a mask is stored: `indices`, `palette` or `colours`; file format, such as PNG; NumPy dtype name."""
+    """How a mask is stored: indices, palette, colours, grey (three equal channels) or regions; file format; dtype."""
 
     coding: str
     file_format: str
@@ -82,6 +84,8 @@ class MaskFacts:
         values: Stored value to its number of pixels, and of pixels next to another value.
         truncated: Whether `values` has only the most frequent of too many distinct values.
         palette: The file's own colours, by value.
+        shapes: Kinds of shapes that need a setting.
+        crowds: Labels of crowds.
     """
 
     kind: MaskKind
@@ -89,6 +93,8 @@ class MaskFacts:
     values: dict[Stored, tuple[int, int]]
     truncated: bool
     palette: dict[int, tuple[int, int, int]]
+    shapes: frozenset[ShapeKind] = frozenset()
+    crowds: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -101,8 +107,20 @@ class PairFacts:
     mask_unreadable: str = ""
 
 
-def read_facts(pair: Pair, nodata: Sequence[float] = ()) -> PairFacts:
-    """Reads both files of a pair once; `nodata` as in `Picture.array`."""
+def read_facts(
+    pair: Pair,
+    nodata: Sequence[float] = (),
+    entry: AnnotatedImage | None = None,
+    label_format: LabelFormat | None = None,
+) -> PairFacts:
+    """Reads both files of a pair once.
+
+    Args:
+        pair: The pair.
+        nodata: As in `Picture.array`.
+        entry: Annotations that the mask is drawn from.
+        label_format: Draws them.
+    """
     facts = PairFacts()
     picture, empty = None, None
     try:
@@ -113,6 +131,10 @@ def read_facts(pair: Pair, nodata: Sequence[float] = ()) -> PairFacts:
     except InputError as error:
         facts.image_unreadable = str(error).removeprefix(f"{pair.image}: ")
     try:
+        if entry is not None and label_format is not None:
+            if size := facts.image.size if facts.image else entry.size:
+                facts.mask = _drawn_facts(label_format, entry, size, empty)
+            return facts
         mask = open_picture(pair.mask)
         facts.mask = _mask_facts(mask.turned_like(picture) if picture else mask, empty)
     except InputError as error:
@@ -157,13 +179,32 @@ def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
 def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None) -> MaskFacts:
     """Facts about a mask; pixels where it, or its image (`empty`), has no data are not counted."""
     marked = mask.stored_values()  # (H, W) integers or (H, W, 3) colours
+    by_mode = {"P": "palette", "RGB": "grey", "RGBA": "grey"}
+    coding = "colours" if marked.ndim == 3 else by_mode.get(mask.mode, "indices")
+    facts = _count(marked, empty, MaskKind(coding, mask.file_format, marked.dtype.name))
+    facts.palette = {index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())}
+    return facts
+
+
+def _drawn_facts(
+    label_format: LabelFormat, entry: AnnotatedImage, size: tuple[int, int], empty: npt.NDArray[np.bool_] | None
+) -> MaskFacts:
+    """Facts about a mask that is drawn from regions."""
+    drawn = label_format.draw(entry, size)
+    facts = _count(drawn.indices, empty, MaskKind("regions", label_format.reader.format_name, "uint8"))
+    facts.shapes, facts.crowds = drawn.kinds, drawn.crowds
+    return facts
+
+
+def _count(marked: npt.NDArray[Any], empty: npt.NDArray[np.bool_] | None, kind: MaskKind) -> MaskFacts:
+    """Counts the values of a mask (H, W) or (H, W, 3), and those of them along edges."""
     stored, void = np.ma.getdata(marked), no_data(marked)
     codes = stored if stored.ndim == 2 else stored.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     if empty is not None and empty.shape == codes.shape:
         void = empty if void is None else void | empty
     known = slice(None) if void is None else ~void
     values, inverse, pixels = np.unique(codes[known], return_inverse=True, return_counts=True)
-    step = _LOSSY_STEP if mask.file_format in LOSSY else 0
+    step = _LOSSY_STEP if kind.file_format in LOSSY else 0
     edges = np.bincount(inverse.ravel()[_edges(stored, step)[known].ravel()], minlength=len(values))
     frequent = np.sort(np.argsort(-pixels, kind="stable")[:_MOST_VALUES])
     columns = (column[frequent].tolist() for column in (values, pixels, edges))
@@ -171,13 +212,12 @@ def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None) -> MaskFacts
         code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255): (pixel_count, edge_count)
         for code, pixel_count, edge_count in zip(*columns, strict=True)
     }
-    coding = "colours" if stored.ndim == 3 else "palette" if mask.mode == "P" else "indices"
     return MaskFacts(
-        kind=MaskKind(coding, mask.file_format, stored.dtype.name),
+        kind=kind,
         size=(codes.shape[0], codes.shape[1]),
         values=counts,
         truncated=len(values) > _MOST_VALUES,
-        palette={index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())},
+        palette={},
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seglit.inspect.coding import TOO_MANY, Coding, Value, shown
+from seglit.inspect.coding import Coding
 from seglit.inspect.duplicates import Duplicate
 from seglit.inspect.layout import Layout
+from seglit.inspect.meaning import TOO_MANY, Value, shown
 from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
 from seglit.inspect.survey import Survey
 
@@ -48,6 +49,7 @@ def find_all(
         *_names(root, layout),
         *_coding(survey, coding),
         *_images(survey),
+        *_annotations(layout, survey),
     ]
     if layout.public:  # its configuration excludes nothing
         findings = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in findings]
@@ -74,7 +76,7 @@ def _files(layout: Layout, survey: Survey) -> Iterator[Finding]:
     bombs = [(path, why) for path, why in survey.unreadable_images if "decompression bomb" in why]
     yield from _finding("decompression_bomb", bombs)
     yield from _finding("unreadable_image", (image for image in survey.unreadable_images if image not in bombs))
-    yield from _finding("unreadable_mask", ((pair.mask, why) for pair, why in survey.unreadable_masks))
+    yield from _finding("unreadable_mask", ((survey.mask_file(pair), why) for pair, why in survey.unreadable_masks))
     yield from _finding("size_mismatch", ((pair.mask, sizes) for pair, sizes in survey.mismatched))
     pairing = layout.pairing
     for code, paths in (
@@ -157,12 +159,13 @@ def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
     )
     classes = [value.stored for value in coding.classes]
     if len(classes) == 1:
-        yield from _finding("one_class", count=1, value=classes[0])
+        value = classes[0] if survey.annotated is None else coding.classes[0].class_name
+        yield from _finding("one_class", count=1, value=value)
     if classes == [0, 255]:
         yield from _finding("binary_0_255", count=2)
     elif classes == list(range(1, len(classes) + 1)):
         yield from _finding("off_by_one", count=len(classes))
-    if len({kind.coding == "colours" for kind in survey.mask_kinds}) > 1:
+    if len({kind.coding == "colours" for kind in survey.mask_kinds if kind.coding != "grey"}) > 1:
         kinds = survey.mask_kinds.items()
         yield from _finding(
             "mixed_mask_coding",
@@ -175,6 +178,21 @@ def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
     for stored, masks in survey.single_valued.items():
         code = "all_void_masks" if stored in void else "single_class_masks"
         yield from _finding(code, ((mask, "") for mask in masks), value=names.get(stored) or stored)
+
+
+def _annotations(layout: Layout, survey: Survey) -> Iterator[Finding]:
+    if layout.annotated is None:
+        return
+    yield from _finding("annotated_twice", layout.annotated.twice.items())
+    skipped = {kind: count for kind, count in survey.shapes.items() if not kind.drawn}
+    yield from _finding(
+        "skipped_shapes",
+        ((survey.first_of[kind], f"the first of {count} with a {kind.kind}") for kind, count in skipped.items()),
+        kinds=", ".join(sorted(kind.kind for kind in skipped)),
+    )
+    yield from _finding("unlabelled", ((image, "") for image in layout.annotated.unlabelled))
+    for note in layout.annotated.found.notes:
+        yield from _finding("annotation_note", count=1, note=note)
 
 
 def _images(survey: Survey) -> Iterator[Finding]:

@@ -41,9 +41,10 @@ def settings_from_names(root: Path) -> Settings:
         InputError: There are no pictures, or masks cannot be distinguished from images.
     """
     for top in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):  # they also have masks of object instances
-        voc = top / "JPEGImages", top / "SegmentationClass"
-        if all(folder.is_dir() for folder in voc):
-            return _from_folders(root, "folders of Pascal VOC", {"all": voc})
+        for name in ("JPEGImages", "images"):
+            voc = top / name, top / "SegmentationClass"
+            if all(folder.is_dir() for folder in voc):
+                return _from_folders(root, "folders of Pascal VOC", {"all": voc})
     folders = _picture_folders(root)
     if not folders:
         raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
@@ -62,6 +63,12 @@ def settings_from_names(root: Path) -> Settings:
 
 def _is_below(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
+
+
+def has_mask_folders(root: Path) -> bool:
+    """Whether folders of pictures are named as masks, and others are not."""
+    roles = {role for role, _ in _picture_folders(root).values()}
+    return "mask" in roles and len(roles) > 1
 
 
 def _picture_folders(root: Path) -> dict[Path, tuple[str, str]]:
@@ -142,11 +149,11 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
     if set(folders) == {"all"}:
         lists = _find_lists(root, folders["all"][0], listed[0][0])
         settings["splits"] = lists or DEFAULT_SHARES
-        by_shares = f"no splits defined: {_percentages(DEFAULT_SHARES)}"
+        by_shares = f"no splits defined: {percentages(DEFAULT_SHARES)}"
         description += f"; split by {', '.join(lists.values())}" if lists else f"; {by_shares}"
     elif "val" not in folders:
         settings["splits"] = {split: share for split, share in DEFAULT_SHARES.items() if split not in folders}
-        description += f"; no folder for val: {_percentages(settings['splits'])} of the training images"
+        description += f"; no folder for val: {percentages(settings['splits'])} of the training images"
     return description, settings
 
 
@@ -200,5 +207,6 @@ def _join(root: Path, groups: Iterable[list[Path]]) -> str:
     return ", ".join(_relative(path, root) for paths in groups for path in paths)
 
 
-def _percentages(shares: Mapping[str, float]) -> str:
+def percentages(shares: Mapping[str, float]) -> str:
+    """Returns shares in words."""
     return ", ".join(f"{share:.0%} {split}" for split, share in shares.items())

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seglit.annotations.written_classes import find_written_classes
 from seglit.drawing.progress_bar import progress_bar
-from seglit.errors import InputError
+from seglit.errors import InputError, printable
 from seglit.inspect.advice import Advice, advise
 from seglit.inspect.coding import Coding, find_coding
 from seglit.inspect.duplicates import find_duplicates
 from seglit.inspect.findings import Finding, find_all
 from seglit.inspect.layout import Layout, find_layout
+from seglit.inspect.region_coding import find_region_coding
 from seglit.inspect.survey import Survey, read_all
 
 
@@ -67,18 +69,24 @@ def inspect_folder(
         InputError: The layout cannot be inferred, or no pair can be read.
     """
     layout = find_layout(root, images, masks, pairs)
+    annotated = layout.annotated
+    if annotated is not None and class_names is not None:
+        raise InputError(
+            f"--class_names: the names come from the annotations, {', '.join(annotated.class_names[:20])}; to choose "
+            "some, edit class_names in the written configuration"
+        )
     if not layout.pairs:
         raise InputError(
             f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
         )
-    survey = _read(Survey(layout.pairs), workers)
-    if unstated := survey.unstated_nodata:
-        survey = _read(Survey(layout.pairs, unstated), workers)  # again, without these pixels in any statistic
+    survey = _read(Survey(layout.pairs, annotated=annotated), workers)
+    if unstated := survey.unstated_nodata:  # again, without these pixels in any statistic
+        survey = _read(Survey(layout.pairs, unstated, annotated), workers)
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
         path, why = [*survey.unreadable_images, *of_masks][0]
         raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
-    coding = find_coding(survey, class_names)
+    coding = _coding(root, layout, survey, class_names)
     if unstated:
         values = ", ".join(f"{value:g}" for value in dict.fromkeys(unstated) if not math.isnan(value))
         coding.questions.append(
@@ -89,6 +97,21 @@ def inspect_folder(
         coding.questions = []  # its configuration answers them
     findings = find_all(root, layout, survey, coding, find_duplicates(survey))
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
+
+
+def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[str] | None) -> Coding:
+    if layout.annotated is not None:
+        return find_region_coding(survey, layout.annotated)
+    if layout.public:
+        return find_coding(survey, class_names)
+    try:
+        written, unclear = find_written_classes(root), ""
+    except InputError as error:
+        written, unclear = None, printable(f"which names are right? {error}")
+    coding = find_coding(survey, class_names, written)
+    if unclear and class_names is None:
+        coding.questions.append(unclear)
+    return coding
 
 
 def _read(survey: Survey, workers: int | None) -> Survey:

@@ -13,7 +13,15 @@ from seglit.errors import InputError
 from seglit.images.listing import reading_table
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings
-from seglit.inspect.infer_settings import DEFAULT_SHARES, Settings, settings_from_folders, settings_from_names
+from seglit.inspect.infer_settings import (
+    DEFAULT_SHARES,
+    Settings,
+    has_mask_folders,
+    percentages,
+    settings_from_folders,
+    settings_from_names,
+)
+from seglit.inspect.label_format import AnnotatedFolder, find_annotations
 
 _ADVISED = {"root", "download", "crop_size", "batch_size", "augment"}  # settings that depend on the user, not the data
 
@@ -29,6 +37,7 @@ class Layout:
         data_root: The root of the data module.
         class_path: The data module that reads the folder.
         public: Whether it is a public data set, whose settings define the classes.
+        annotated: The annotations of which masks are drawn; None if masks are files.
     """
 
     description: str
@@ -37,6 +46,7 @@ class Layout:
     data_root: Path
     class_path: str = "seglit.data.FolderDataModule"
     public: bool = False
+    annotated: AnnotatedFolder | None = None
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -75,9 +85,26 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
     else:
         tables = (table for table in sorted(root.glob("[!.]*.csv")) if table.is_file())
         table = next((table for table in tables if {"image", "mask"} <= set(_columns(table))), None)
+        if table is None and not has_mask_folders(root) and (annotated := find_annotations(root)):
+            return _from_annotations(root, annotated)
         description, settings = settings_from_names(root) if table is None else _from_table(root, table)
     pairing = find_pairs(root, PairSettings(**settings))
     return Layout(description, settings, pairing, root)
+
+
+def _from_annotations(root: Path, annotated: AnnotatedFolder) -> Layout:
+    """The layout of a folder in a label format."""
+    settings: dict[str, Any] = {"reader": annotated.settings}
+    splits = {entry.split for entry in annotated.found.images}
+    description = f"annotations in {annotated.reader.format_name}"
+    if splits == {"all"}:
+        settings["splits"] = DEFAULT_SHARES
+        description += f"; no splits defined: {percentages(DEFAULT_SHARES)}"
+    elif "train" in splits and "val" not in splits:
+        settings["splits"] = {"val": DEFAULT_SHARES["val"]}
+        description += f"; no images for val: {percentages(settings['splits'])} of the training images"
+    class_path = "seglit.data.AnnotationDataModule"
+    return Layout(description, settings, annotated.pairing, root, class_path, annotated=annotated)
 
 
 def _find_public(root: Path) -> Layout | None:

@@ -1,21 +1,23 @@
 """The HTML report: findings and tables, and images with their masks overlaid, those with findings first."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from seglit.drawing.page import data_address, write_page
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
-from seglit.images.read import read_pair
+from seglit.images.read import read_image, read_pair
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.text import pairs_text, sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
 
 _MAX_OVERLAYS = 60
 _MAX_PER_FINDING = 6
+_LABEL_SETTINGS = ("class_names", "mask_values", "mask_colors", "ignore_values", "palette")
 _WIDTH = 320  # pixels of an image on the page
 
 
@@ -32,9 +34,9 @@ class Overlay(NamedTuple):
 
 def write_report(path: Path, inspection: Inspection) -> None:
     """Writes the report."""
-    settings = dict(inspection.coding.settings)
-    tolerance = settings.pop("mask_tolerance", 0)
-    labels = Labels.create(**settings, tolerance=tolerance)
+    settings = inspection.coding.settings
+    coding = {key: settings[key] for key in _LABEL_SETTINGS if key in settings}
+    labels = Labels.create(**coding, tolerance=settings.get("mask_tolerance", 0))
     write_page(
         path,
         "inspect/page.html",
@@ -60,12 +62,24 @@ def _overlays(inspection: Inspection, labels: Labels) -> list[Overlay]:
     return [overlay for overlay in overlays if overlay is not None]
 
 
+def _read(pair: Pair, inspection: Inspection, labels: Labels) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    """Reads an image (H, W, C) and its mask (H, W)."""
+    survey = inspection.survey
+    if survey.annotated is None:
+        return read_pair(pair.image, pair.mask, labels, survey.channels, survey.nodata)
+    image = read_image(pair.image, survey.channels, survey.nodata)
+    label_format = survey.annotated.label_format(
+        labels.class_names, inspection.coding.settings.get("ignore_labels", ())
+    )
+    return image, label_format.draw(survey.annotated.entry(pair), image.shape[:2]).indices
+
+
 def _overlay(pair: Pair, remark: str, inspection: Inspection, labels: Labels) -> Overlay | None:
     try:
-        image, mask = read_pair(pair.image, pair.mask, labels, inspection.survey.channels, inspection.survey.nodata)
+        image, mask = _read(pair, inspection, labels)
     except InputError:  # already a finding
         return None
-    rgb = as_rgb(image)
+    rgb = as_rgb(np.ma.getdata(image))
     return Overlay(
         inspection.below(pair.image),
         pair.split,

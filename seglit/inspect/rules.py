@@ -46,6 +46,10 @@ _ERRORS = {
     ),
     "no_validation": ("no images for validation", "`fit` requires a split `val`"),
     "too_few": ("{pairs} pairs are too few to split", "label more images"),
+    "annotated_twice": (
+        "images that are annotated in two places ({count})",
+        f"remove one of the two; {LEFT_OUT}",
+    ),
     "size_mismatch": (
         "masks that differ in size from their image ({count})",
         f"export image and mask at one size, masks without interpolation; {LEFT_OUT}",
@@ -87,6 +91,15 @@ _NOTES = {
         "symbolic links to files outside the folder ({count})",
         "copy the files: a copy of the folder would not contain them",
     ),
+    "skipped_shapes": (
+        "annotations contain shapes that cannot be drawn: {kinds}",
+        "the configuration skips them (`skip_shapes`)",
+    ),
+    "unlabelled": (
+        "images without an annotation file ({count})",
+        "they count as background, as the format says; remove those that nobody has labelled",
+    ),
+    "annotation_note": ("{note}", "check that this is intended"),
     "binary_0_255": ("masks are coded as 0 and 255", "the configuration maps them to 0 and 1"),
     "off_by_one": (
         "classes are coded from 1 (1 to {count})",

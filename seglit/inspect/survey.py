@@ -3,7 +3,7 @@
 import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
+from seglit.inspect.label_format import AnnotatedFolder, LabelFormat, ShapeKind
 from seglit.inspect.suspects import Suspects
 from seglit.labels import Color, Stored
 
@@ -47,6 +49,14 @@ class ValueCount:
     training_area: int = 0
     splits: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: "ValueCount") -> None:
+        """Adds other occurrences of the value."""
+        self.pixels += other.pixels
+        self.images += other.images
+        self.edge_pixels += other.edge_pixels
+        self.training_area += other.training_area
+        self.splits.update(other.splits)
+
     @property
     def edge_share(self) -> float:
         """Share of its pixels next to another value: near 1 for values that occur only along edges."""
@@ -75,15 +85,19 @@ class Survey:
     Args:
         pairs: The pairs, in the order in which they are read.
         nodata: Value of pixels without data, one for all channels or one each, beside those that files state.
+        annotated: Draws the masks; None if they are files.
     """
 
     pairs: list[Pair]
     nodata: tuple[float, ...] = ()
+    annotated: AnnotatedFolder | None = None
+    shapes: Counter[ShapeKind] = field(default_factory=Counter)  # number of images
+    crowds: set[str] = field(default_factory=set)
     split_counts: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     image_kinds: Counter[ImageKind] = field(default_factory=Counter)
     mask_kinds: Counter[MaskKind] = field(default_factory=Counter)
-    first_of: dict[ImageKind | MaskKind, Path] = field(default_factory=dict)
+    first_of: dict[ImageKind | MaskKind | ShapeKind, Path] = field(default_factory=dict)
     values: dict[Stored, ValueCount] = field(default_factory=dict)
     uncounted_pixels: int = 0  # of values beyond `_MOST_VALUES`
     palette: dict[int, Color] = field(default_factory=dict)
@@ -145,6 +159,23 @@ class Survey:
         """Whether any mask has a format with lossy compression."""
         return any(kind.file_format in LOSSY for kind in self.mask_kinds)
 
+    def mask_file(self, pair: Pair) -> Path:
+        """Returns the file that messages name for the mask of a pair."""
+        return pair.mask if self.annotated is None else self.annotated.mask_file(pair)
+
+    def renumber(self, order: Mapping[Stored, Stored]) -> None:
+        """Changes values to those that they are mapped to."""
+        self.values = {order[value]: count for value, count in self.values.items()}
+        self.single_valued = {order[value]: paths for value, paths in self.single_valued.items()}
+
+    def read_as_colors(self) -> None:
+        """Counts integers as grey colours: a mask of background alone has three equal channels."""
+        for value in [value for value in self.values if isinstance(value, int) and 0 <= value <= 255]:
+            color, count = (value, value, value), self.values.pop(value)
+            self.values.setdefault(color, ValueCount(count.first)).add(count)
+            self.single_valued[color] += self.single_valued.pop(value, [])
+        self.single_valued = defaultdict(list, {value: paths for value, paths in self.single_valued.items() if paths})
+
     def add(self, index: int, facts: PairFacts) -> None:
         """Adds the facts of the pair with this index."""
         pair = self.pairs[index]
@@ -184,17 +215,22 @@ class Survey:
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:
         self.mask_kinds[mask.kind] += 1
-        self.first_of.setdefault(mask.kind, pair.mask)
+        file = self.mask_file(pair)
+        self.first_of.setdefault(mask.kind, file)
+        for shape in mask.shapes:
+            self.first_of.setdefault(shape, file)
+        self.shapes.update(mask.shapes)
+        self.crowds |= mask.crowds
         self.palette.update(mask.palette)
         self.truncated_masks += mask.truncated
         if len(mask.values) == 1:
-            self.single_valued[next(iter(mask.values))].append(pair.mask)
+            self.single_valued[next(iter(mask.values))].append(file)
         for value, (pixels, edges) in mask.values.items():
             if value not in self.values:
                 if len(self.values) >= _MOST_VALUES:
                     self.uncounted_pixels += pixels
                     continue
-                self.values[value] = ValueCount(pair.mask)
+                self.values[value] = ValueCount(file)
             count = self.values[value]
             count.pixels += pixels
             count.images += 1
@@ -210,9 +246,13 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         InputError: A worker process died.
     """
     workers = workers or os.cpu_count() or 1
-    pairs = survey.pairs
-    chunks = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
-    read_chunk = partial(_read_chunk, nodata=survey.nodata)
+    pairs, annotated = survey.pairs, survey.annotated
+    chunks = (
+        [(pair, None if annotated is None else annotated.entry(pair)) for pair in pairs[start : start + _CHUNK]]
+        for start in range(0, len(pairs), _CHUNK)
+    )
+    label_format = None if annotated is None else annotated.label_format()
+    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format)
     with ProcessPoolExecutor(workers) as pool:
         try:
             for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
@@ -221,5 +261,7 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
             raise InputError("a worker process died, probably out of memory; try --workers 1") from error
 
 
-def _read_chunk(pairs: list[Pair], nodata: tuple[float, ...]) -> list[PairFacts]:
-    return [read_facts(pair, nodata) for pair in pairs]
+def _read_chunk(
+    pairs: list[tuple[Pair, AnnotatedImage | None]], nodata: tuple[float, ...], label_format: LabelFormat | None
+) -> list[PairFacts]:
+    return [read_facts(pair, nodata, entry, label_format) for pair, entry in pairs]

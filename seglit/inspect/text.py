@@ -28,7 +28,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     if len(coding.values) > _MAX_ROWS:
         line(f"... and {len(coding.values) - _MAX_ROWS} more values (--json lists all)")
     for question in coding.questions:
-        line(f"[bold cyan]question[/] {question}")
+        line(f"[bold cyan]question[/] {escaped(question)}")
     line()
     kinds = ", ".join(
         f"{count} x {kind.mode}, {kind.channels} channels, {kind.dtype}"
@@ -119,7 +119,7 @@ def _values_table(coding: Coding) -> Table:
         stored = " ".join(map(str, value.stored)) if isinstance(value.stored, tuple) else str(value.stored)
         name = escaped(value.class_name) if value.class_name is not None else "[bold]void[/]"
         remark = f"void? {value.hint}" if value.hint and value.class_name is not None else value.hint
-        table.add_row(stored, name, f"{value.share:.2%}", str(value.count.images), remark)
+        table.add_row(stored, name, f"{value.share:.2%}", str(value.count.images), escaped(remark))
     return table
 
 
