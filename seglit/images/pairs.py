@@ -1,4 +1,4 @@
-"""Pairs of images and masks: the settings that find them, the result of a search, and splitting."""
+"""Pairs of images and masks: settings and results. `matching.py` finds them, `splitting.py` divides them by split."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
