@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from rich.box import MARKDOWN
 from rich.table import Table
+from torch import Tensor
 from torch.utils.benchmark import Timer
 from torchmetrics.classification import MulticlassJaccardIndex
 
@@ -46,13 +47,6 @@ def measure_scoring(
     preds = torch.randint(num_classes, shape, device=device)
     target = torch.randint(num_classes, shape, device=device)
     target[torch.rand(shape, device=device) < VOID_SHARE] = IGNORE_INDEX
-    rivals = {
-        f"torchmetrics IoU, validate_args={validate}": MulticlassJaccardIndex(
-            num_classes, ignore_index=IGNORE_INDEX, validate_args=validate
-        ).to(device)
-        for validate in (False, True)
-    }
-    metrics = {"seglit ConfusionMatrix": ConfusionMatrix(num_classes).to(device), **rivals}
     forward = time_call(make_forward(channels, shape, num_classes), min_seconds)
     table = Table(
         title=f"scoring: {batch_size} x {size[0]} x {size[1]}, {num_classes} classes",
@@ -63,26 +57,36 @@ def measure_scoring(
     table.add_column("ms", justify="right")
     table.add_column("share of forward", justify="right")
     table.add_row(f"forward pass, U-Net {list(channels)}", f"{1000 * forward:.1f}", "100%")
-    for name, metric in metrics.items():
-        seconds = time_call(partial(metric.update, preds, target), min_seconds)
-        table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
-    confidence = torch.rand(shape, device=device)
-    regions = ErrorRegions([str(index) for index in range(num_classes)])
-    of_a_test: dict[str, Callable[[], object]] = {
-        "test only: BoundaryCounts": partial(BoundaryCounts(num_classes).to(device).update, preds, target),
-        "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
-        "test only: SizeCounts": partial(SizeCounts(num_classes).to(device).update, preds, target),
-        "test only: DistanceCounts": partial(DistanceCounts(num_classes).to(device).update, preds, target),
-        "test only: ErrorRegions": partial(regions.update, preds, target, confidence, [""] * batch_size),
-        "test only: count_images": partial(count_images, preds, target, num_classes),
-    }
-    for name, call in of_a_test.items():
+    for name, call in scoring_calls(preds, target, num_classes).items():
         seconds = time_call(call, min_seconds)
         table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / forward:.1%}")
     counts = np.random.default_rng(0).integers(1, 10**6, (1000, 3, 150))
     seconds = time_call(partial(bootstrap_iou, counts), min_seconds)
     table.add_row("once a test: bootstrap, 10,000 resamples of 1,000 images x 150 classes", f"{1000 * seconds:.0f}", "")
     return table
+
+
+def scoring_calls(preds: Tensor, target: Tensor, num_classes: int) -> dict[str, Callable[[], object]]:
+    """What counts a batch of preds and target (B, H, W): in validation, by torchmetrics, and in a test only."""
+    device = preds.device
+    confidence = torch.rand(preds.shape, device=device)
+    regions = ErrorRegions([str(index) for index in range(num_classes)])
+    rivals = {
+        f"torchmetrics IoU, validate_args={validate}": MulticlassJaccardIndex(
+            num_classes, ignore_index=IGNORE_INDEX, validate_args=validate
+        ).to(device)
+        for validate in (False, True)
+    }
+    return {
+        "seglit ConfusionMatrix": partial(ConfusionMatrix(num_classes).to(device).update, preds, target),
+        **{name: partial(metric.update, preds, target) for name, metric in rivals.items()},
+        "test only: BoundaryCounts": partial(BoundaryCounts(num_classes).to(device).update, preds, target),
+        "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
+        "test only: SizeCounts": partial(SizeCounts(num_classes).to(device).update, preds, target),
+        "test only: DistanceCounts": partial(DistanceCounts(num_classes).to(device).update, preds, target),
+        "test only: ErrorRegions": partial(regions.update, preds, target, confidence, [""] * len(preds)),
+        "test only: count_images": partial(count_images, preds, target, num_classes),
+    }
 
 
 def make_forward(channels: tuple[int, ...], shape: tuple[int, int, int], num_classes: int) -> Callable[[], object]:
