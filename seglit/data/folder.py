@@ -1,6 +1,6 @@
 """Data modules for folders of images and masks, in the usual layouts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from seglit.data.dataset import SegmentationDataset, Source
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import Pair, PairSettings, Split
-from seglit.images.read import read_pair
+from seglit.images.read import PairReader
 from seglit.labels import Labels
 
 
@@ -19,15 +19,11 @@ class FolderDataset(SegmentationDataset):
 
     Args:
         pairs: The files, in order.
-        labels: Maps stored values to classes.
-        in_channels: See `seglit.images.read.read_image`.
-        nodata: Likewise.
+        reader: Reads them.
     """
 
     pairs: list[Pair]
-    labels: Labels
-    in_channels: int
-    nodata: tuple[float, ...] = field(default=(), kw_only=True)
+    reader: PairReader
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -36,13 +32,13 @@ class FolderDataset(SegmentationDataset):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads a pair; see `SegmentationDataset.read`."""
         pair = self.pairs[index]
-        image, mask = read_pair(pair.image, pair.mask, self.labels, self.in_channels, self.nodata)
-        return image, mask, pair.name
+        return *self.reader.read(pair), pair.name
 
     def source(self, index: int) -> Source:
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
-        options = self.in_channels, self.nodata, self.labels.values, self.labels.tolerance
+        labels = self.reader.labels  # without its names and colours, which do not change what is decoded
+        options = self.reader.in_channels, self.reader.nodata, labels.values, labels.tolerance
         return Source(pair.name, (pair.image, pair.mask), options)
 
 
@@ -107,7 +103,8 @@ class FolderDataModule(PairsDataModule):
         labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
         settings = PairSettings(images, masks, image_name, mask_name, splits, split_seed, group, pairs, exclude or ())
         super().__init__(root, labels, settings, **loader)
+        self.reader = PairReader(labels, self.in_channels, self.nodata)
 
     def dataset(self, split: Split) -> FolderDataset:
         """Returns the data set of a split."""
-        return FolderDataset(self.pairs_of(split), self.labels, self.in_channels, nodata=self.nodata)
+        return FolderDataset(self.pairs_of(split), self.reader)

@@ -16,7 +16,7 @@ from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError, did_you_mean
 from seglit.images.pairs import Split
 from seglit.images.picture import Picture
-from seglit.images.read import as_pair
+from seglit.images.read import PairReader
 from seglit.labels import Labels
 
 if TYPE_CHECKING:
@@ -33,18 +33,14 @@ class HuggingFaceDataset(SegmentationDataset):
     Args:
         rows: The split.
         columns: Names of the columns of images and masks.
-        labels: Maps stored values to classes.
-        in_channels: See `seglit.images.read.read_image`.
+        reader: Decodes them.
         where: Data set and split, for messages.
-        nodata: See `seglit.images.read.read_image`.
     """
 
     rows: "Dataset"
     columns: tuple[str, str]
-    labels: Labels
-    in_channels: int
+    reader: PairReader
     where: str
-    nodata: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -57,9 +53,8 @@ class HuggingFaceDataset(SegmentationDataset):
         where = f"{self.where}, row {index}"
         if picture is None or mask is None:
             raise InputError(f"{where}: the image or the mask is missing")
-        files = _as_picture(picture, where), _as_picture(mask, where)
-        image, classes = as_pair(*files, self.labels, self.in_channels, self.nodata)
-        return image, classes, f"{index:06d}"
+        decoded = self.reader.decode(_as_picture(picture, where), _as_picture(mask, where))
+        return *decoded, f"{index:06d}"
 
 
 class HuggingFaceDataModule(SegmentationDataModule):
@@ -116,7 +111,7 @@ class HuggingFaceDataModule(SegmentationDataModule):
         if not self.has_split(split):
             raise InputError(f"data set {self.path}: no split {split!r}; splits is {self.splits or _SPLITS}")
         rows, where = self._rows[split], f"data set {self.path}, {split}"
-        return HuggingFaceDataset(rows, self.columns, self.labels, self.in_channels, where, self.nodata)
+        return HuggingFaceDataset(rows, self.columns, PairReader(self.labels, self.in_channels, self.nodata), where)
 
     def has_split(self, split: Split) -> bool:
         """Whether `splits` names the split, or it exists by its usual name."""

@@ -1,6 +1,7 @@
 """Reads an image, or an image with its mask, as arrays."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
+from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
 from seglit.images.validity import no_data
 from seglit.labels import IGNORE_INDEX, Labels
@@ -31,51 +33,64 @@ def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> np
     return open_picture(path, in_channels).image(in_channels, nodata)
 
 
-def read_pair(
-    image_path: Path, mask_path: Path, labels: Labels, in_channels: int, nodata: Sequence[float] = ()
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Reads an image and its mask.
+@dataclass(frozen=True)
+class PairReader:
+    """Reads images with their masks as arrays.
 
     EXIF orientations are applied. A mask without its own is turned like its image, unless its size shows that it was
     drawn on the upright image.
 
-    Returns:
-        The image (H, W, C), see `read_image`, and the class indices (H, W) uint8, void 255.
-
-    Raises:
-        InputError: The errors of `open_picture` and `as_pair`.
+    Args:
+        labels: Maps stored values to classes.
+        in_channels: See `read_image`.
+        nodata: Likewise.
     """
-    return as_pair(open_picture(image_path, in_channels), open_picture(mask_path), labels, in_channels, nodata)
 
+    labels: Labels
+    in_channels: int
+    nodata: tuple[float, ...] = ()
 
-def as_pair(
-    picture: Picture, mask: Picture, labels: Labels, in_channels: int, nodata: Sequence[float] = ()
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Converts an image and its mask that were read already; returns the same as `read_pair`.
+    def read(self, pair: Pair) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Reads a pair.
 
-    Raises:
-        InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
-            `Picture.stored_values`.
-    """
-    mask = mask.turned_like(picture)
-    image = picture.image(in_channels, nodata)
-    if picture.size != mask.size:
-        raise InputError(
-            f"{mask.path}: the mask is {mask.size[0]} x {mask.size[1]} pixels (height x width), but its image "
-            f"{picture.path.name} is {picture.size[0]} x {picture.size[1]}; they must be of the same size"
-        )
-    stored = mask.stored_values(labels.stored_as_color)
-    if stored.ndim == 3 and not labels.stored_as_color:
-        colors = np.unique(np.ma.getdata(stored).reshape(-1, 3), axis=0)
-        listed = ", ".join(str(color.tolist()) for color in colors[:4])
-        raise InputError(
-            f"{mask.path}: the mask contains {len(colors)} colours ({listed}, ...), not class indices; name them: "
-            f"`mask_colors: {{{labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
-        )
-    if (void := no_data(stored)) is None:
-        return image, labels.encode(stored, str(mask.path))
-    known: npt.NDArray[Any] = np.ma.getdata(stored).astype(np.int64)
-    known[void] = next(iter(labels.values))
-    encoded = labels.encode(known, str(mask.path))
-    encoded[void] = IGNORE_INDEX
-    return image, encoded
+        Returns:
+            The image (H, W, C), see `read_image`, and the class indices (H, W) uint8, void 255.
+
+        Raises:
+            InputError: The errors of `open_picture` and `decode`.
+        """
+        return self.decode(open_picture(pair.image, self.in_channels), open_picture(pair.mask))
+
+    def decode(self, picture: Picture, mask: Picture) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Converts an image and its mask that were opened already; returns the same as `read`.
+
+        Raises:
+            InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
+                `Picture.stored_values`.
+        """
+        mask = mask.turned_like(picture)
+        image = picture.image(self.in_channels, self.nodata)
+        if picture.size != mask.size:
+            raise InputError(
+                f"{mask.path}: the mask is {mask.size[0]} x {mask.size[1]} pixels (height x width), but its image "
+                f"{picture.path.name} is {picture.size[0]} x {picture.size[1]}; they must be of the same size"
+            )
+        return image, self._encode(mask)
+
+    def _encode(self, mask: Picture) -> npt.NDArray[np.uint8]:
+        """Class indices (H, W) of a mask, void 255."""
+        stored = mask.stored_values(self.labels.stored_as_color)
+        if stored.ndim == 3 and not self.labels.stored_as_color:
+            colors = np.unique(np.ma.getdata(stored).reshape(-1, 3), axis=0)
+            listed = ", ".join(str(color.tolist()) for color in colors[:4])
+            raise InputError(
+                f"{mask.path}: the mask contains {len(colors)} colours ({listed}, ...), not class indices; name them: "
+                f"`mask_colors: {{{self.labels.class_names[0]}: {colors[0].tolist()}, ...}}`"
+            )
+        if (void := no_data(stored)) is None:
+            return self.labels.encode(stored, str(mask.path))
+        known: npt.NDArray[Any] = np.ma.getdata(stored).astype(np.int64)
+        known[void] = next(iter(self.labels.values))
+        encoded = self.labels.encode(known, str(mask.path))
+        encoded[void] = IGNORE_INDEX
+        return encoded

@@ -10,7 +10,7 @@ from seglit.drawing.page import data_address, write_page
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
-from seglit.images.read import read_image, read_pair
+from seglit.images.read import PairReader, read_image
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.text import pairs_text, sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
@@ -66,7 +66,7 @@ def _read(pair: Pair, inspection: Inspection, labels: Labels) -> tuple[npt.NDArr
     """Reads an image (H, W, C) and its mask (H, W)."""
     survey = inspection.survey
     if survey.annotated is None:
-        return read_pair(pair.image, pair.mask, labels, survey.channels, survey.nodata)
+        return PairReader(labels, survey.channels, survey.nodata).read(pair)
     image = read_image(pair.image, survey.channels, survey.nodata)
     label_format = survey.annotated.label_format(
         labels.class_names, inspection.coding.settings.get("ignore_labels", ())

@@ -23,6 +23,7 @@ from seglit.data.samples import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.images.formats import PIXEL_TYPES
 from seglit.images.pairs import Pair
+from seglit.images.read import PairReader
 from seglit.labels import Labels
 
 SIZE = (20, 28)
@@ -237,7 +238,7 @@ def test_changed_code(tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPa
         monkeypatch.setitem(sys.modules, "mine", mine)
         spec.loader.exec_module(mine)
         for _ in range(2):
-            assert (CachedDataset(mine.Mine(pairs, LABELS, 3), cache).read(0)[0] == added).all()
+            assert (CachedDataset(mine.Mine(pairs, PairReader(LABELS, 3)), cache).read(0)[0] == added).all()
 
 
 def test_changed_annotations(tmp_path: Path, cache: Cache) -> None:
@@ -266,7 +267,7 @@ def test_changed_annotations(tmp_path: Path, cache: Cache) -> None:
 def test_matlab_masks(tmp_path: Path, cache: Cache) -> None:
     pair = Pair(tmp_path / "a.jpg", tmp_path / "a.mat", "a")
     save(pair.image, np.full((*SIZE, 3), 90, np.uint8))
-    plain = VOCWithSBDDataset([pair], Labels.create(CLASSES), 3)
+    plain = VOCWithSBDDataset([pair], PairReader(Labels.create(CLASSES), 3))
     for mask in (INDICES, 2 - INDICES):
         savemat(pair.mask, {"GTcls": {"Segmentation": mask}})
         assert same(CachedDataset(plain, cache), plain)

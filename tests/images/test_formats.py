@@ -17,8 +17,9 @@ from PIL import ExifTags, Image
 
 from seglit.errors import InputError
 from seglit.images.picture import open_picture
-from seglit.images.read import read_image, read_pair
+from seglit.images.read import read_image
 from seglit.labels import IGNORE_INDEX, Labels
+from tests.images.reading import read_pair
 
 Array = NDArray[Any]
 MANY: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}

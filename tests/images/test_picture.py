@@ -12,8 +12,8 @@ from PIL import ExifTags, Image
 
 from seglit.errors import InputError
 from seglit.images.picture import Picture, open_picture
-from seglit.images.read import read_pair
 from seglit.labels import IGNORE_INDEX, Labels
+from tests.images.reading import read_pair
 
 NAMES = ["road", "car"]
 CLASSES = np.random.default_rng(0).choice(np.array([0, 1, IGNORE_INDEX], np.uint8), (12, 17))

@@ -13,9 +13,10 @@ from PIL import Image
 from seglit.data import Augment, Cache, FolderDataModule
 from seglit.errors import InputError
 from seglit.images.picture import open_picture
-from seglit.images.read import read_image, read_pair
+from seglit.images.read import read_image
 from seglit.labels import Labels
 from seglit.normalization import Normalization, Normalize
+from tests.images.reading import read_pair
 
 Array = npt.NDArray[Any]
 

@@ -16,7 +16,6 @@ from seglit.images.listing import nearest_entry, read_list
 from seglit.images.matching import missing_file
 from seglit.images.pairs import Pair, Pairing, Split
 from seglit.images.picture import Picture, open_picture
-from seglit.images.read import as_pair
 
 SBD = Archive("benchmark_RELEASE/dataset", SBDataset.url, SBDataset.md5)
 
@@ -33,8 +32,8 @@ class VOCWithSBDDataset(FolderDataset):
 
         stored = loadmat(pair.mask)["GTcls"][0]["Segmentation"][0]  # (H, W) uint8 in a 1 x 1 struct
         mask = Picture.of_array(stored, pair.mask)
-        image = open_picture(pair.image, self.in_channels)
-        return *as_pair(image, mask, self.labels, self.in_channels, self.nodata), pair.name
+        image = open_picture(pair.image, self.reader.in_channels)
+        return *self.reader.decode(image, mask), pair.name
 
 
 class VOCWithSBDDataModule(FolderDataModule):
@@ -67,7 +66,7 @@ class VOCWithSBDDataModule(FolderDataModule):
 
     def dataset(self, split: Split) -> VOCWithSBDDataset:
         """Returns the data set of a split."""
-        return VOCWithSBDDataset(self.pairs_of(split), self.labels, self.in_channels, nodata=self.nodata)
+        return VOCWithSBDDataset(self.pairs_of(split), self.reader)
 
     def find(self) -> Pairing:
         """Finds the pairs of VOC, and those that only SBD has."""

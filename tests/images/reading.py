@@ -1,0 +1,15 @@
+"""Reading a pair by its two files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglit.images.pairs import Pair
+from seglit.images.read import PairReader
+from seglit.labels import Labels
+
+
+def read_pair(image: Path, mask: Path, labels: Labels, in_channels: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    return PairReader(labels, in_channels).read(Pair(image, mask, image.stem))
