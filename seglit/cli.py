@@ -1,7 +1,8 @@
 """The training commands `seglit fit | validate | test`: one LightningCLI, configured by YAML."""
 
-import sys
 from argparse import ArgumentError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pydoc import locate
 from typing import Any, cast
@@ -24,16 +25,19 @@ from seglit.callbacks import (
     ScoreFile,
     ScoreTable,
 )
+from seglit.callbacks.next_steps import NextSteps, print_next_steps
 from seglit.callbacks.saving import best_checkpoint
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
+from seglit.config.options import add_options
 from seglit.data.base import SegmentationDataModule
+from seglit.data.verify import verify
 from seglit.errors import InputError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
-from seglit.runs.run_folder import make_run_folder
+from seglit.runs.run_folder import make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 COMMANDS = ("fit", "validate", "test")
@@ -70,24 +74,7 @@ class SegmentationCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds seglit's own options, and links what the model must know of the data."""
-        parser.add_argument(
-            "--experiment", type=str | None, help="Name of the run's folder (default: name of the configuration file)."
-        )
-        parser.add_argument(
-            "--test_after_fit",
-            type=bool,
-            default=True,
-            help="Score the best checkpoint on the test split at the end of fit.",
-        )
-        parser.add_argument(
-            "--protocol",
-            type=bool | list[str],
-            nargs="?",
-            const=True,
-            default=False,
-            help="Also print the mIoU as torchmetrics, mmsegmentation and the Cityscapes script define it; "
-            "[background] ignores that class there.",
-        )
+        add_options(parser)
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -137,12 +124,8 @@ class SegmentationCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
-        try:
+        with self._removing_empty_run_folder():
             super().instantiate_classes()
-        except (ValueError, MisconfigurationException) as error:
-            if self.run_folder.is_dir() and not any(self.run_folder.iterdir()):
-                self.run_folder.rmdir()
-            raise InputError(refusal(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds the loggers and callbacks that every run has."""
@@ -152,6 +135,7 @@ class SegmentationCLI(LightningCLI):
         loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
         record = RunRecord(self.record, self.datamodule)
         callbacks = [*_as_list(config.callbacks), ClassWeighting(self.datamodule), table, record, ScoreFile()]
+        callbacks.append(NextSteps(self.run_folder))
         own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
             callbacks.append(ProgressBar())
@@ -160,6 +144,12 @@ class SegmentationCLI(LightningCLI):
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
         return trainer
+
+    def before_fit(self) -> None:
+        """Reads all pairs once, unless `--check false`; if one is invalid, removes the empty run folder."""
+        if self.config.fit.check and not self.config.fit.trainer.fast_dev_run:
+            with self._removing_empty_run_folder():
+                verify(self.datamodule, test=self.config.fit.test_after_fit)
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
@@ -170,13 +160,16 @@ class SegmentationCLI(LightningCLI):
             self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
-            program = "python -m seglit" if Path(sys.argv[0]).parts[-2:] == ("seglit", "__main__.py") else "seglit"
-            print(f"run folder: {self.run_folder}")
-            page = f"; a page: {program} report {self.run_folder}" if tested else ""
-            print(f"look at:    {self.run_folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
-            if path:
-                command = "test" if self.datamodule.has_split("test") else "validate"
-                print(f"score it:   {program} {command} -c {self.run_folder / 'config.yaml'} --ckpt_path {path}")
+            has_test_split = self.datamodule.has_split("test")
+            print_next_steps(self.run_folder, path, has_test_split=has_test_split, is_tested=bool(tested))
+
+    @contextmanager
+    def _removing_empty_run_folder(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, MisconfigurationException) as error:
+            remove_if_empty(self.run_folder)
+            raise InputError(refusal(error)) from error
 
     def _experiment_name(self) -> str:
         """The name of the first configuration file, else of the data's file, else of the data's class."""

@@ -179,8 +179,8 @@ def test_errors_are_one_line(run: Run, files: Path, shapes: Path, case: str) -> 
 
 def test_invalid_mask_in_a_worker(run: Run, files: Path) -> None:
     code, _, err = run(
-        *(*PARTS, "--data.num_workers=1", "--data.class_names=[background, disk, box]", "--trainer.accelerator=cpu"),
-        *("--trainer.enable_progress_bar=false", "--trainer.num_sanity_val_steps=0"),
+        *(*PARTS, "--data.num_workers=1", "--data.class_names=[background, disk, box]", "--check=false"),
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.num_sanity_val_steps=0"),
     )
     assert code == 2
     (line,) = err.splitlines()
@@ -191,7 +191,7 @@ def test_invalid_mask_in_a_worker(run: Run, files: Path) -> None:
 
 def test_errors_of_lightning(run: Run, files: Path) -> None:
     options = ("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.max_epochs=1")
-    code, _, err = run(*PARTS, *options, "--checkpoint.monitor=val/mIoU")
+    code, _, err = run(*PARTS, *options, "--checkpoint.monitor=val/mIoU", "--trainer.num_sanity_val_steps=0")
     assert code == 2
     (line,) = err.splitlines()
     assert line.startswith("seglit: error: `ModelCheckpoint(monitor='val/mIoU')` could not find")

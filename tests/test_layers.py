@@ -33,7 +33,7 @@ ROOMS = {
     "annotations": ("cv2 numpy PIL yaml", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
-        "annotations class_weights config.named_configs errors images labels normalization",
+        "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "errors labels metrics"),
     "config": ("jsonargparse yaml", "errors"),

@@ -24,7 +24,7 @@ def code_of(kind: type) -> bytes:
 
 
 @cache
-def _reading_code(dataset: type[SegmentationDataset]) -> bytes:
+def reading_code(dataset: type[SegmentationDataset]) -> bytes:
     """Hashes the code that a data set reads by: its classes, seglit's readers, and the libraries that decode files."""
     files = {Path(inspect.getfile(labels))}
     for room in (images, annotations):
@@ -48,7 +48,7 @@ def pair_key(dataset: SegmentationDataset, index: int) -> bytes:
     source = dataset.source(index)
     contents = [file.read_bytes() for file in source.files]
     kinds = [(file.suffix.lower(), len(content)) for file, content in zip(source.files, contents, strict=True)]
-    digest = hashlib.blake2b(_reading_code(type(dataset)), digest_size=20)
+    digest = hashlib.blake2b(reading_code(type(dataset)), digest_size=20)
     digest.update(repr((source.options, kinds)).encode())
     for content in contents:
         digest.update(content)

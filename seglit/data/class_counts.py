@@ -1,7 +1,7 @@
 """Pixel counts per training image and class, for class weights and rare class sampling."""
 
 import hashlib
-import os
+import io
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 from seglit.class_weights import count_classes
 from seglit.data.cache_key import pair_key
 from seglit.data.dataset import SegmentationDataset
+from seglit.data.user_cache import cache_file, save
 from seglit.errors import InputError, did_you_mean
-from seglit.images.replacing import replacing
 
 _BATCH_SIZE = 16  # images per task of a worker
 
@@ -40,11 +40,8 @@ def count_images(dataset: SegmentationDataset, num_classes: int, num_workers: in
     count = partial(_count, dataset, num_classes)  # the workers call it
     table = np.concatenate(list(DataLoader(indices, _BATCH_SIZE, num_workers=num_workers, collate_fn=count)))
     if file is not None:
-        try:
-            with replacing(file) as part, part.open("wb") as stream:
-                np.save(stream, table)
-        except InputError as error:  # the next run can count again
-            rank_zero_info(f"the class counts are not saved: {error}")
+        np.save(content := io.BytesIO(), table)
+        save(file, content.getvalue())
     return table
 
 
@@ -61,8 +58,7 @@ def _cache_file(dataset: SegmentationDataset, num_classes: int) -> Path | None:
             digest.update(pair_key(dataset, index))
     except (InputError, OSError):  # OSError: `read` raises it with a better message
         return None
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")  # as torch does
-    return cache / "seglit" / "class_counts" / f"{digest.hexdigest()}-{num_classes}.npy"
+    return cache_file("class_counts", f"{digest.hexdigest()}-{num_classes}.npy")
 
 
 def images_of_rare_classes(

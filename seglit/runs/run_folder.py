@@ -35,3 +35,10 @@ def make_run_folder(root: Path, experiment: str) -> Path:
         os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
         return folder
     raise AssertionError("unreachable")
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Removes the folder of a run that ended before it wrote a file, and the experiment's if it has no other run."""
+    for path in (folder, folder.parent):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import Run, run_in
+from tests.conftest import QUIET, Run, run_in
 from tests.inspect.folders import as_jpeg, blur_masks, image, mask, recode, save, split_folders
 
 COLORS = np.array([[0, 0, 0], [220, 20, 60], [0, 130, 180]], np.uint8)
@@ -384,3 +385,12 @@ def test_written_configuration_trains_from_any_folder(tmp_path: Path, run: Run) 
     options = ["--trainer.max_steps=1", "--model.network.channels=[4,8]", "--data.num_workers=0"]
     trained = run_in(tmp_path / "elsewhere", "fit", "--data=../sub/mine.yaml", *options)
     assert trained.code == 0, trained.err
+
+
+def test_the_printed_command_trains_in_an_empty_folder(run: Run, shapes: Path, tmp_path: Path) -> None:
+    inspected = run("inspect", shapes, "--write", "mine.yaml", "--workers=1")
+    (command,) = re.findall("train with `seglit (.*)`", inspected.out)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+    outcome = run(*command.split(), *QUIET, "--trainer.max_steps=1", "--data.num_workers=0", "--pictures.count=0")
+    assert outcome.code == 0
+    assert outcome.folder.is_relative_to(tmp_path / "runs" / "mine")

@@ -1,0 +1,54 @@
+"""Prints the run folder and the commands that go on from it, at the end of a run and after a failure."""
+
+import sys
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from seglit.callbacks.saving import BestCheckpoint, LastCheckpoint, saved_checkpoint
+
+
+class NextSteps(pl.Callback):
+    """After a failure, prints how to go on with what was saved; nothing if no checkpoint was.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Prints the command that resumes the training, or that repeats the test."""
+        last, best = saved_checkpoint(trainer, LastCheckpoint), saved_checkpoint(trainer, BestCheckpoint)
+        if not trainer.is_global_zero or not (last or best):
+            return
+        print(f"\nrun folder: {self.folder}")  # after the progress bar
+        if not trainer.testing:
+            print(f"go on:      {_command('fit', self.folder, last)}")
+        elif best:
+            print(f"score it:   {_command('test', self.folder, best)}")
+
+
+def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_tested: bool) -> None:
+    """Prints what a run left, and what can be done with it.
+
+    Args:
+        folder: The run folder.
+        checkpoint: The best checkpoint; '' if there is none.
+        has_test_split: Whether the data has a test split.
+        is_tested: Whether the checkpoint was scored on it.
+    """
+    page = f"; a page: {_program()} report {folder}" if is_tested else ""
+    print(f"run folder: {folder}")
+    print(f"look at:    {folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
+    if checkpoint:
+        print(f"score it:   {_command('test' if has_test_split else 'validate', folder, checkpoint)}")
+
+
+def _command(command: str, folder: Path, checkpoint: str) -> str:
+    return f"{_program()} {command} -c {folder / 'config.yaml'} --ckpt_path {checkpoint}"
+
+
+def _program() -> str:
+    return "python -m seglit" if Path(sys.argv[0]).parts[-2:] == ("seglit", "__main__.py") else "seglit"

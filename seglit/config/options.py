@@ -1,0 +1,31 @@
+"""The options of the training commands beside those of data, model and trainer."""
+
+from jsonargparse import ArgumentParser
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Adds the options to the parser of a command."""
+    parser.add_argument(
+        "--experiment", type=str | None, help="Name of the run's folder (default: name of the configuration file)."
+    )
+    parser.add_argument(
+        "--test_after_fit",
+        type=bool,
+        default=True,
+        help="Score the best checkpoint on the test split at the end of fit.",
+    )
+    parser.add_argument(
+        "--check",
+        type=bool,
+        default=True,
+        help="Read every image and mask before fit trains; those that were read before are not read again.",
+    )
+    parser.add_argument(
+        "--protocol",
+        type=bool | list[str],
+        nargs="?",
+        const=True,
+        default=False,
+        help="Also print the mIoU as torchmetrics, mmsegmentation and the Cityscapes script define it; "
+        "[background] ignores that class there.",
+    )

@@ -1,0 +1,23 @@
+"""The user's cache folder: results that take long to compute and are valid for later runs."""
+
+import os
+from pathlib import Path
+
+from pytorch_lightning.utilities import rank_zero_info
+
+from seglit.errors import InputError
+from seglit.images.replacing import replacing
+
+
+def cache_file(kind: str, name: str) -> Path:
+    """Returns the file of a result in the user's cache folder, `XDG_CACHE_HOME` or ~/.cache as for torch."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seglit" / kind / name
+
+
+def save(file: Path, content: bytes) -> None:
+    """Writes a result; if the folder cannot be written, says that the next run computes it again."""
+    try:
+        with replacing(file) as part:
+            part.write_bytes(content)
+    except InputError as error:
+        rank_zero_info(f"not saved for the next run: {error}")
