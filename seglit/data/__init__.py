@@ -14,8 +14,9 @@ from seglit.data.base import SegmentationDataModule
 from seglit.data.batch import Batch, Sample
 from seglit.data.cache import Cache
 from seglit.data.dataset import SegmentationDataset
+from seglit.data.file_dataset import FolderDataset
 from seglit.data.file_pairs import PairsDataModule
-from seglit.data.folder import FolderDataModule, FolderDataset
+from seglit.data.folder import FolderDataModule
 from seglit.data.hugging_face import HuggingFaceDataModule
 from seglit.data.samples import Samples
 from seglit.data.synthetic import SyntheticDataModule, SyntheticDataset

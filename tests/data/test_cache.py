@@ -17,7 +17,7 @@ from scipy.io import savemat
 from seglit.annotations import Coco, Labelme
 from seglit.data import AnnotationDataModule, Cache, FolderDataModule, SegmentationDataModule
 from seglit.data.dataset import SegmentationDataset
-from seglit.data.folder import FolderDataset
+from seglit.data.file_dataset import FolderDataset
 from seglit.data.public.voc_sbd import VOCWithSBDDataset
 from seglit.data.samples import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset

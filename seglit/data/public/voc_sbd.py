@@ -10,7 +10,8 @@ from torchvision.datasets import SBDataset
 
 from seglit.config.named_configs import find_config
 from seglit.data.archives import Archive
-from seglit.data.folder import FolderDataModule, FolderDataset
+from seglit.data.file_dataset import FolderDataset
+from seglit.data.folder import FolderDataModule
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry, read_list
 from seglit.images.matching import missing_file
