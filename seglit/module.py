@@ -13,7 +13,7 @@ from torchmetrics import Metric
 
 from seglit.data.batch import Batch
 from seglit.errors import InputError
-from seglit.evaluation.evaluation import Evaluation, TestEvaluation
+from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
 from seglit.evaluation.own_metrics import MetricValue, by_name
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
@@ -103,11 +103,11 @@ class SegmentationModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
-        """Scores batches of one image size each; returns `preds` uint8 (B, H, W) of each for callbacks."""
+        """Scores batches of one image size each; returns their `preds`, uint8 like the masks, for callbacks."""
         return {"preds": [self._evaluate(batch, self.val_evaluation) for batch in batches]}
 
     def test_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
-        """Scores batches of one image size each; returns `preds` uint8 (B, H, W) of each for callbacks."""
+        """Scores batches of one image size each; returns their `preds`, uint8 like the masks, for callbacks."""
         return {"preds": [self._evaluate(batch, self.test_evaluation) for batch in batches]}
 
     def on_validation_epoch_end(self) -> None:
@@ -150,7 +150,7 @@ class SegmentationModule(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, evaluation: Evaluation) -> Tensor:
         mask = batch["mask"].long()
-        logits = self(batch["image"], batch.get("valid"))
+        logits = at_size_of(mask, self(batch["image"], batch.get("valid")))
         preds = evaluation.update(logits, mask, batch["name"])
         evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
         return preds.byte()

@@ -28,7 +28,8 @@ class Batch(TypedDict):
     """Images (B, C, H, W) as stored, masks uint8 (B, H, W) of class indices with void 255, and names.
 
     Images are normalised on the device. A batch has `valid`, bool (B, C, H, W), if a sample has it. Training pads
-    images to the largest of the batch; evaluation gets a list of batches, one per image size.
+    images to the largest of the batch; evaluation gets a list of batches, one per size of image and mask. There, masks
+    may be of another size than their images, and logits are resized to them.
     """
 
     image: Tensor
@@ -55,9 +56,9 @@ def collate_by_size(samples: list[Sample]) -> list[Batch]:
         InputError: The images have several dtypes.
     """
     _check_types(samples)
-    by_size: dict[torch.Size, list[Sample]] = {}
+    by_size: dict[tuple[torch.Size, torch.Size], list[Sample]] = {}
     for sample in samples:
-        by_size.setdefault(sample["mask"].shape, []).append(sample)
+        by_size.setdefault((sample["image"].shape, sample["mask"].shape), []).append(sample)
     return [_stack(group) for group in by_size.values()]
 
 

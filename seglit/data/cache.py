@@ -24,9 +24,9 @@ from seglit.images.replacing import replacing
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 
-_HEADER = struct.Struct("<8s I 20s 3I 8s ? 11x")  # magic, CRC-32 of the rest, key, shape (3), dtype, masked
+_HEADER = struct.Struct("<8s I 20s 3I 2I 8s ? 3x")  # magic, CRC-32 of the rest, key, shapes (3 and 2), dtype, masked
 _CRC_START = 12  # first byte that the CRC-32 covers
-_MAGIC = b"decoded\2"
+_MAGIC = b"decoded\3"
 _ENTRY = re.compile(r"[0-9a-f]{40}\.pair")
 _MAX_RESERVE = 1e10  # bytes of disk left free at most
 
@@ -176,9 +176,9 @@ class Cache:
 
 
 def _pack(key: bytes, image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> list[memoryview]:
-    """Serialises an entry: header, image (H, W, C), mask (H, W), and of a masked image its mask (H, W, C)."""
+    """Serialises an entry: header, image (H, W, C), mask (h, w), and of a masked image its mask (H, W, C)."""
     masked = isinstance(image, np.ma.MaskedArray)
-    head = bytearray(_HEADER.pack(_MAGIC, 0, key, *image.shape, image.dtype.str.encode(), masked))
+    head = bytearray(_HEADER.pack(_MAGIC, 0, key, *image.shape, *mask.shape, image.dtype.str.encode(), masked))
     arrays = [np.ma.getdata(image), mask, *([np.ma.getmaskarray(image)] if masked else [])]
     bodies = [np.ascontiguousarray(array).data.cast("B") for array in arrays]
     crc = zlib.crc32(memoryview(head)[_CRC_START:])
@@ -192,12 +192,13 @@ def _unpack(mapped: npt.NDArray[np.uint8], key: bytes) -> Arrays | None:
     """Returns the arrays of an entry; None if it is corrupt or has another key."""
     if len(mapped) < _HEADER.size:
         return None
-    magic, crc, stored_key, height, width, channels, dtype, masked = _HEADER.unpack_from(mapped.data)
+    magic, crc, stored_key, height, width, channels, *mask_shape, dtype, masked = _HEADER.unpack_from(mapped.data)
     if (magic, stored_key) != (_MAGIC, key) or zlib.crc32(mapped.data[_CRC_START:]) != crc:
         return None
     shape = height, width, channels
     image = np.frombuffer(mapped, dtype.rstrip(b"\0").decode(), height * width * channels, _HEADER.size).reshape(shape)
-    mask = np.frombuffer(mapped, np.uint8, height * width, _HEADER.size + image.nbytes).reshape(height, width)
+    pixels = mask_shape[0] * mask_shape[1]
+    mask = np.frombuffer(mapped, np.uint8, pixels, _HEADER.size + image.nbytes).reshape(mask_shape)
     if masked:
         invalid = np.frombuffer(mapped, np.bool_, image.size, _HEADER.size + image.nbytes + mask.nbytes).reshape(shape)
         image = np.ma.MaskedArray(image, invalid)

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
-from seglit.images.validity import no_data
-from seglit.labels import IGNORE_INDEX
+from seglit.images.validity import void_without_data
 
 
 class Source(NamedTuple):
@@ -37,15 +36,14 @@ class SegmentationDataset(ABC):
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads image (H, W, C) as stored, class indices (H, W) uint8 with void 255, and the sample's name.
 
+        The mask may show the whole image at another scale: training resizes it to the image, scores are at its own.
         A NumPy masked array marks pixels without data; its values there must be finite.
         """
 
     def pair(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads a pair; pixels without data in all channels are void."""
         image, mask, name = self.read(index)
-        if (empty := no_data(image)) is not None:
-            mask = np.where(empty, np.uint8(IGNORE_INDEX), mask)
-        return image, mask, name
+        return image, void_without_data(mask, image), name
 
     def source(self, index: int) -> Source:
         """Everything that `read(index)` depends on.

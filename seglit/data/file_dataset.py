@@ -35,6 +35,6 @@ class FolderDataset(SegmentationDataset):
     def source(self, index: int) -> Source:
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
-        labels = self.reader.labels  # without its names and colours, which do not change what is decoded
-        options = self.reader.in_channels, self.reader.nodata, labels.values, labels.tolerance
+        reader, labels = self.reader, self.reader.labels  # not its names and colours, which change nothing decoded
+        options = reader.in_channels, reader.nodata, labels.values, labels.tolerance, reader.masks
         return Source(pair.name, (pair.image, pair.mask), options)

@@ -4,6 +4,7 @@ from typing import Any
 
 from seglit.data.file_dataset import FolderDataset
 from seglit.data.file_pairs import PairsDataModule
+from seglit.images.mask_settings import MaskOrientation, MaskSettings
 from seglit.images.pairs import PairSettings, Split
 from seglit.images.read import PairReader
 from seglit.labels import Labels
@@ -40,6 +41,12 @@ class FolderDataModule(PairsDataModule):
         ignore_values: Stored values (or colours) that are void.
         mask_tolerance: A stored value within this distance of a listed one counts as that one, any other is void; for
             masks blurred by JPEG or anti-aliasing. 0 accepts listed values only.
+        mask_orientation: Whether masks show the image `upright`, or as `stored`, without its EXIF orientation. None
+            decides by each mask's size; one that fits both ways is upright. A mask's own EXIF orientation comes first.
+        mask_divisor: Stored integers from this on are class * mask_divisor + instance, as in the instanceIds of
+            Cityscapes (1000), and are divided by it; smaller ones are classes. 1 divides nothing.
+        resize_masks: Accept masks that show the whole image at another scale. Training resizes them to the image by
+            nearest neighbour; scores are counted at the mask's size, to which the logits are resized (bilinear).
         palette: RGB colours to draw the classes in.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
@@ -64,13 +71,17 @@ class FolderDataModule(PairsDataModule):
         mask_colors: dict[str, list[int] | list[list[int]]] | None = None,
         ignore_values: list[int | list[int]] | None = None,
         mask_tolerance: int = 0,
+        mask_orientation: MaskOrientation | None = None,
+        mask_divisor: int = 1,
+        resize_masks: bool = False,
         palette: list[list[int]] | None = None,
         **loader: Any,
     ) -> None:
         labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
         settings = PairSettings(images, masks, image_name, mask_name, splits, split_seed, group, pairs, exclude or ())
         super().__init__(root, labels, settings, **loader)
-        self.reader = PairReader(labels, self.in_channels, self.nodata)
+        mask_settings = MaskSettings(mask_orientation, mask_divisor, resize_masks)
+        self.reader = PairReader(labels, self.in_channels, self.nodata, mask_settings)
 
     def dataset(self, split: Split) -> FolderDataset:
         """Returns the data set of a split."""

@@ -14,6 +14,8 @@ from seglit.data.batch import Sample
 from seglit.data.cache import Cache
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.sampling import SampleKey
+from seglit.images.scaling import resize_nearest
+from seglit.images.validity import void_without_data
 from seglit.labels import IGNORE_INDEX
 
 
@@ -46,6 +48,8 @@ class Samples(Dataset[Sample]):
         key = key if isinstance(key, SampleKey) else SampleKey(key)
         image, mask, name = self.read(key.index)
         if self.pipeline is not None:
+            if mask.shape != image.shape[:2]:
+                mask = void_without_data(resize_nearest(mask, image.shape[:2]), image)
             image, mask = self.pipeline(image, mask, int(key.entropy(self.seed).generate_state(1)[0]), key.target_class)
         if key.padding:
             mask, name = np.full_like(mask, IGNORE_INDEX), ""

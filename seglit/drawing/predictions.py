@@ -18,18 +18,26 @@ _WRONG = (225, 40, 50)
 
 
 class Prediction(NamedTuple):
-    """An image (H, W, C) as stored, with target and preds, class indices uint8 (H, W), void 255."""
+    """An image (H, W, C) as stored, with target and preds, class indices uint8 (H, W), void 255.
+
+    The target may show the image at another scale (`resize_masks`), and the preds be at either.
+    """
 
     image: npt.NDArray[Any]
     target: npt.NDArray[np.uint8]
     preds: npt.NDArray[np.uint8]
     name: str
 
+    def at_target_size(self) -> "Prediction":
+        """Converts the image to RGB, and resizes image and preds to the target."""
+        image = _resize(as_rgb(self.image), self.target.shape, Image.Resampling.BILINEAR)
+        return self._replace(image=image, preds=_resize(self.preds, self.target.shape, Image.Resampling.NEAREST))
+
     def shrunk(self, width: int) -> "Prediction":
         """Converts the image to RGB, and resizes image and masks to a width in pixels, see `shrink`."""
-        image = shrink(as_rgb(self.image), width, Image.Resampling.BILINEAR)
-        target, preds = (shrink(mask, width, Image.Resampling.NEAREST) for mask in (self.target, self.preds))
-        return Prediction(image, target, preds, self.name)
+        image, target, preds, _ = self.at_target_size()
+        target, preds = (shrink(mask, width, Image.Resampling.NEAREST) for mask in (target, preds))
+        return Prediction(shrink(image, width, Image.Resampling.BILINEAR), target, preds, self.name)
 
 
 def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 240) -> Image.Image:
@@ -82,6 +90,12 @@ def shrink(array: npt.NDArray[Any], width: int, resample: Image.Resampling) -> n
     factor = min(width / columns, 4 * width / height)
     size = max(1, round(columns * factor)), max(1, round(height * factor))
     return np.asarray(Image.fromarray(array).resize(size, resample))
+
+
+def _resize(array: npt.NDArray[np.uint8], size: tuple[int, ...], resample: Image.Resampling) -> npt.NDArray[np.uint8]:
+    """Resizes (H, W) or (H, W, 3) to a height and width, unless it has them."""
+    height, width = size
+    return array if array.shape[:2] == size else np.asarray(Image.fromarray(array).resize((width, height), resample))
 
 
 def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Labels) -> npt.NDArray[np.uint8]:

@@ -185,6 +185,13 @@ def _gather(items: list[_Item]) -> list[_Item]:
     return [item for rank_items in ranks for item in rank_items]
 
 
+def at_size_of(mask: Tensor, logits: Tensor) -> Tensor:
+    """Resizes logits (B, C, H, W) to the size of masks (B, h, w), bilinear; the same logits if they have it."""
+    if logits.shape[2:] == mask.shape[1:]:
+        return logits
+    return nn.functional.interpolate(logits.float(), mask.shape[1:], mode="bilinear", align_corners=False)
+
+
 def count_images(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
     """Counts pixels per image and class, int64 (B, 3, C): correct, in the target, predicted; all without void.
 

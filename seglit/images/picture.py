@@ -100,12 +100,7 @@ class Picture:
         return (width, height) if self.orientation in SIDEWAYS else (height, width)
 
     def turned_like(self, image: "Picture") -> Self:
-        """Applies an image's orientation to this mask, unless it states its own or was drawn on the upright image.
-
-        A mask whose size is not the image's stored size was drawn on the upright image.
-        """
-        if self.orientation is not None or self.size != image.stored_size:
-            return self
+        """Applies an image's orientation to this mask."""
         return replace(self, pixels=turn(self.pixels, image.orientation))
 
     def array(self, nodata: Sequence[float] = ()) -> npt.NDArray[Any]:

@@ -1,7 +1,7 @@
 """Reads an image, or an image with its mask, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
+from seglit.images.mask_settings import MaskSettings
 from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
 from seglit.images.validity import no_data
@@ -37,24 +38,32 @@ def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> np
 class PairReader:
     """Reads images with their masks as arrays.
 
-    EXIF orientations are applied. A mask without its own is turned like its image, unless its size shows that it was
-    drawn on the upright image.
-
     Args:
         labels: Maps stored values to classes.
         in_channels: See `read_image`.
         nodata: Likewise.
+        masks: How masks are read beside their images.
+
+    Raises:
+        InputError: The masks are in colours, which have no divisor.
     """
 
     labels: Labels
     in_channels: int
     nodata: tuple[float, ...] = ()
+    masks: MaskSettings = field(default_factory=MaskSettings)
+
+    def __post_init__(self) -> None:
+        """Checks that the masks of a divisor are integers."""
+        if self.masks.divisor > 1 and self.labels.stored_as_color:
+            raise InputError("mask_divisor and mask_colors are both set; a mask holds integers or colours: keep one")
 
     def read(self, pair: Pair) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Reads a pair.
 
         Returns:
-            The image (H, W, C), see `read_image`, and the class indices (H, W) uint8, void 255.
+            The image (H, W, C), see `read_image`, and the class indices (H, W) uint8, void 255; with `resize` of
+            `masks`, they may be at another scale.
 
         Raises:
             InputError: The errors of `open_picture` and `decode`.
@@ -68,18 +77,14 @@ class PairReader:
             InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
                 `Picture.stored_values`.
         """
-        mask = mask.turned_like(picture)
+        mask = self.masks.upright(mask, picture)
         image = picture.image(self.in_channels, self.nodata)
-        if picture.size != mask.size:
-            raise InputError(
-                f"{mask.path}: the mask is {mask.size[0]} x {mask.size[1]} pixels (height x width), but its image "
-                f"{picture.path.name} is {picture.size[0]} x {picture.size[1]}; they must be of the same size"
-            )
+        self.masks.check_size(mask, picture)
         return image, self._encode(mask)
 
     def _encode(self, mask: Picture) -> npt.NDArray[np.uint8]:
         """Class indices (H, W) of a mask, void 255."""
-        stored = mask.stored_values(self.labels.stored_as_color)
+        stored = self.masks.classes(mask.stored_values(self.labels.stored_as_color))
         if stored.ndim == 3 and not self.labels.stored_as_color:
             colors = np.unique(np.ma.getdata(stored).reshape(-1, 3), axis=0)
             listed = ", ".join(str(color.tolist()) for color in colors[:4])

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seglit.images.scaling import resize_nearest
+from seglit.labels import IGNORE_INDEX
+
 NODATA_TAG = 42113
 """GDAL's TIFF tag for the value of pixels without data, as text."""
 
@@ -69,3 +72,11 @@ def no_data(array: Array) -> Flags | None:
         return None
     void: Flags = np.logical_and.reduce(np.ma.getmaskarray(array).reshape(*array.shape[:2], -1), -1)
     return void if void.any() else None
+
+
+def void_without_data(mask: npt.NDArray[np.uint8], image: Array) -> npt.NDArray[np.uint8]:
+    """Makes pixels of a mask (H, W) void where the image (H, W, C), maybe of another scale, has no data in any band."""
+    empty = no_data(image)
+    if empty is None:
+        return mask
+    return np.where(resize_nearest(empty, (mask.shape[0], mask.shape[1])), np.uint8(IGNORE_INDEX), mask)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from seglit.drawing.page import data_address
-from seglit.drawing.predictions import Prediction, as_rgb, lay_over, panels
+from seglit.drawing.predictions import Prediction, lay_over, panels
 from seglit.labels import Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
@@ -59,7 +59,7 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
     drawn = Drawn(predictor.labels, missing=missing)
     predictions = predictor.stream(image for image, _ in pairs.values())
     for (name, (image, target)), (preds, _) in zip(pairs.items(), predictions, strict=True):
-        prediction = Prediction(image, target, preds, name)
+        prediction = Prediction(image, target, preds, name).at_target_size()
         if name in images:
             pictures = panels(prediction, predictor.labels, min(_WIDTH, 2 * target.shape[1]))
             drawn.images[name] = [data_address(picture, _WIDTH) for picture in pictures]
@@ -77,7 +77,7 @@ def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[s
         for start, length, image_length in zip((top, left), (height, width), prediction.target.shape, strict=True)
     )
     crop = slice(first_row, first_row + side), slice(first_column, first_column + side)
-    image = as_rgb(prediction.image)[crop]
+    image = prediction.image[crop]
     scale = _CROP / max(image.shape[:2])
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
     resized = _resize(image, size, Image.Resampling.BILINEAR)

@@ -27,7 +27,8 @@ def read_named(
     """Reads images and masks of the test split by their names.
 
     Returns:
-        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255; names not in the split are absent.
+        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255, maybe at another scale; names not in
+        the split are absent.
 
     Raises:
         InputError: The split is missing, or a file cannot be read.
@@ -37,7 +38,7 @@ def read_named(
     for index in range(len(dataset)):
         image, mask, name = dataset.read(index)
         if name in names:
-            pairs.setdefault(name, (image.reshape(*mask.shape, -1), mask))
+            pairs.setdefault(name, (image.reshape(*image.shape[:2], -1), mask))
         if len(pairs) == len(names):
             break
     return pairs

@@ -183,19 +183,28 @@ def oriented(orientation: int) -> Image.Exif:
     return exif
 
 
+SAME_SIZE = (2, 3, 4)  # of these orientations, the size of a mask tells nothing
 MASK_IS = [
-    (mask_is, orientation)
-    for mask_is in ("stored like its image", "upright", "upright and tagged so", "tagged otherwise")
+    (mask_is, orientation, setting)
     for orientation in UPRIGHT
-    if mask_is != "upright" or orientation not in (2, 3, 4)  # its size is the same: it is turned like its image
+    for mask_is, setting in (
+        ("stored like its image", "stored" if orientation in SAME_SIZE else None),
+        ("stored like its image", "stored"),
+        ("upright", None),
+        ("upright", "upright"),
+        ("upright and tagged so", None),
+        ("upright and tagged so", "stored"),
+        ("tagged otherwise", None),
+        ("tagged otherwise", "upright"),
+    )
 ]
 
 
-@pytest.mark.parametrize(("mask_is", "orientation"), MASK_IS)
+@pytest.mark.parametrize(("mask_is", "orientation", "setting"), dict.fromkeys(MASK_IS))
 @pytest.mark.parametrize("image_suffix", [".png", ".tif"])
 @pytest.mark.parametrize("mask_suffix", [".png", ".tif"])
 def test_exif_orientation_is_applied_to_image_and_mask(
-    tmp_path: Path, orientation: int, image_suffix: str, mask_suffix: str, mask_is: str
+    tmp_path: Path, orientation: int, image_suffix: str, mask_suffix: str, mask_is: str, setting: str | None
 ) -> None:
     stored = np.random.default_rng(3).integers(0, 200, (6, 9), dtype=np.uint8)
     turned = UPRIGHT[orientation](stored)
@@ -209,7 +218,8 @@ def test_exif_orientation_is_applied_to_image_and_mask(
         Image.fromarray(turned).save(mask_path, exif=oriented(1))
     else:  # stored differently from its image
         Image.fromarray(np.rot90(turned, 1)).save(mask_path, exif=oriented(6))
-    image, mask = read_pair(image_path, mask_path, Labels.create([str(i) for i in range(200)]), 3)
+    labels = Labels.create([str(i) for i in range(200)])
+    image, mask = read_pair(image_path, mask_path, labels, 3, orientation=setting)
     np.testing.assert_array_equal(image[..., 0], turned)
     np.testing.assert_array_equal(mask, turned)
 
