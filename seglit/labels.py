@@ -208,7 +208,10 @@ def _check_names(names: tuple[str, ...]) -> None:
     if not names:
         raise InputError("class_names is empty; name every class, in the order of its index")
     if len(names) > IGNORE_INDEX:
-        raise InputError(f"class_names has {len(names)} names; at most {IGNORE_INDEX} fit beside void in 8 bits")
+        raise InputError(
+            f"class_names has {len(names)} names; at most {IGNORE_INDEX} fit beside void in 8 bits: join values into "
+            "classes, `mask_values: {name: [value, value], ...}`"
+        )
     if double := [name for name in names if names.count(name) > 1]:
         raise InputError(f"class_names contains {double[0]!r} twice")
 

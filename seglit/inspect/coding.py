@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seglit.annotations.written_classes import WrittenClasses
+from seglit.errors import InputError
 from seglit.inspect.meaning import (
     NO_NAME,
     Value,
@@ -18,9 +19,9 @@ from seglit.inspect.meaning import (
     stored_names,
 )
 from seglit.inspect.survey import Survey, ValueCount
-from seglit.labels import Stored
+from seglit.labels import IGNORE_INDEX, Stored
 
-_EDGE = 0.9  # values with this share of their pixels along edges result from blurring
+_EDGE, _BLENDED = 0.9, 0.5  # values with these shares of pixels along edges, and between others, result from blurring
 _MIN_SHARE = 1e-3  # smallest share of the pixels of a real value of a blurred mask, including the values near it
 _MAX_CANDIDATES = 2048  # the real values of a blurred mask are searched among this many most frequent ones
 _MIN_DISTANCE = 48  # smallest distance of two real values of a blurred mask, in their largest channel
@@ -68,7 +69,7 @@ def find_coding(
         written: The classes that an exporter wrote beside the masks.
 
     Raises:
-        InputError: There are fewer values than class names.
+        InputError: There are fewer values than class names, or more classes than fit.
     """
     in_color = sum(isinstance(stored, tuple) for stored in survey.values) * 2 > len(survey.values)
     if in_color and not survey.palette and any(kind.coding == "grey" for kind in survey.mask_kinds):
@@ -83,11 +84,23 @@ def find_coding(
         _add_neighbours(values, counts, total)
     questions = _name(survey, values, class_names, written, is_blurred)
     coding = Coding(_describe(survey, values, len(counts), is_blurred), values)
+    if len(coding.classes) > IGNORE_INDEX:
+        raise _too_many(coding.classes)
     if is_blurred:
         coding.blurred = sum(count.pixels for stored, count in counts.items() if stored not in real) / total
     coding.settings = _settings(survey, coding)
     coding.questions = questions
     return coding
+
+
+def _too_many(classes: Sequence[Value]) -> InputError:
+    first = ", ".join(shown(value.stored) for value in classes[:2])
+    key = "mask_colors" if isinstance(classes[0].stored, tuple) else "mask_values"
+    return InputError(
+        f"the masks contain {len(classes)} values that are not void, such as {first} in {classes[0].count.first}, but "
+        f"at most {IGNORE_INDEX} classes fit beside void in 8 bits; which of them make one class? Join them in the "
+        f"configuration, `{key}: {{name: [{first}, ...], ...}}`, or name those to learn with --class_names"
+    )
 
 
 def _name(
@@ -141,13 +154,9 @@ def _color_question(values: Sequence[Value]) -> list[str]:
 
 
 def _is_blurred(survey: Survey, counts: Mapping[Stored, ValueCount]) -> bool:
-    """Whether most values occur only along edges, as in masks that are saved as JPEG or anti-aliased."""
-    along_edges = sum(count.edge_share >= _EDGE for count in counts.values())
-    return (
-        survey.truncated_masks > 0
-        or (survey.has_lossy_masks and len(counts) > 8)
-        or along_edges > max(8, 2 * (len(counts) - along_edges))
-    )
+    """Whether masks are saved as JPEG, or most values lie along edges and between others, as anti-aliasing makes."""
+    blended = sum(count.edge_share >= _EDGE and count.blended_share >= _BLENDED for count in counts.values())
+    return (survey.has_lossy_masks and len(counts) > 8) or blended > max(8, 2 * (len(counts) - blended))
 
 
 def _cluster_centres(counts: Mapping[Stored, ValueCount], total: int) -> list[Stored]:
@@ -181,6 +190,8 @@ def _tolerance(values: Sequence[Value]) -> int:
 
 def _describe(survey: Survey, values: list[Value], distinct: int, is_blurred: bool) -> str:
     (coding, _, dtype), _ = survey.mask_kinds.most_common(1)[0]
+    divisor = survey.reading.settings.divisor
+    dtype += f" of class * {divisor} + instance" if divisor > 1 else ""
     grey = [value.stored for value in values if isinstance(value.stored, int)]
     if is_blurred:
         cause = "lossy compression, such as JPEG" if survey.has_lossy_masks else "anti-aliased"

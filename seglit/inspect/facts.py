@@ -11,15 +11,19 @@ from PIL import Image
 
 from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
+from seglit.images.formats import turn
+from seglit.images.mask_settings import MaskOrientation, MaskSettings, follows, orientation_by_size
 from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
+from seglit.images.scaling import resize_nearest, scale_range
 from seglit.images.validity import no_data
 from seglit.inspect.label_format import LabelFormat, ShapeKind
+from seglit.inspect.mask_edges import blends, outlines, prefer_upright
 from seglit.inspect.suspects import Suspects, find_suspects
 from seglit.labels import Stored
 
 LOSSY = ("JPEG", "MPO", "WEBP")
-"""Formats that change values along every edge (WebP unless it is saved lossless)."""
+"""Formats that change values along every edge."""
 
 _LOSSY_STEP = 24  # compression noise within a region stays below this, from pixel to pixel
 _MOST_VALUES = 4096  # distinct values counted per mask; a mask with more is not a label map as it stands
@@ -81,20 +85,25 @@ class MaskFacts:
     Args:
         kind: How it is stored.
         size: Height and width in pixels, after the EXIF orientation is applied.
-        values: Stored value to its number of pixels, and of pixels next to another value.
+        values: Stored value, without instance number, to its number of pixels, of pixels next to another value, and of
+            pixels between two others, see `blends`.
         truncated: Whether `values` has only the most frequent of too many distinct values.
         palette: The file's own colours, by value.
         shapes: Kinds of shapes that need a setting.
         crowds: Labels of crowds.
+        orientation: Beside a turned image, what the size says of its orientation.
+        edge_preference: Where the size says nothing, what the edges say, see `prefer_upright`.
     """
 
     kind: MaskKind
     size: tuple[int, int]
-    values: dict[Stored, tuple[int, int]]
+    values: dict[Stored, tuple[int, int, int]]
     truncated: bool
     palette: dict[int, tuple[int, int, int]]
     shapes: frozenset[ShapeKind] = frozenset()
     crowds: frozenset[str] = frozenset()
+    orientation: MaskOrientation | None = None
+    edge_preference: float | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +121,7 @@ def read_facts(
     nodata: Sequence[float] = (),
     entry: AnnotatedImage | None = None,
     label_format: LabelFormat | None = None,
+    masks: MaskSettings | None = None,
 ) -> PairFacts:
     """Reads both files of a pair once.
 
@@ -120,9 +130,10 @@ def read_facts(
         nodata: As in `Picture.array`.
         entry: Annotations that the mask is drawn from.
         label_format: Draws them.
+        masks: How mask files are read; None reads them by the defaults.
     """
-    facts = PairFacts()
-    picture, empty = None, None
+    facts, masks = PairFacts(), masks or MaskSettings()
+    picture, array, empty = None, None, None
     try:
         picture = open_picture(pair.image)
         array = picture.array(nodata)
@@ -136,7 +147,11 @@ def read_facts(
                 facts.mask = _drawn_facts(label_format, entry, size, empty)
             return facts
         mask = open_picture(pair.mask)
-        facts.mask = _mask_facts(mask.turned_like(picture) if picture else mask, empty)
+        facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
+        if picture is not None and array is not None and masks.orientation is None and follows(mask, picture):
+            facts.mask.orientation = orientation_by_size(mask, picture)
+            if facts.mask.orientation is None and scale_range(picture.size, mask.size) is not None:
+                facts.mask.edge_preference = _edge_preference(array, picture, mask)
     except InputError as error:
         facts.mask_unreadable = str(error).removeprefix(f"{pair.mask}: ")
     return facts
@@ -176,14 +191,24 @@ def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
     return across, down
 
 
-def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None) -> MaskFacts:
+def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None, settings: MaskSettings) -> MaskFacts:
     """Facts about a mask; pixels where it, or its image (`empty`), has no data are not counted."""
-    marked = mask.stored_values()  # (H, W) integers or (H, W, 3) colours
+    marked = settings.classes(mask.stored_values())  # (H, W) integers or (H, W, 3) colours
     by_mode = {"P": "palette", "RGB": "grey", "RGBA": "grey"}
     coding = "colours" if marked.ndim == 3 else by_mode.get(mask.mode, "indices")
-    facts = _count(marked, empty, MaskKind(coding, mask.file_format, marked.dtype.name))
+    is_lossless = mask.file_format == "WEBP" and b"VP8L" in mask.path.read_bytes()
+    file_format = "lossless WEBP" if is_lossless else mask.file_format
+    facts = _count(marked, empty, MaskKind(coding, file_format, marked.dtype.name))
     facts.palette = {index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())}
     return facts
+
+
+def _edge_preference(array: npt.NDArray[Any], picture: Picture, mask: Picture) -> float:
+    """Compares a mask as it is with the mask turned like its image."""
+    upright = np.ma.getdata(mask.stored_values())
+    step = _LOSSY_STEP if mask.file_format in LOSSY else 0
+    visible = array[..., :-1] if picture.has_alpha else array
+    return prefer_upright(visible, upright, turn(upright, picture.orientation), step)
 
 
 def _drawn_facts(
@@ -200,34 +225,19 @@ def _count(marked: npt.NDArray[Any], empty: npt.NDArray[np.bool_] | None, kind: 
     """Counts the values of a mask (H, W) or (H, W, 3), and those of them along edges."""
     stored, void = np.ma.getdata(marked), no_data(marked)
     codes = stored if stored.ndim == 2 else stored.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    if empty is not None and empty.shape == codes.shape:
+    size = codes.shape[0], codes.shape[1]
+    if empty is not None:
+        empty = resize_nearest(empty, size)
         void = empty if void is None else void | empty
     known = slice(None) if void is None else ~void
     values, inverse, pixels = np.unique(codes[known], return_inverse=True, return_counts=True)
-    step = _LOSSY_STEP if kind.file_format in LOSSY else 0
-    edges = np.bincount(inverse.ravel()[_edges(stored, step)[known].ravel()], minlength=len(values))
+    edges = outlines(stored, _LOSSY_STEP if kind.file_format in LOSSY else 0)
+    between = blends(stored) if len(values) > 2 else np.zeros(size, bool)
+    of_these = [np.bincount(inverse.ravel()[marks[known].ravel()], minlength=len(values)) for marks in (edges, between)]
     frequent = np.sort(np.argsort(-pixels, kind="stable")[:_MOST_VALUES])
-    columns = (column[frequent].tolist() for column in (values, pixels, edges))
-    counts: dict[Stored, tuple[int, int]] = {
-        code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255): (pixel_count, edge_count)
-        for code, pixel_count, edge_count in zip(*columns, strict=True)
+    columns = (column[frequent].tolist() for column in (values, pixels, *of_these))
+    counts: dict[Stored, tuple[int, int, int]] = {
+        code if stored.ndim == 2 else (code >> 16, code >> 8 & 255, code & 255): (all_pixels, at_edges, blended)
+        for code, all_pixels, at_edges, blended in zip(*columns, strict=True)
     }
-    return MaskFacts(
-        kind=kind,
-        size=(codes.shape[0], codes.shape[1]),
-        values=counts,
-        truncated=len(values) > _MOST_VALUES,
-        palette={},
-    )
-
-
-def _edges(stored: npt.NDArray[Any], step: int) -> npt.NDArray[np.bool_]:
-    """Marks pixels that differ by more than `step` from one of their four neighbours, in any channel."""
-    wide = stored.reshape(*stored.shape[:2], -1).astype(np.int32)
-    edges = np.zeros(stored.shape[:2], bool)
-    across, down = (np.abs(np.diff(wide, axis=axis)).max(-1) > step for axis in (1, 0))
-    edges[:, 1:] |= across
-    edges[:, :-1] |= across
-    edges[1:] |= down
-    edges[:-1] |= down
-    return edges
+    return MaskFacts(kind=kind, size=size, values=counts, truncated=len(values) > _MOST_VALUES, palette={})

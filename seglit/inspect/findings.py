@@ -8,7 +8,7 @@ from pathlib import Path
 from seglit.inspect.coding import Coding
 from seglit.inspect.duplicates import Duplicate
 from seglit.inspect.layout import Layout
-from seglit.inspect.meaning import TOO_MANY, Value, shown
+from seglit.inspect.meaning import Value, shown
 from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
 from seglit.inspect.survey import Survey
 
@@ -49,6 +49,7 @@ def find_all(
         *_names(root, layout),
         *_coding(survey, coding),
         *_images(survey),
+        *_reading(survey),
         *_annotations(layout, survey),
     ]
     if layout.public:  # its configuration excludes nothing
@@ -152,11 +153,6 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
 
 
 def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
-    yield from _finding(
-        "too_many_values",
-        ((value.count.first, f"contains {value.stored}") for value in coding.void if value.hint == TOO_MANY),
-        values=len(coding.values),
-    )
     classes = [value.stored for value in coding.classes]
     if len(classes) == 1:
         value = classes[0] if survey.annotated is None else coding.classes[0].class_name
@@ -180,6 +176,21 @@ def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
         yield from _finding(code, ((mask, "") for mask in masks), value=names.get(stored) or stored)
 
 
+def _reading(survey: Survey) -> Iterator[Finding]:
+    reading, orientation = survey.reading, survey.reading.orientation
+    reason = f"; {orientation.reason}" if orientation.reason else ""
+    yield from _finding("exif_turned", ((image, "") for image in survey.turned), reason=reason)
+    if orientation.is_mixed:
+        by_size = survey.evidence.orientations.by_size
+        sized = ((file, f"its size shows it {way}") for way, files in by_size.items() for file in files)
+        severity: Severity = "error" if orientation.question else "note"
+        yield from _finding("mixed_orientation", sized, severity=severity, reason=orientation.reason)
+    if reading.settings.divisor > 1:
+        yield from _finding("instance_numbers", count=1, divisor=reading.settings.divisor)
+    if reading.scale is not None:
+        yield from _finding("scaled_masks", count=1, scale=reading.scale)
+
+
 def _annotations(layout: Layout, survey: Survey) -> Iterator[Finding]:
     if layout.annotated is None:
         return
@@ -196,7 +207,6 @@ def _annotations(layout: Layout, survey: Survey) -> Iterator[Finding]:
 
 
 def _images(survey: Survey) -> Iterator[Finding]:
-    yield from _finding("exif_turned", ((image, "") for image in survey.turned))
     yield from _finding("cmyk", ((image, "") for image in survey.cmyk))
     yield from _finding("no_data", ((image, f"{share:.1%} of its values") for image, share in survey.incomplete))
     constant = survey.constant

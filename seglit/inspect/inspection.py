@@ -1,7 +1,7 @@
 """Inspection of a folder: layout, survey, mask coding, findings and advice."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from seglit.inspect.coding import Coding, find_coding
 from seglit.inspect.duplicates import find_duplicates
 from seglit.inspect.findings import Finding, find_all
 from seglit.inspect.layout import Layout, find_layout
+from seglit.inspect.mask_reading import MaskReading
 from seglit.inspect.region_coding import find_region_coding
 from seglit.inspect.survey import Survey, read_all
 
@@ -66,7 +67,7 @@ def inspect_folder(
         workers: Worker processes; default: one per core.
 
     Raises:
-        InputError: The layout cannot be inferred, or no pair can be read.
+        InputError: The layout cannot be inferred, no pair can be read, or there are more classes than fit.
     """
     layout = find_layout(root, images, masks, pairs)
     annotated = layout.annotated
@@ -79,22 +80,13 @@ def inspect_folder(
         raise InputError(
             f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
         )
-    survey = _read(Survey(layout.pairs, annotated=annotated), workers)
-    if unstated := survey.unstated_nodata:  # again, without these pixels in any statistic
-        survey = _read(Survey(layout.pairs, unstated, annotated), workers)
+    survey = _survey(layout, workers)
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
         path, why = [*survey.unreadable_images, *of_masks][0]
         raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
     coding = _coding(root, layout, survey, class_names)
-    if unstated:
-        values = ", ".join(f"{value:g}" for value in dict.fromkeys(unstated) if not math.isnan(value))
-        coding.questions.append(
-            f"do pixels of {values} have no data? they are far outside the other values, and repeated; the written "
-            "configuration says so (`nodata`): remove it if they are measurements"
-        )
-    if layout.public:
-        coding.questions = []  # its configuration answers them
+    coding.questions = [] if layout.public else [*coding.questions, *_questions(survey)]  # or its configuration answers
     findings = find_all(root, layout, survey, coding, find_duplicates(survey))
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
 
@@ -109,9 +101,33 @@ def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[st
     except InputError as error:
         written, unclear = None, printable(f"which names are right? {error}")
     coding = find_coding(survey, class_names, written)
+    for name, (value, reason) in survey.reading.yaml.items():
+        coding.settings[name], coding.comments[name] = value, reason
     if unclear and class_names is None:
         coding.questions.append(unclear)
     return coding
+
+
+def _survey(layout: Layout, workers: int | None) -> Survey:
+    """Reads all pairs, and again if that shows that they are to be read otherwise."""
+    first = _read(Survey(layout.pairs, annotated=layout.annotated), workers)
+    unstated = first.unstated_nodata  # not to be in any statistic
+    reading = MaskReading() if layout.public else first.evidence.conclude()  # or its configuration says how
+    if unstated or first.evidence.must_read_again(reading):
+        return _read(Survey(layout.pairs, unstated, layout.annotated, reading), workers)
+    first.reading = reading
+    return first
+
+
+def _questions(survey: Survey) -> Iterator[str]:
+    """Yields what only the user can answer about how the files are read."""
+    yield from filter(None, (survey.reading.orientation.question, survey.reading.question))
+    if survey.nodata:
+        values = ", ".join(f"{value:g}" for value in dict.fromkeys(survey.nodata) if not math.isnan(value))
+        yield (
+            f"do pixels of {values} have no data? they are far outside the other values, and repeated; the written "
+            "configuration says so (`nodata`): remove it if they are measurements"
+        )
 
 
 def _read(survey: Survey, workers: int | None) -> Survey:

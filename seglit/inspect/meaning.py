@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from seglit.annotations.written_classes import WrittenClasses
 from seglit.errors import InputError
 from seglit.inspect.survey import ValueCount
-from seglit.labels import IGNORE_INDEX, Color, Stored
-
-TOO_MANY = f"only {IGNORE_INDEX} classes fit, and it is not among the most frequent"
-"""The hint of values that are void because class indices have 8 bits."""
+from seglit.labels import Color, Stored
 
 NO_NAME = "no class name was given for it"
 """The hint of values that are void because the user named fewer classes."""
@@ -58,10 +55,6 @@ def assign_classes(values: list[Value], class_names: Sequence[str] | None) -> No
     void: set[Stored]
     if class_names is None:
         void = {v.stored for v in values if v.hint and (v.stored == 255 or _is_negative(v.stored, values))}
-        by_share = sorted((value for value in values if value.stored not in void), key=lambda value: value.share)
-        for value in by_share[: max(0, len(by_share) - IGNORE_INDEX)]:
-            value.hint = TOO_MANY
-            void.add(value.stored)
     elif len(class_names) > len(values):
         raise InputError(
             f"--class_names has {len(class_names)} names, but the masks contain {len(values)} values: "

@@ -11,6 +11,7 @@ from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.pairs import Pair
 from seglit.images.read import PairReader, read_image
+from seglit.images.scaling import resize_nearest
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.text import pairs_text, sizes_text
 from seglit.labels import IGNORE_INDEX, Labels
@@ -66,7 +67,8 @@ def _read(pair: Pair, inspection: Inspection, labels: Labels) -> tuple[npt.NDArr
     """Reads an image (H, W, C) and its mask (H, W)."""
     survey = inspection.survey
     if survey.annotated is None:
-        return PairReader(labels, survey.channels, survey.nodata).read(pair)
+        image, mask = PairReader(labels, survey.channels, survey.nodata, survey.reading.settings).read(pair)
+        return image, resize_nearest(mask, image.shape[:2])
     image = read_image(pair.image, survey.channels, survey.nodata)
     label_format = survey.annotated.label_format(
         labels.class_names, inspection.coding.settings.get("ignore_labels", ())

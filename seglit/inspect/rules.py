@@ -2,8 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-from seglit.labels import IGNORE_INDEX
-
 Severity = Literal["error", "note"]
 """error: training on the files as they are would fail or give misleading scores."""
 
@@ -65,10 +63,6 @@ _ERRORS = {
     ),
     "exact_leak": ("images with the same pixels as an image in another split ({count})", _LEAK),
     "near_leak": ("images nearly the same as an image in another split, by perceptual hash ({count})", _LEAK),
-    "too_many_values": (
-        f"masks contain {{values}} values, but only {IGNORE_INDEX} classes fit in 8 bits",
-        "if they are instance ids or depths, map them to classes; the configuration makes the rarest {count} void",
-    ),
     "one_class": (
         "the masks contain a single class, {value}",
         "there is no other class to separate it from: check how the masks were exported",
@@ -112,7 +106,19 @@ _NOTES = {
     "single_class_masks": ("{count} masks contain a single class, {value}", "fine if the images show nothing else"),
     "exif_turned": (
         "{count} images are rotated or flipped by their EXIF orientation",
-        "seglit applies it to image and mask; other programs may not",
+        "seglit applies it, other programs may not{reason}",
+    ),
+    "mixed_orientation": (
+        "masks of turned images differ in orientation: {reason}",
+        "draw all masks on the upright picture, or all on the stored one",
+    ),
+    "instance_numbers": (
+        "masks store class * {divisor} + instance",
+        "the configuration drops the instances (`mask_divisor`); if each value is a class, remove it",
+    ),
+    "scaled_masks": (
+        "masks are at another scale than their images: {scale:.4g} times their size",
+        "the configuration accepts it (`resize_masks`): nearest neighbour in training, scored at the size of the mask",
     ),
     "cmyk": (
         "{count} images are CMYK",

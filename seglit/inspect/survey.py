@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
+from seglit.images.mask_settings import MaskSettings
 from seglit.images.pairs import Pair
 from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
 from seglit.inspect.label_format import AnnotatedFolder, LabelFormat, ShapeKind
+from seglit.inspect.mask_reading import MaskEvidence, MaskReading
 from seglit.inspect.suspects import Suspects
 from seglit.labels import Color, Stored
 
@@ -38,6 +40,7 @@ class ValueCount:
         pixels: Number of its pixels.
         images: Number of images that contain it.
         edge_pixels: Its pixels next to another value.
+        blended_pixels: Its pixels between two others, see `blends`.
         training_area: All pixels of the training images that contain it.
         splits: Its pixels in each split.
     """
@@ -46,6 +49,7 @@ class ValueCount:
     pixels: int = 0
     images: int = 0
     edge_pixels: int = 0
+    blended_pixels: int = 0
     training_area: int = 0
     splits: Counter[str] = field(default_factory=Counter)
 
@@ -54,6 +58,7 @@ class ValueCount:
         self.pixels += other.pixels
         self.images += other.images
         self.edge_pixels += other.edge_pixels
+        self.blended_pixels += other.blended_pixels
         self.training_area += other.training_area
         self.splits.update(other.splits)
 
@@ -61,6 +66,11 @@ class ValueCount:
     def edge_share(self) -> float:
         """Share of its pixels next to another value: near 1 for values that occur only along edges."""
         return self.edge_pixels / self.pixels
+
+    @property
+    def blended_share(self) -> float:
+        """Share of its pixels between two others."""
+        return self.blended_pixels / self.pixels
 
     @property
     def training_pixels(self) -> int:
@@ -86,11 +96,14 @@ class Survey:
         pairs: The pairs, in the order in which they are read.
         nodata: Value of pixels without data, one for all channels or one each, beside those that files state.
         annotated: Draws the masks; None if they are files.
+        reading: How mask files are read; a first survey finds `evidence` of it.
     """
 
     pairs: list[Pair]
     nodata: tuple[float, ...] = ()
     annotated: AnnotatedFolder | None = None
+    reading: MaskReading = field(default_factory=MaskReading)
+    evidence: MaskEvidence = field(default_factory=MaskEvidence)
     shapes: Counter[ShapeKind] = field(default_factory=Counter)  # number of images
     crowds: set[str] = field(default_factory=set)
     split_counts: Counter[str] = field(default_factory=Counter)
@@ -186,12 +199,13 @@ class Survey:
         if facts.image:
             self._add_image(index, pair, facts.image)
         if facts.image and facts.mask:
-            (height, width), (rows, columns) = facts.image.size, facts.mask.size
-            if (height, width) == (rows, columns):
+            image, mask = facts.image.size, facts.mask.size
+            self.evidence.add(pair.mask, image, facts.mask)
+            if self.reading.fits(image, mask):
                 self.split_counts[pair.split] += 1
                 self._add_mask(pair, facts.mask)
             else:
-                self.mismatched.append((pair, f"image {height} x {width}, mask {rows} x {columns}"))
+                self.mismatched.append((pair, f"image {image[0]} x {image[1]}, mask {mask[0]} x {mask[1]}"))
 
     def _add_image(self, index: int, pair: Pair, image: ImageFacts) -> None:
         self.sizes[image.size] += 1
@@ -225,7 +239,7 @@ class Survey:
         self.truncated_masks += mask.truncated
         if len(mask.values) == 1:
             self.single_valued[next(iter(mask.values))].append(file)
-        for value, (pixels, edges) in mask.values.items():
+        for value, (pixels, edges, blended) in mask.values.items():
             if value not in self.values:
                 if len(self.values) >= _MOST_VALUES:
                     self.uncounted_pixels += pixels
@@ -235,6 +249,7 @@ class Survey:
             count.pixels += pixels
             count.images += 1
             count.edge_pixels += edges
+            count.blended_pixels += blended
             count.splits[pair.split] += pixels
             count.training_area += mask.size[0] * mask.size[1] if pair.split in TRAINING_SPLITS else 0
 
@@ -252,7 +267,7 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         for start in range(0, len(pairs), _CHUNK)
     )
     label_format = None if annotated is None else annotated.label_format()
-    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format)
+    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format, masks=survey.reading.settings)
     with ProcessPoolExecutor(workers) as pool:
         try:
             for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
@@ -262,6 +277,9 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
 
 
 def _read_chunk(
-    pairs: list[tuple[Pair, AnnotatedImage | None]], nodata: tuple[float, ...], label_format: LabelFormat | None
+    pairs: list[tuple[Pair, AnnotatedImage | None]],
+    nodata: tuple[float, ...],
+    label_format: LabelFormat | None,
+    masks: MaskSettings,
 ) -> list[PairFacts]:
-    return [read_facts(pair, nodata, entry, label_format) for pair, entry in pairs]
+    return [read_facts(pair, nodata, entry, label_format, masks) for pair, entry in pairs]

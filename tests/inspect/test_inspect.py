@@ -150,13 +150,6 @@ def table(root: Path) -> None:
     (root / "pairs.csv").write_text("\n".join(["image,mask,split", *rows, *gone, *twice]))
 
 
-def instance_ids(root: Path) -> None:
-    split_folders(root)
-    for number, path in enumerate(sorted((root / "masks").rglob("*.png"))):
-        blocks = np.arange(192, dtype=np.uint16).reshape(12, 16) + 500 + 192 * (number % 2)
-        Image.fromarray(np.kron(blocks, np.ones((4, 4), np.uint16))).save(path)
-
-
 # Name -> what makes the folder, the expected findings, exit code and number of classes.
 FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
     "clean": (split_folders, set(), 0, 3),
@@ -180,7 +173,6 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
     "one value": (one_value, {"one_class", "single_class_masks"}, 1, 1),
     "mask without image": (mask_without_image, {"mask_without_image"}, 0, 3),
     "table": (table, {"listed_but_missing", "in_two_splits"}, 1, 3),
-    "instance ids": (instance_ids, {"too_many_values"}, 1, 255),
 }
 
 
