@@ -211,6 +211,9 @@ def test_changed_settings(tmp_path: Path, cache: Cache) -> None:
         {"mask_values": {"a": 0, "b": 1, "c": 9}, "ignore_values": [2]},
         {"mask_values": {"a": 0, "b": 3, "c": 9}, "mask_tolerance": 1},
         {"mask_values": {"a": 0, "b": 3, "c": 9}, "mask_tolerance": 2},
+        {"mask_divisor": 2},
+        {"mask_orientation": "stored"},
+        {"resize_masks": True},
     ]
     for _ in range(2):
         for way in ways:
