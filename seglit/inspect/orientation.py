@@ -62,7 +62,8 @@ class Orientations:
                 return OrientationVerdict(None, reason, f"on which are the other {others} drawn?", is_mixed=True)
             return OrientationVerdict(by_size, reason)
         if edges is not None:
-            return OrientationVerdict(edges, f"the outlines of {others} masks fit the images if drawn {_WORDS[edges]}")
+            reason = f"the outlines of {others} masks fit their images better if drawn {_WORDS[edges]}"
+            return OrientationVerdict(edges, reason)
         if not others:
             return OrientationVerdict()
         return OrientationVerdict(
@@ -75,11 +76,9 @@ class Orientations:
     def _by_edges(self) -> MaskOrientation | None:
         """Returns the orientation in which outlines follow edges of the images clearly better."""
         preferences = [preference for _, preference in self.by_edges if preference]
-        total = sum(preferences)
-        clear = abs(total) >= _MIN_RATIO * len(preferences) and abs(total) >= _MIN_AGREEMENT * sum(
-            map(abs, preferences)
-        )
-        return ("upright" if total > 0 else "stored") if total and clear else None
+        total, strength = sum(preferences), sum(map(abs, preferences))
+        is_clear = abs(total) >= max(_MIN_RATIO * len(preferences), _MIN_AGREEMENT * strength)
+        return None if not total or not is_clear else "upright" if total > 0 else "stored"
 
 
 _WORDS = {"upright": "on the upright picture", "stored": "on the picture as stored"}

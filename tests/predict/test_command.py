@@ -11,10 +11,12 @@ import numpy.typing as npt
 import pytest
 import tifffile
 import yaml
-from PIL import Image
+from PIL import ExifTags, Image
 
 import seglit
+from seglit.data import FolderDataModule
 from seglit.images import tiff
+from seglit.images.pairs import SPLITS
 from seglit.labels import Labels
 from seglit.predict import Predictor
 from tests.conftest import Run
@@ -63,6 +65,25 @@ def test_predicts_a_folder_in_stored_values(
     assert written == set(names)
     for mask, image in names.items():
         np.testing.assert_array_equal(read(tmp_path / "out" / "masks" / mask), truth(images[image]))
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 5, 6, 7, 8])
+def test_predicted_masks_of_turned_photos_can_be_trained_on(
+    run: Run, tmp_path: Path, ckpt: Path, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    (tmp_path / "in").mkdir()
+    for name, size in (("square", (9, 9)), ("wide", (9, 12))):
+        Image.fromarray(picture(*size)).save(tmp_path / "in" / f"{name}.png", exif=exif)
+    assert run("predict", ckpt, "in", "--output", "out").code == 0
+    values: Any = {"land": 0, "water": 255}
+    data = FolderDataModule(
+        str(tmp_path), ["land", "water"], "in", "out/masks", splits={"val": 0.5}, mask_values=values
+    )
+    for split in SPLITS[:2]:
+        image, mask, _ = data.dataset(split).read(0)
+        np.testing.assert_array_equal(mask * 255, truth(image))
 
 
 def test_accepts_files_folders_and_patterns(run: Run, tmp_path: Path, ckpt: Path, images: Any) -> None:
