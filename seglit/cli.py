@@ -11,21 +11,12 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import Logger
 
-from seglit.callbacks import (
-    BestCheckpoint,
-    ClassWeighting,
-    LastCheckpoint,
-    Pictures,
-    ProgressBar,
-    RunRecord,
-    ScoreFile,
-    ScoreTable,
-)
-from seglit.callbacks.next_steps import NextSteps, print_next_steps
+from seglit.callbacks import BestCheckpoint, LastCheckpoint, Pictures
+from seglit.callbacks.next_steps import print_next_steps
+from seglit.callbacks.of_every_run import callbacks_of_every_run
 from seglit.callbacks.saving import best_checkpoint
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
@@ -37,6 +28,7 @@ from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_pre
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
+from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.run_folder import make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -129,20 +121,16 @@ class SegmentationCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds the loggers and callbacks that every run has."""
-        config = self.config_init[self.subcommand].trainer
-        table = ScoreTable(self.config[self.subcommand].protocol)
-        chosen = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
-        loggers = [CSVLogger(self.run_folder, name="", version=""), *chosen]
-        record = RunRecord(self.record, self.datamodule)
-        callbacks = [*_as_list(config.callbacks), ClassWeighting(self.datamodule), table, record, ScoreFile()]
-        callbacks.append(NextSteps(self.run_folder))
-        own_bar = any(isinstance(callback, lightning_callbacks.ProgressBar) for callback in callbacks)
-        if config.enable_progress_bar is not False and not own_bar:
-            callbacks.append(ProgressBar())
+        config = self.config_init[self.subcommand]
+        loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
+        chosen, bar = _as_list(config.trainer.callbacks), config.trainer.enable_progress_bar is not False
+        callbacks = callbacks_of_every_run(chosen, self.datamodule, self.record, config.protocol, progress_bar=bar)
         # ModelCheckpoint's `save_last` saves only when the best checkpoint improves, but a run resumes from its last
         # epoch. As a trainer default it runs after `checkpoint`, so last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
-        trainer: pl.Trainer = super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
+        trainer: pl.Trainer = super().instantiate_trainer(
+            logger=[MetricsFile(self.run_folder), *loggers], callbacks=callbacks, **kwargs
+        )
         return trainer
 
     def before_fit(self) -> None:

@@ -63,8 +63,12 @@ def test_number_of_workers_does_not_change_the_run(reference: Outcome, options: 
     assert same(weights(run("fit", *options, "--data.num_workers=1")), weights(reference))
 
 
-def test_resuming_equals_an_uninterrupted_run(reference: Outcome, options: list[object], run: Run) -> None:
-    resumed = run("fit", *options, "--ckpt_path", reference.folder / "checkpoints" / "0.ckpt")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resuming_equals_an_uninterrupted_run(
+    reference: Outcome, options: list[object], run: Run, workers: int
+) -> None:
+    checkpoint = reference.folder / "checkpoints" / "0.ckpt"
+    resumed = run("fit", *options, "--ckpt_path", checkpoint, f"--data.num_workers={workers}")
     assert same(weights(resumed), weights(reference))
     first = torch.load(reference.folder / "checkpoints" / "0.ckpt", weights_only=True)["state_dict"]
     assert not same(first, weights(reference))

@@ -9,25 +9,19 @@ from seglit.callbacks.saving import BestCheckpoint, LastCheckpoint, saved_checkp
 
 
 class NextSteps(pl.Callback):
-    """After a failure, prints how to go on with what was saved; nothing if no checkpoint was.
-
-    Args:
-        folder: The run folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    """After a failure, prints how to go on with what was saved; nothing if no checkpoint was."""
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Prints the command that resumes the training, or that repeats the test."""
         last, best = saved_checkpoint(trainer, LastCheckpoint), saved_checkpoint(trainer, BestCheckpoint)
         if not trainer.is_global_zero or not (last or best):
             return
-        print(f"\nrun folder: {self.folder}")  # after the progress bar
+        folder = Path(trainer.default_root_dir)
+        print(f"\nrun folder: {folder}")  # after the progress bar
         if not trainer.testing:
-            print(f"go on:      {_command('fit', self.folder, last)}")
+            print(f"go on:      {_command('fit', folder, last)}")
         elif best:
-            print(f"score it:   {_command('test', self.folder, best)}")
+            print(f"score it:   {_command('test', folder, best)}")
 
 
 def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_tested: bool) -> None:

@@ -81,6 +81,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.num_workers = num_workers
         self.seed = seed
         self.cache = cache
+        self.resumed_at = 0, 0  # epoch, and how many of its samples were trained on at each rank
 
     @property
     def num_classes(self) -> int:
@@ -152,14 +153,13 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         sharding = self.trainer is not None and isinstance(self.trainer.strategy, _SHARDING_STRATEGIES)
         batch_size = 1 if sharding and not shuffle else self.batch_size
         sampler = KeySampler(len(samples), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
+        if shuffle:
+            sampler.start_at(*self.resumed_at)
         return DataLoader(
             samples,
             batch_size,
             sampler=sampler,
-            num_workers=loading.workers,
-            prefetch_factor=loading.ahead // loading.workers if loading.workers else None,
             collate_fn=collate if shuffle else collate_by_size,
             drop_last=shuffle and len(sampler) >= batch_size,
-            pin_memory=loading.pinned,
-            persistent_workers=loading.workers > 0,
+            **loading.arguments(),
         )

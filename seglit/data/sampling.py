@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,16 @@ class KeySampler(DistributedSampler[SampleKey]):
         super().__init__(sized, num_replicas, rank, shuffle=shuffle, seed=seed)
         self.length = length
         self.draw = draw
+        self.start_at(0, 0)
+
+    def start_at(self, epoch: int, samples: int) -> None:
+        """Skips the first samples of an epoch at each rank, without reading them, as a resumed run does."""
+        self.set_epoch(epoch)
+        self.skipped = {epoch: samples}
 
     def __iter__(self) -> Iterator[SampleKey]:
         indices: Any = super().__iter__()
-        for position, index in enumerate(indices):
+        for position, index in islice(enumerate(indices), self.skipped.get(self.epoch), None):
             repeated = self.rank + position * self.num_replicas >= self.length
             key = SampleKey(index, self.epoch, padding=repeated and not self.shuffle)
             yield self.draw(key) if self.draw else key

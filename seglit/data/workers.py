@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -24,6 +24,16 @@ class Loading(NamedTuple):
     workers: int
     ahead: int
     pinned: bool
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the `DataLoader`; its own generator, so that it draws nothing from that of dropout."""
+        return {
+            "num_workers": self.workers,
+            "prefetch_factor": self.ahead // self.workers if self.workers else None,
+            "pin_memory": self.pinned,
+            "persistent_workers": self.workers > 0,
+            "generator": torch.Generator().manual_seed(torch.initial_seed()),
+        }
 
     def __str__(self) -> str:
         """Describes the settings for config.yaml."""

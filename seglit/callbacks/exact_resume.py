@@ -1,0 +1,96 @@
+"""Continues a run where its checkpoint was saved: at the same sample, with the same random numbers."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities import rank_zero_info
+
+from seglit.data.base import SegmentationDataModule
+
+RESUME_KEY = "resume"
+"""Checkpoint key of what exact resuming requires beside Lightning's own state, as plain data."""
+
+
+class ExactResume(pl.Callback):
+    """Saves the state of the random number generators of each rank, and restores them and the position in the data.
+
+    Lightning resumes the order of the samples only if the training process reads them: worker processes are started,
+    by `Trainer.estimated_stepping_batches`, before it restores the epoch (Lightning issue 21938). From a checkpoint
+    within an epoch it repeats the first batches of the epoch.
+
+    It must be the first callback, so that what others draw at the start of a batch comes after the restored state.
+
+    Args:
+        data: The data module whose training loader is set to the position.
+    """
+
+    def __init__(self, data: SegmentationDataModule) -> None:
+        self.data = data
+        self._random: dict[str, Any] | None = None  # to restore at the first batch
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds the states of all ranks, and what a position within an epoch depends on."""
+        states: list[Any] = [_random_state()]
+        if trainer.world_size > 1:
+            states = [None] * trainer.world_size
+            torch.distributed.all_gather_object(states, _random_state())
+        checkpoint[RESUME_KEY] = {"random": states, "batch_size": self.data.batch_size, "stopped": trainer.should_stop}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Sets the position of the training data; the epoch starts anew if batches would not be the same."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None, "stopped": False})
+        loops = checkpoint["loops"]["fit_loop"]
+        epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
+        same_ranks = len(saved["random"]) == trainer.world_size
+        seen = batches["processed"] if epoch["ready"] > epoch["processed"] else 0
+        if seen and not (same_ranks and saved["batch_size"] == self.data.batch_size):
+            reason = "the checkpoint is of another number of ranks or batch size"
+            rank_zero_info(f"{reason}: epoch {epoch['processed']} starts anew")
+            seen = 0
+            _start_epoch_anew(loops)
+        self.data.resumed_at = epoch["processed"], seen * self.data.batch_size
+        trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
+        trainer.should_stop = saved["stopped"]  # by early stopping
+        self._random = saved["random"][trainer.global_rank] if same_ranks else None
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Restores the random number generators before the first batch."""
+        if self._random is not None:
+            _restore_random_state(self._random)
+            self._random = None
+
+
+def _start_epoch_anew(loops: dict[str, Any]) -> None:
+    """Changes the saved progress of Lightning's loops to that at the start of the epoch."""
+    for progress in loops["epoch_progress"].values():
+        progress.update(ready=progress["processed"], started=progress["processed"], completed=progress["processed"])
+    loops["epoch_loop.batch_progress"]["current"] = dict.fromkeys(loops["epoch_loop.batch_progress"]["current"], 0)
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of all global generators of this process."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002 (the generator that others draw from)
+    name, key, *rest = legacy
+    numpy = (name, key.tolist(), *rest)  # `weights_only=True` loads no array
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": numpy, "python": random.getstate()}
+
+
+def _restore_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002 (see above)
+    random.setstate(state["python"])
