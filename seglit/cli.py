@@ -125,8 +125,7 @@ class SegmentationCLI(LightningCLI):
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
         chosen, bar = _as_list(config.trainer.callbacks), config.trainer.enable_progress_bar is not False
         callbacks = callbacks_of_every_run(chosen, self.datamodule, self.record, config.protocol, progress_bar=bar)
-        # ModelCheckpoint's `save_last` saves only when the best checkpoint improves, but a run resumes from its last
-        # epoch. As a trainer default it runs after `checkpoint`, so last.ckpt stores which epoch is the best.
+        # A trainer default, since it then runs after `checkpoint`, so that last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(
             logger=[MetricsFile(self.run_folder), *loggers], callbacks=callbacks, **kwargs

@@ -49,7 +49,7 @@ ROOMS = {
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ class_weights data drawing errors evaluation images.pairs labels losses metrics optim runs",
+        "__version__ class_weights data drawing errors evaluation images labels losses metrics optim runs",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from seglit.callbacks.saving import BestCheckpoint, LastCheckpoint, saved_checkpoint
+from seglit.callbacks.saving import best_checkpoint, last_checkpoint
 
 
 class NextSteps(pl.Callback):
@@ -13,14 +13,14 @@ class NextSteps(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Prints the command that resumes the training, or that repeats the test."""
-        last, best = saved_checkpoint(trainer, LastCheckpoint), saved_checkpoint(trainer, BestCheckpoint)
-        if not trainer.is_global_zero or not (last or best):
+        last, best = last_checkpoint(trainer), best_checkpoint(trainer)
+        if not trainer.is_global_zero or not best:
             return
         folder = Path(trainer.default_root_dir)
         print(f"\nrun folder: {folder}")  # after the progress bar
         if not trainer.testing:
             print(f"go on:      {_command('fit', folder, last)}")
-        elif best:
+        else:
             print(f"score it:   {_command('test', folder, best)}")
 
 

@@ -1,18 +1,29 @@
 """Checkpoints: the best, and the last for resuming."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
+from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError, did_you_mean
+from seglit.images.replacing import replacing
+from seglit.runs.durable_io import DurableCheckpointIO
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """`ModelCheckpoint` that keeps the best score when a run is resumed in a new folder.
+    """`ModelCheckpoint` that keeps the best checkpoint when a run is resumed, in its own folder or in a new one.
 
     Its `monitor` is checked before training, by what the validation of two batches before the first step logs.
     """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Notes whether the run trains."""
+        super().setup(trainer, pl_module, stage)
+        self.training = stage == "fit"
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Checks that validation logs the monitored score; values of training are not known yet.
@@ -26,23 +37,78 @@ class BestCheckpoint(ModelCheckpoint):
             raise InputError(f"checkpoint.monitor is {self.monitor!r}, which validation does not log{hint}")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the best score and its path; never deletes files in another folder."""
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        """Restores the best scores and their checkpoints, which are copied from the folder of another run.
+
+        A checkpoint that no longer exists is not the best: the first one of the resumed run takes its place.
+        """
+        kept = {path: self._kept(path) if self.training else path for path in state_dict["best_k_models"]}
+        if all(kept.values()):
+            names = ("best_model_path", "kth_best_model_path")
+            renamed = {name: kept.get(state_dict[name], state_dict[name]) for name in names}
+            scores = {kept[path]: score for path, score in state_dict["best_k_models"].items()}
+            super().load_state_dict({**state_dict, **renamed, "best_k_models": scores, "dirpath": self.dirpath})
+
+    def _kept(self, path: str) -> str:
+        """Returns the path of a checkpoint in the folder of this run; '' if it does not exist."""
+        file = Path(str(self.dirpath), Path(path).name)
+        if not file.is_file() and Path(path).is_file():
+            _copy(Path(path), file)
+        return str(file) if file.is_file() or Path(path).is_file() else ""
 
 
-class LastCheckpoint(ModelCheckpoint):
-    """Writes `last.ckpt` after every epoch; `ModelCheckpoint(save_last=True)` does so only when it saves a best one."""
+@rank_zero_only
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target, durable=True) as unfinished:
+        shutil.copyfile(source, unfinished)
+
+
+class LastCheckpoint(Checkpoint):
+    """Saves `last.ckpt` after every epoch, from which a run is resumed; the one before it is `previous.ckpt`.
+
+    `ModelCheckpoint(save_last=True)` saves only when it saves a best one.
+
+    Args:
+        dirpath: The folder of checkpoints.
+    """
 
     def __init__(self, dirpath: str) -> None:
-        super().__init__(dirpath, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+        self.file = Path(dirpath, "last.ckpt")
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Makes the trainer write all checkpoints whole or not at all, unless it has a `CheckpointIO` of its own."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = DurableCheckpointIO()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves a checkpoint."""
+        self.save(trainer)
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Saves a checkpoint; called on all ranks.
+
+        Raises:
+            InputError: The file cannot be written; the earlier checkpoints are unchanged.
+        """
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it
+            return
+        newest = self.file.with_name("newest.ckpt")
+        trainer.save_checkpoint(newest)
+        if trainer.is_global_zero:
+            if self.file.is_file():
+                self.file.replace(self.file.with_name("previous.ckpt"))
+            newest.replace(self.file)
+        trainer.strategy.barrier("LastCheckpoint.save")
 
 
-def saved_checkpoint(trainer: pl.Trainer, kind: type[ModelCheckpoint]) -> str:
-    """Returns the path of the checkpoint that a callback of this class saved, or ''."""
-    callbacks = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, kind))
-    return next((callback.best_model_path for callback in callbacks if callback.best_model_path), "")
+def last_checkpoint(trainer: pl.Trainer) -> str:
+    """Returns the path of the checkpoint that a run is resumed from, or ''."""
+    files = (callback.file for callback in trainer.checkpoint_callbacks if isinstance(callback, LastCheckpoint))
+    return next((str(file) for file in files if file.is_file()), "")
 
 
 def best_checkpoint(trainer: pl.Trainer) -> str:
     """Returns the path of the best checkpoint, or of the last one if a run ends before its first validation, or ''."""
-    return saved_checkpoint(trainer, BestCheckpoint) or saved_checkpoint(trainer, LastCheckpoint)
+    callbacks = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestCheckpoint))
+    return next(
+        (callback.best_model_path for callback in callbacks if callback.best_model_path), last_checkpoint(trainer)
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from seglit.errors import InputError
 from seglit.images.replacing import replacing
 
 
@@ -58,10 +59,16 @@ class MetricsFile(Logger):
             kept = [old for old in self._rows() if int(old["step"]) < self.kept_steps]
             self._replace([*kept, row])
         elif row.keys() <= set(self._columns):
-            with self.file.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
+            self._append(row, self._columns)
         else:
             self._replace([*self._rows(), row])
+
+    def _append(self, row: Mapping[str, Any], columns: Sequence[str]) -> None:
+        try:
+            with self.file.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, columns).writerow(row)
+        except OSError as error:
+            raise InputError(f"{self.file}: cannot be written ({error.strerror or error})") from error
 
     def _rows(self) -> list[dict[str, str]]:
         """The rows of the file without empty cells, and without a last row that an interruption cut off."""

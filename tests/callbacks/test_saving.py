@@ -1,0 +1,94 @@
+"""Checkpoints are written whole or not at all, and the best one stays with its run."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from seglit.errors import InputError
+from seglit.runs.durable_io import DurableCheckpointIO
+from tests.conftest import Outcome, Run
+
+CHECKPOINT = {"state_dict": {"weight": torch.arange(50_000.0)}}
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Limits the size of written files in bytes, as a full disk or a quota does."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    DurableCheckpointIO().save_checkpoint({"old": 1}, file)
+    before = file.read_bytes()
+    with largest_file(100_000), pytest.raises(InputError, match=r"last.ckpt: cannot be written \(File too large\)"):
+        DurableCheckpointIO().save_checkpoint(CHECKPOINT, file)
+    assert [entry.name for entry in file.parent.iterdir()] == ["last.ckpt"]
+    assert file.read_bytes() == before
+
+    def replace(self: Path, target: Path) -> None:
+        assert torch.load(self, weights_only=True).keys() == CHECKPOINT.keys()  # whole before it has the name
+        assert self.parent == target.parent  # on the same disk
+        assert synced == [self.stat().st_ino]
+        rename(self, target)
+
+    rename = Path.replace
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(Path, "replace", replace)
+    DurableCheckpointIO().save_checkpoint(CHECKPOINT, file)
+    assert torch.equal(torch.load(file)["state_dict"]["weight"], CHECKPOINT["state_dict"]["weight"])
+    assert len(synced) == 2  # file and folder
+
+
+def test_full_disk_is_one_line_and_spares_the_older_checkpoints(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    saves: list[str] = []
+    write = Path.write_bytes
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        if self.parent.name != "checkpoints":
+            return write(self, data)
+        saves.append(self.name)
+        if len(saves) > 2:  # best.ckpt and last.ckpt of the first epoch
+            write(self, bytes(data)[:1000])
+            raise OSError(28, "No space left on device")
+        return write(self, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        outcome = run("fit", *tiny)
+    assert outcome.code == 2
+    (folder,) = tmp_path.glob("runs/*/*/checkpoints")
+    assert outcome.err.splitlines()[-1].startswith(f"seglit: error: {folder}/")
+    assert outcome.err.splitlines()[-1].endswith("cannot be written (No space left on device)")
+    assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
+    for file in folder.iterdir():
+        assert torch.load(file, weights_only=True)["epoch"] == 0
+
+
+def test_checkpoint_before_the_last_is_kept(trained: Outcome) -> None:
+    folder = trained.folder / "checkpoints"
+    assert {file.name for file in folder.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
+    epochs = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("last", "previous")}
+    assert epochs == {"last": 1, "previous": 0}
+
+
+def test_best_checkpoint_is_in_the_folder_of_a_run_that_never_beats_it(trained: Outcome, run: Run) -> None:
+    last = trained.folder / "checkpoints" / "last.ckpt"
+    more = ["--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=9"]
+    outcome = run("fit", "-c", trained.folder / "config.yaml", "--ckpt_path", last, *more)
+    assert outcome.code == 0, outcome.err
+    best = outcome.folder / "checkpoints" / "best.ckpt"
+    assert outcome.out.splitlines()[-1].endswith(f"--ckpt_path {best}")
+    states = [torch.load(file, weights_only=True) for file in (best, trained.folder / "checkpoints" / "best.ckpt")]
+    assert all(torch.equal(states[0]["state_dict"][name], value) for name, value in states[1]["state_dict"].items())
