@@ -70,21 +70,17 @@ class Normalize(nn.Module):
         memory_format: Memory format of the normalised images.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, normalization: Normalization, memory_format: torch.memory_format) -> None:
         super().__init__()
         self.memory_format = memory_format
-        self.register_buffer("mean", torch.empty(0), persistent=False)
-        self.register_buffer("std", torch.empty(0), persistent=False)
         self.set(normalization)
 
     def set(self, normalization: Normalization) -> None:
         """Replaces mean and standard deviation."""
         self.normalization = normalization
-        self.mean = torch.tensor(normalization.mean, device=self.mean.device).view(-1, 1, 1)
-        self.std = torch.tensor(normalization.std, device=self.std.device).view(-1, 1, 1)
+        # no buffers, which weight averaging would change by rounding
+        self.mean = torch.tensor(normalization.mean).view(-1, 1, 1)
+        self.std = torch.tensor(normalization.std).view(-1, 1, 1)
 
     def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """Normalises a batch; pixels without data become 0, the mean.
@@ -96,6 +92,7 @@ class Normalize(nn.Module):
         Raises:
             InputError: Mean and std are those of 8-bit images, and the images are of another integer dtype.
         """
+        self.mean, self.std = self.mean.to(image.device), self.std.to(image.device)
         normal = (image.float() / self.normalization.divisor(image.dtype) - self.mean) / self.std
         normal = normal if valid is None else normal.masked_fill(~valid, 0)
         return normal.contiguous(memory_format=self.memory_format)

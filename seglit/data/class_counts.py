@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
@@ -38,7 +39,11 @@ def count_images(dataset: SegmentationDataset, num_classes: int, num_workers: in
     rank_zero_info(f"counting the classes of {len(dataset):,} training masks")
     indices: Any = range(len(dataset))
     count = partial(_count, dataset, num_classes)  # the workers call it
-    table = np.concatenate(list(DataLoader(indices, _BATCH_SIZE, num_workers=num_workers, collate_fn=count)))
+    # its own generator: else a run that counts and one that reads the stored counts would differ in dropout
+    loader: Any = DataLoader(
+        indices, _BATCH_SIZE, num_workers=num_workers, collate_fn=count, generator=torch.Generator()
+    )
+    table = np.concatenate(list(loader))
     if file is not None:
         np.save(content := io.BytesIO(), table)
         save(file, content.getvalue())
