@@ -3,6 +3,7 @@
 
 CONFIG ?= configs/experiment/shapes.yaml
 ARGS ?=
+RESUME ?=
 # Looked for in this order; PYTHON=/some/where/python3.12 looks nowhere else.
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
 
@@ -33,8 +34,8 @@ help: ## List the targets
 
 setup: $(READY) ## Set up .venv (the others do it too); TORCH=cpu leaves out the CUDA packages
 
-train: $(READY) ## Train: CONFIG=configs/experiment/shapes.yaml ARGS="--trainer.max_epochs 5"
-	$(BIN)/seglit fit -c $(CONFIG) $(ARGS)
+train: $(READY) ## Train: CONFIG=configs/experiment/shapes.yaml ARGS="--trainer.max_epochs 5"; or continue: RESUME=RUN
+	$(BIN)/seglit fit $(if $(RESUME),--resume $(RESUME),-c $(CONFIG)) $(ARGS)
 
 test: $(READY) ## Run the tests: ARGS="-k unet -x"
 	$(BIN)/python -m pytest $(ARGS)

@@ -29,6 +29,7 @@ from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
 from seglit.runs.metrics_file import MetricsFile
+from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
 from seglit.runs.run_folder import make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -42,7 +43,8 @@ class SegmentationCLI(LightningCLI):
     datamodule: SegmentationDataModule
     model: SegmentationModule
 
-    def __init__(self, args: list[str]) -> None:
+    def __init__(self, args: list[str], resumed: Path | None = None) -> None:
+        self.resumed = resumed
         # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
         parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
@@ -90,7 +92,8 @@ class SegmentationCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
         config = self.config[self.subcommand]
-        check_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
+        if not self.resumed:
+            check_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
         if self.config.subcommand != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:
@@ -107,12 +110,12 @@ class SegmentationCLI(LightningCLI):
         if cache := config.data.init_args.get("cache"):
             cache.folder = str(Path(cache.folder).expanduser().absolute())
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
-        self.run_folder = make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
+        self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
-        for logger in _as_list(config.trainer.logger):
-            if isinstance(logger, Namespace) and "save_dir" in logger.get("init_args", {}):
-                logger.init_args.save_dir = str(self.run_folder / (logger.init_args.save_dir or "."))
+        self.progress = continue_run(self.run_folder, config) if self.subcommand == "fit" else Progress()
+        loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Namespace)]
+        place_loggers(loggers, self.run_folder, self.progress)
 
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
@@ -123,12 +126,11 @@ class SegmentationCLI(LightningCLI):
         """Adds the loggers and callbacks that every run has."""
         config = self.config_init[self.subcommand]
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
-        chosen, bar = _as_list(config.trainer.callbacks), config.trainer.enable_progress_bar is not False
-        callbacks = callbacks_of_every_run(chosen, self.datamodule, self.record, config.protocol, progress_bar=bar)
+        callbacks = callbacks_of_every_run(config, self.datamodule, self.record)
         # A trainer default, since it then runs after `checkpoint`, so that last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(
-            logger=[MetricsFile(self.run_folder), *loggers], callbacks=callbacks, **kwargs
+            logger=[MetricsFile(self.run_folder, self.progress.steps), *loggers], callbacks=callbacks, **kwargs
         )
         return trainer
 
@@ -178,6 +180,7 @@ def run(args: list[str]) -> None:
     """
     try:
         read_names_in_files()
-        SegmentationCLI(expand_names(args))
+        args, resumed = resume_arguments(args)
+        SegmentationCLI(expand_names(args), resumed)
     except MisconfigurationException as error:  # raised by Lightning while it runs
         raise InputError(refusal(error)) from error

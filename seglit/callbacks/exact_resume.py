@@ -1,6 +1,7 @@
 """Continues a run where its checkpoint was saved: at the same sample, with the same random numbers."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
 
 from seglit.data.base import SegmentationDataModule
-
-RESUME_KEY = "resume"
-"""Checkpoint key of what exact resuming requires beside Lightning's own state, as plain data."""
+from seglit.runs.resume import RESUME_KEY
+from seglit.runs.scores import SCORE_FILE
 
 
 class ExactResume(pl.Callback):
@@ -36,11 +36,21 @@ class ExactResume(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Adds the states of all ranks, and what a position within an epoch depends on."""
+        batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        if batches["current"]["ready"] > batches["current"]["started"]:  # a batch that was only read is read again
+            for progress in (batches["total"], batches["current"]):
+                progress["ready"] = progress["started"]
+            batches["is_last_batch"] = False
         states: list[Any] = [_random_state()]
         if trainer.world_size > 1:
             states = [None] * trainer.world_size
             torch.distributed.all_gather_object(states, _random_state())
-        checkpoint[RESUME_KEY] = {"random": states, "batch_size": self.data.batch_size, "stopped": trainer.should_stop}
+        checkpoint[RESUME_KEY] = {
+            "random": states,
+            "batch_size": self.data.batch_size,
+            "stopped": trainer.should_stop,  # early
+            "loggers": {type(logger).__name__: logger.version for logger in trainer.loggers},
+        }
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -48,7 +58,7 @@ class ExactResume(pl.Callback):
         """Sets the position of the training data; the epoch starts anew if batches would not be the same."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
-        saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None, "stopped": False})
+        saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None})
         loops = checkpoint["loops"]["fit_loop"]
         epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
         same_ranks = len(saved["random"]) == trainer.world_size
@@ -60,8 +70,12 @@ class ExactResume(pl.Callback):
             _start_epoch_anew(loops)
         self.data.resumed_at = epoch["processed"], seen * self.data.batch_size
         trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
-        trainer.should_stop = saved["stopped"]  # by early stopping
         self._random = saved["random"][trainer.global_rank] if same_ranks else None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Removes the scores of a finished run that is trained on: they are not those of its next checkpoint."""
+        if trainer.is_global_zero:
+            Path(trainer.default_root_dir, SCORE_FILE).unlink(missing_ok=True)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

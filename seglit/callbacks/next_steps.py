@@ -5,23 +5,17 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from seglit.callbacks.saving import best_checkpoint, last_checkpoint
+from seglit.callbacks.saving import last_checkpoint
 
 
 class NextSteps(pl.Callback):
     """After a failure, prints how to go on with what was saved; nothing if no checkpoint was."""
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Prints the command that resumes the training, or that repeats the test."""
-        last, best = last_checkpoint(trainer), best_checkpoint(trainer)
-        if not trainer.is_global_zero or not best:
-            return
-        folder = Path(trainer.default_root_dir)
-        print(f"\nrun folder: {folder}")  # after the progress bar
-        if not trainer.testing:
-            print(f"go on:      {_command('fit', folder, last)}")
-        else:
-            print(f"score it:   {_command('test', folder, best)}")
+        """Prints the command that resumes the training, or its test."""
+        if trainer.is_global_zero and last_checkpoint(trainer):
+            print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
+            print(f"go on:      {_program()} fit --resume {trainer.default_root_dir}", flush=True)
 
 
 def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_tested: bool) -> None:

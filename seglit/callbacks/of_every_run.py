@@ -1,5 +1,7 @@
 """The callbacks that every run has beside those of its configuration."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
@@ -8,31 +10,31 @@ from seglit.callbacks.exact_resume import ExactResume
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.record import RunRecord
+from seglit.callbacks.saving import MidEpochCheckpoint
 from seglit.callbacks.score_file import ScoreFile
 from seglit.callbacks.score_table import ScoreTable
 from seglit.data.base import SegmentationDataModule
 
 
-def callbacks_of_every_run(
-    chosen: list[pl.Callback], data: SegmentationDataModule, record: str, protocol: bool | list[str], progress_bar: bool
-) -> list[pl.Callback]:
+def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: str) -> list[pl.Callback]:
     """Returns the configured callbacks between those that every run has.
 
     Args:
-        chosen: The callbacks of the configuration.
+        config: The configuration of a training command, with its callbacks built.
         data: The data module.
         record: The complete configuration as YAML.
-        protocol: See `ScoreTable`.
-        progress_bar: Whether to show a progress bar, unless there is one among the chosen callbacks.
     """
+    chosen = config.trainer.callbacks or []
+    chosen = chosen if isinstance(chosen, list) else [chosen]  # Lightning accepts one
     callbacks = [
         ExactResume(data),
+        MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,
         ClassWeighting(data),
-        ScoreTable(protocol),
+        ScoreTable(config.protocol),
         RunRecord(record, data),
         ScoreFile(),
         NextSteps(),
     ]
     own_bar = any(isinstance(callback, LightningProgressBar) for callback in chosen)
-    return [*callbacks, ProgressBar()] if progress_bar and not own_bar else callbacks
+    return callbacks if config.trainer.enable_progress_bar is False or own_bar else [*callbacks, ProgressBar()]

@@ -2,6 +2,7 @@
 
 import inspect
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from seglit.callbacks.dashboards import log_config
 from seglit.data.base import SegmentationDataModule
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
+from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 
 
@@ -31,7 +33,7 @@ class RunRecord(pl.Callback):
         self.data = data
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Writes and logs the configuration, unless the run folder already has one."""
+        """Writes and logs the configuration; if the run folder has one, records a larger number of epochs in it."""
         file = Path(trainer.default_root_dir) / "config.yaml"
         if trainer.is_global_zero and not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,8 @@ class RunRecord(pl.Callback):
                 self._write_splits(file.with_name("splits"), self.data)
             for logger in trainer.loggers:
                 log_config(logger, self.config)
+        elif trainer.is_global_zero and stage == "fit":
+            _record_max_epochs(file, trainer.max_epochs)
 
     @staticmethod
     def _write_splits(folder: Path, data: PairsDataModule) -> None:
@@ -69,3 +73,12 @@ class RunRecord(pl.Callback):
         accepted = inspect.signature(network).parameters
         linked = {name: value for name, value in linked.items() if name in accepted}
         return {**config, "init_args": {**config.get("init_args", {}), **linked}}
+
+
+def _record_max_epochs(file: Path, max_epochs: int | None) -> None:
+    text = file.read_text(encoding="utf-8")
+    recorded = yaml.safe_load(text)["trainer"]["max_epochs"]
+    if max_epochs is not None and recorded is not None and max_epochs > recorded:
+        with replacing(file) as unfinished:
+            changed = re.sub(r"(?m)^  max_epochs: .*$", f"  max_epochs: {max_epochs}", text, count=1)
+            unfinished.write_text(changed, encoding="utf-8")

@@ -1,6 +1,7 @@
 """Checkpoints: the best, and the last for resuming."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class BestCheckpoint(ModelCheckpoint):
             renamed = {name: kept.get(state_dict[name], state_dict[name]) for name in names}
             scores = {kept[path]: score for path, score in state_dict["best_k_models"].items()}
             super().load_state_dict({**state_dict, **renamed, "best_k_models": scores, "dirpath": self.dirpath})
+            self.current_score = state_dict["current_score"]  # which Lightning forgets
 
     def _kept(self, path: str) -> str:
         """Returns the path of a checkpoint in the folder of this run; '' if it does not exist."""
@@ -73,6 +75,7 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, dirpath: str) -> None:
         self.file = Path(dirpath, "last.ckpt")
+        self.saved_at = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Makes the trainer write all checkpoints whole or not at all, unless it has a `CheckpointIO` of its own."""
@@ -98,6 +101,11 @@ class LastCheckpoint(Checkpoint):
                 self.file.replace(self.file.with_name("previous.ckpt"))
             newest.replace(self.file)
         trainer.strategy.barrier("LastCheckpoint.save")
+        self.saved_at = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock of checkpoints within an epoch."""
+        self.saved_at = time.monotonic()
 
 
 def last_checkpoint(trainer: pl.Trainer) -> str:
@@ -109,6 +117,47 @@ def last_checkpoint(trainer: pl.Trainer) -> str:
 def best_checkpoint(trainer: pl.Trainer) -> str:
     """Returns the path of the best checkpoint, or of the last one if a run ends before its first validation, or ''."""
     callbacks = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestCheckpoint))
-    return next(
-        (callback.best_model_path for callback in callbacks if callback.best_model_path), last_checkpoint(trainer)
-    )
+    paths = (callback.best_model_path for callback in callbacks if callback.best_model_path)
+    return next(paths, last_checkpoint(trainer))
+
+
+class MidEpochCheckpoint(pl.Callback):
+    """Saves `last.ckpt` within epochs, after an optimizer step and never within an accumulation.
+
+    It saves before a batch is trained on, when everything that belongs to the step before has been logged. It must
+    precede the configured callbacks, so that what they draw at random then comes after the saved state.
+
+    Args:
+        save_minutes: Minutes between two checkpoints; rank 0 reads the clock where the loss is logged. None saves at
+            the end of epochs only.
+        save_steps: Number of optimizer steps after which to save, as well.
+    """
+
+    def __init__(self, save_minutes: float | None, save_steps: int | None) -> None:
+        self.save_minutes = save_minutes
+        self.save_steps = save_steps
+        self._validated = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes a validation within an epoch, which Lightning would repeat if the run resumed right after it."""
+        self._validated = True
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Saves a checkpoint if one is due."""
+        validated, self._validated = self._validated, False
+        if batch_idx == 0 or validated or batch_idx % trainer.accumulate_grad_batches:
+            return
+        (last,) = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, LastCheckpoint))
+        if self._is_due(trainer, last):
+            last.save(trainer)
+
+    def _is_due(self, trainer: pl.Trainer, last: LastCheckpoint) -> bool:
+        """Whether to save now; the same on all ranks."""
+        if self.save_steps and trainer.global_step % self.save_steps == 0:
+            return True
+        if self.save_minutes is None or trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return False
+        late = time.monotonic() - last.saved_at >= 60 * self.save_minutes
+        return bool(trainer.strategy.broadcast(late))

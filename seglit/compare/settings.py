@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-_RUN_SPECIFIC = {"experiment", "trainer.default_root_dir", "checkpoint.dirpath", "ckpt_path"}
+_RUN_SPECIFIC = {
+    "experiment",
+    "trainer.default_root_dir",
+    "checkpoint.dirpath",
+    "ckpt_path",
+    "save_minutes",
+    "save_steps",
+}
 """Settings that name the run and its folders; not compared."""
 
 

@@ -1,6 +1,9 @@
 """The options of the training commands beside those of data, model and trainer."""
 
+from argparse import SUPPRESS
+
 from jsonargparse import ArgumentParser
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -29,3 +32,16 @@ def add_options(parser: ArgumentParser) -> None:
         help="Also print the mIoU as torchmetrics, mmsegmentation and the Cityscapes script define it; "
         "[background] ignores that class there.",
     )
+    parser.add_argument(
+        "--resume",
+        default=SUPPRESS,  # replaced before parsing
+        metavar="RUN",
+        help="Continue the run in this folder, exactly where its newest checkpoint was saved (fit only).",
+    )
+    parser.add_argument(
+        "--save_minutes",
+        type=NonNegativeFloat | None,
+        default=30.0,
+        help="Minutes between checkpoints within an epoch; null saves at the end of epochs only.",
+    )
+    parser.add_argument("--save_steps", type=PositiveInt | None, help="Optimizer steps between checkpoints, as well.")

@@ -23,8 +23,6 @@ def make_run_folder(root: Path, experiment: str) -> Path:
         return Path(os.environ.get(_INHERITED) or parent / name)
     restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
     if job and restarts != "0" and (parent / name).is_dir():
-        for log in (parent / name).glob("metrics.csv"):  # Lightning's CSVLogger would overwrite it
-            log.rename(log.with_name(f"metrics_before_restart_{restarts}.csv"))
         return parent / name
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}_{number}")

@@ -1,0 +1,192 @@
+"""`seglit fit --resume RUN`: the run folder, its newest whole checkpoint, and what continues there."""
+
+import pickle
+import re
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pytorch_lightning.utilities import rank_zero_only
+
+from seglit.errors import InputError
+from seglit.images.listing import nearest_entry
+from seglit.runs.scores import SCORE_FILE
+
+RESUME_KEY = "resume"
+"""Checkpoint key of what exact resuming requires beside Lightning's own state, as plain data."""
+_OPTIONS = (
+    *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.logger", "save_minutes", "save_steps"),
+    *("data.num_workers", "data.init_args.num_workers", "data.cache", "data.init_args.cache"),
+)
+_LOGGER_IDS = {"WandbLogger": "id", "MLFlowLogger": "run_id", "TensorBoardLogger": "version"}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Args:
+        checkpoint: The newest whole checkpoint; None if the run starts at its first step.
+        epochs: Finished epochs.
+        batches: Batches trained on in the epoch after them.
+        steps: Optimizer steps.
+        stopped: Whether training was stopped early.
+        loggers: Class name of a logger to the run that it logs to.
+    """
+
+    checkpoint: Path | None = None
+    epochs: int = 0
+    batches: int = 0
+    steps: int = 0
+    stopped: bool = False
+    loggers: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Describes the position."""
+        return f"epoch {self.epochs}, batch {self.batches}, step {self.steps}"
+
+
+def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Replaces `--resume RUN` by the run's configuration.
+
+    Returns:
+        The arguments, and the run folder; None without `--resume`.
+
+    Raises:
+        InputError: There is no such run, or another option may not change in a run that is resumed.
+    """
+    others, given = [], ""
+    for arg, before in zip(args, ["", *args], strict=False):
+        if before == "--resume" or arg.startswith("--resume="):
+            given = arg.removeprefix("--resume=")
+        elif arg != "--resume":
+            others.append(arg)
+    if args[-1:] == ["--resume"]:
+        raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
+    if not given:
+        return list(args), None
+    if args[0] != "fit":
+        raise InputError(f"--resume continues training: seglit fit --resume {given}")
+    folder = Path(given).absolute()
+    config = folder / "config.yaml"
+    if not folder.is_dir():
+        raise InputError(f"--resume {given}: no such run folder{nearest_entry(folder)}")
+    if not config.is_file():
+        raise InputError(f"--resume {given}: contains no config.yaml, which a run folder has")
+    _check_options(others, config)
+    return ["fit", "-c", str(config), *others[1:]], folder
+
+
+def _check_options(args: Sequence[str], config: Path) -> None:
+    for option in (arg.partition("=")[0] for arg in args if re.match(r"-\D", arg)):
+        if not re.fullmatch(rf"--(help|print_config(=.*)?|({'|'.join(map(re.escape, _OPTIONS))})([.+].*)?)", option):
+            raise InputError(
+                f"{option} cannot change in a run that is resumed, only {', '.join(_OPTIONS)}; to start a new run "
+                f"from its weights: seglit fit -c {config} --ckpt_path ... {option} ..."
+            )
+
+
+def continue_run(folder: Path, config: Any) -> Progress:
+    """Sets a configuration to continue a run, if its folder is that of one: its checkpoint and the runs of its loggers.
+
+    Args:
+        folder: The run folder, of a new run or of one that is resumed.
+        config: The parsed configuration of `fit`; changed in place.
+
+    Returns:
+        How far the run is.
+
+    Raises:
+        InputError: All checkpoints are damaged, or nothing is left to do.
+    """
+    if not (folder / "config.yaml").is_file():
+        return Progress()
+    trainer, progress = config.trainer, find_progress(folder, Path(config.checkpoint.dirpath))
+    recorded = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["trainer"]["max_epochs"]
+    longer = recorded is not None and trainer.max_epochs is not None and trainer.max_epochs > recorded
+    if recorded is not None and trainer.max_epochs is not None and 0 <= trainer.max_epochs < recorded:
+        raise InputError(f"--trainer.max_epochs {trainer.max_epochs} is less than the {recorded} of {folder}")
+    if progress.stopped and not longer:
+        trainer.max_epochs = progress.epochs
+    finished = progress.epochs >= (trainer.max_epochs or -1) > 0 or progress.steps >= trainer.max_steps > 0
+    if finished and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
+        raise InputError(f"{folder} has finished its {progress.epochs} epochs; give a larger --trainer.max_epochs")
+    if progress.checkpoint:
+        config.ckpt_path = str(progress.checkpoint)
+    _announce(folder, progress)
+    return progress
+
+
+def find_progress(folder: Path, checkpoints: Path) -> Progress:
+    """Reads how far a run is from its newest whole checkpoint, and says which ones are damaged.
+
+    Args:
+        folder: The run folder, where SLURM's checkpoints are.
+        checkpoints: The folder of the others.
+
+    Raises:
+        InputError: All are damaged.
+    """
+    names = ("last", "previous", "newest")  # `newest` was about to become `last`
+    files = [file for name in names if (file := checkpoints / f"{name}.ckpt").is_file()]
+    files += folder.glob("hpc_ckpt_*.ckpt")
+    whole, damaged = [], []
+    for file in files:
+        try:
+            whole.append(_read_progress(file))
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            damaged.append(file)
+            _say(f"{file} is damaged ({(str(error) or type(error).__name__).splitlines()[0]}); using an older one")
+    if damaged and not whole:
+        raise InputError(f"{checkpoints}: every checkpoint is damaged; to start again: -c {folder / 'config.yaml'}")
+    return max(whole, key=lambda each: (each.epochs, each.batches), default=Progress())
+
+
+def _read_progress(file: Path) -> Progress:
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    with zipfile.ZipFile(file) as archive:
+        if broken := archive.testzip():
+            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+    loops, saved = checkpoint["loops"]["fit_loop"], checkpoint.get(RESUME_KEY, {})
+    epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
+    return Progress(
+        file,
+        epoch["processed"],
+        batches["processed"] if epoch["ready"] > epoch["processed"] else 0,
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"],
+        saved.get("stopped", False),
+        saved.get("loggers", {}),
+    )
+
+
+def place_loggers(loggers: Sequence[Any], folder: Path, progress: Progress) -> None:
+    """Sets the folders of configured loggers within the run folder, and the runs that they continue."""
+    for logger in loggers:
+        settings = logger.get("init_args", {})
+        name = logger.class_path.rpartition(".")[2]
+        if "save_dir" in settings:
+            settings.save_dir = str(folder / (settings.save_dir or "."))
+        if name in progress.loggers and name in _LOGGER_IDS:
+            settings[_LOGGER_IDS[name]] = progress.loggers[name]
+        if name == "TensorBoardLogger" and progress.checkpoint:
+            settings["purge_step"] = progress.steps
+
+
+@rank_zero_only
+def _announce(folder: Path, progress: Progress) -> None:
+    for unfinished in folder.glob("**/.*.part"):  # of a write that a kill interrupted
+        unfinished.unlink()
+    found = (
+        f"from {progress.checkpoint.name} ({progress})" if progress.checkpoint else "at its start: no checkpoint yet"
+    )
+    print(f"resuming {folder} {found}", flush=True)
+
+
+@rank_zero_only
+def _say(message: str) -> None:
+    print(f"seglit: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,42 @@
+"""Parts of a run that is interrupted: a network with dropout, and a callback that keeps what a kill would leave."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor, nn
+
+
+class Dropped(nn.Module):
+    """A network with batch normalisation and dropout."""
+
+    def __init__(self, num_classes: int, in_channels: int = 3) -> None:
+        super().__init__()
+        layers = [nn.Conv2d(in_channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(8, num_classes, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.layers(image)
+        return logits
+
+
+class Snapshots(pl.Callback):
+    """Copies the run folder at several moments: what is left of the run if it is killed then."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def copy(self, trainer: pl.Trainer, moment: str) -> None:
+        target = self.folder / moment
+        if not trainer.sanity_checking and not target.exists():
+            shutil.copytree(trainer.default_root_dir, target)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.copy(trainer, f"epoch-{trainer.current_epoch}-batch-{batch_idx}")
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.copy(trainer, f"epoch-{trainer.current_epoch}-validated")
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.copy(trainer, "tested")

@@ -1,0 +1,226 @@
+"""A run that is killed at any moment and resumed ends as if it had not been, bit by bit."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from jsonargparse import Namespace
+from torch import Tensor
+
+from seglit.runs.resume import Progress, find_progress, place_loggers
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+from tests.test_cli import logged, table
+
+STRONG = Path(__file__).parents[2] / "configs" / "augment" / "strong.yaml"
+DEPENDS_ON_FOLDER = {"dirpath", "best_model_path", "kth_best_model_path", "best_k_models", "last_model_path"}
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two checkpoints differ, paths of files aside."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = [key for key in {**one, **other} if key not in DEPENDS_ON_FOLDER]
+        return [line for key in keys for line in differences(one.get(key), other.get(key), f"{path}/{key}")]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [line for index, pair in pairs for line in differences(*pair, f"{path}/{index}")]
+    same = torch.equal(one, other) if isinstance(one, Tensor) and isinstance(other, Tensor) else one == other
+    return [] if same else [path]
+
+
+def assert_same_run(run: Path, reference: Path) -> None:
+    for name in ("last", "best"):
+        one, other = (torch.load(each / "checkpoints" / f"{name}.ckpt", weights_only=True) for each in (run, reference))
+        assert not differences(one, other)
+    for name in ("metrics.csv", "config.yaml"):
+        assert (run / name).read_bytes() == (reference / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def reference(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Two epochs of five batches with all that has a state, and copies of the run folder at many moments."""
+    root = tmp_path_factory.mktemp("resume")
+    augment = yaml.safe_load(STRONG.read_text())
+    augment["init_args"] |= {"rare_rate": 0.5, "rare_classes": ["disk"]}
+    data = {"root": str(shapes), "class_names": CLASS_NAMES, "batch_size": 1, "num_workers": 0, "augment": augment}
+    data |= {"crop_size": [24, 24], "cache": {"folder": str(root / "cache")}}
+    trainer = {"max_epochs": 2, "accumulate_grad_batches": 2, "log_every_n_steps": 1, "precision": "32-true"}
+    trainer |= {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
+    averaging = {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": {"decay": 0.8}}
+    snapshots = {"class_path": "tests.runs.interrupted.Snapshots", "init_args": {"folder": str(root / "killed")}}
+    config = {
+        "data": {"class_path": "seglit.data.FolderDataModule", "init_args": data},
+        "model": {
+            "network": {"class_path": "tests.runs.interrupted.Dropped"},
+            "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.01, "weight_decay": 0.01}},
+        },
+        "trainer": {**trainer, "callbacks": [averaging, snapshots]},
+        "pictures": {"count": 0},
+        "save_steps": 1,
+    }
+    (root / "resume.yaml").write_text(yaml.dump(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(root))
+        outcome = run_in(root, "fit", "-c", "resume.yaml")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def killed(reference: Outcome, moment: str, tmp_path: Path) -> Path:
+    """The run folder as a kill leaves it, moved elsewhere."""
+    return Path(shutil.copytree(reference.folder.parents[2] / "killed" / moment, tmp_path / "moved"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "options"),
+    [
+        ("epoch-0-batch-3", ["--data.num_workers=2"]),  # saved within the epoch, after two batches
+        ("epoch-0-validated", []),  # best.ckpt is newer than last.ckpt, which was saved before the last batch
+        ("epoch-1-batch-1", []),  # saved at the end of the epoch before
+        ("tested", []),
+    ],
+)
+def test_resumed_run_equals_an_uninterrupted_one(
+    reference: Outcome, tmp_path: Path, run: Run, moment: str, options: list[str]
+) -> None:
+    folder = killed(reference, moment, tmp_path)
+    outcome = run("fit", "--resume", folder, *options)
+    assert outcome.code == 0, outcome.err
+    assert outcome.folder == folder
+    assert_same_run(folder, reference.folder)
+    assert table(outcome.out) == table(reference.out)
+
+
+def copied(trained: Outcome, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained.folder, tmp_path / "runs" / "mine" / "slurm-7-0"))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "a flipped bit"])
+def test_damaged_checkpoint_falls_back_to_the_one_before(
+    trained: Outcome, tmp_path: Path, run: Run, damage: str
+) -> None:
+    folder = copied(trained, tmp_path)
+    last = folder / "checkpoints" / "last.ckpt"
+    content = bytearray(last.read_bytes())
+    values = torch.load(last, weights_only=True)["state_dict"].values()
+    content[content.index(next(value for value in values if value.dim() == 1).numpy().tobytes())] ^= 1
+    last.write_bytes(content if damage == "a flipped bit" else content[:-100])
+    progress = find_progress(folder, last.parent)
+    assert progress.checkpoint == last.with_name("previous.ckpt")
+    assert (progress.epochs, progress.batches, progress.steps) == (1, 0, 2)
+    if damage == "cut off":
+        outcome = run("fit", "--resume", folder)
+        assert outcome.code == 0
+        assert f"seglit: {last} is damaged" in outcome.err
+        assert_same_run(folder, trained.folder)
+    last.with_name("previous.ckpt").write_bytes(b"")
+    last.write_bytes(b"")
+    code, _, err = run("fit", "--resume", folder)
+    assert code == 2
+    assert "every checkpoint is damaged" in err.splitlines()[-1]
+
+
+def test_checkpoint_of_slurm_is_taken_if_it_is_the_newest(trained: Outcome, tmp_path: Path) -> None:
+    folder = copied(trained, tmp_path)
+    checkpoints = folder / "checkpoints"
+    (checkpoints / "previous.ckpt").rename(folder / "hpc_ckpt_3.ckpt")
+    assert find_progress(folder, checkpoints).checkpoint == checkpoints / "last.ckpt"
+    (checkpoints / "last.ckpt").unlink()
+    assert find_progress(folder, checkpoints).checkpoint == folder / "hpc_ckpt_3.ckpt"
+
+
+def test_finished_run_trains_on_with_more_epochs_only(trained: Outcome, tmp_path: Path, run: Run) -> None:
+    folder = copied(trained, tmp_path)
+    code, _, err = run("fit", "--resume", folder)
+    assert code == 2
+    assert err.splitlines()[-1].endswith(f"{folder} has finished its 2 epochs; give a larger --trainer.max_epochs")
+    code, _, err = run("fit", "--resume", folder, "--trainer.max_epochs=1")
+    assert code == 2
+    assert "less than the 2" in err.splitlines()[-1]
+    outcome = run("fit", "--resume", folder, "--trainer.max_epochs=3", "--data.num_workers=0")
+    assert outcome.code == 0, outcome.err
+    before, after = logged(trained.folder), logged(folder)
+    assert after["train/loss"][:4] == before["train/loss"]
+    assert len(after["train/loss"]) == 6
+    assert len(after["test/miou"]) == 1
+    config = (folder / "config.yaml").read_text()
+    assert config == (trained.folder / "config.yaml").read_text().replace("max_epochs: 2", "max_epochs: 3")
+
+
+def test_run_that_stopped_early_goes_on_with_its_test(trained: Outcome, tmp_path: Path, run: Run) -> None:
+    folder = copied(trained, tmp_path)
+    (folder / "scores_test.json").unlink()
+    last = folder / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(folder / "checkpoints" / "previous.ckpt", weights_only=True)
+    checkpoint["resume"]["stopped"] = True
+    torch.save(checkpoint, last)
+    outcome = run("fit", "--resume", folder)
+    assert outcome.code == 0, outcome.err
+    assert (folder / "scores_test.json").is_file()
+    assert len(logged(folder)["val/miou"]) == 1
+
+
+def test_killed_slurm_job_resumes_when_it_is_requeued(
+    trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    folder = copied(trained, tmp_path)
+    shutil.rmtree(folder / "checkpoints")  # killed before the first one: it starts anew
+    for name, value in {"JOB_ID": "7", "STEP_ID": "0", "RESTART_COUNT": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    outcome = run("fit", "-c", trained.folder / "config.yaml", "--trainer.default_root_dir=runs")
+    assert outcome.code == 0, outcome.err
+    assert outcome.folder == folder
+    assert_same_run(folder, trained.folder)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--resume"], "--resume needs the folder of a run"),
+        (["--resume", "nowhere"], "--resume nowhere: no such run folder"),
+        (["--resume=."], "--resume .: contains no config.yaml"),
+        (["--resume", "RUN", "--model.encoder_lr_factor", "2"], "--model.encoder_lr_factor cannot change"),
+        (["-c", "other.yaml", "--resume", "RUN"], "-c cannot change"),
+        (["--resume", "RUN", "--trainer.max_epochs_=3"], "--trainer.max_epochs_ cannot change"),
+    ],
+)
+def test_wrong_use_is_one_line(trained: Outcome, run: Run, args: list[str], message: str) -> None:
+    code, _, err = run("fit", *(arg.replace("RUN", str(trained.folder)) for arg in args))
+    assert code == 2
+    (line,) = err.splitlines()
+    assert line.startswith(f"seglit: error: {message}")
+
+
+def test_loggers_continue_their_runs(tmp_path: Path) -> None:
+    progress = Progress(tmp_path, steps=40, loggers={"WandbLogger": "abc", "TensorBoardLogger": 3, "Mine": "x"})
+    names = ("WandbLogger", "TensorBoardLogger", "MLFlowLogger", "Mine")
+    namespace: Any = Namespace
+    settings = {name: namespace(save_dir=".") for name in names}
+    loggers = [namespace(class_path=f"a.{name}", init_args=value) for name, value in settings.items()]
+    place_loggers(loggers, tmp_path, progress)
+    assert all(value.pop("save_dir") == str(tmp_path) for value in settings.values())
+    assert {name: value.as_dict() for name, value in settings.items()} == {
+        "WandbLogger": {"id": "abc"},
+        "TensorBoardLogger": {"version": 3, "purge_step": 40},
+        "MLFlowLogger": {},
+        "Mine": {},
+    }
+
+
+def test_clock_saves_at_logged_steps_within_an_epoch(tiny: list[str], run: Run) -> None:
+    options = ["--trainer.max_epochs=1", "--test_after_fit=false", "--data.batch_size=1", "--save_minutes=0"]
+    folder = run("fit", *tiny, *options, "--trainer.log_every_n_steps=3").folder / "checkpoints"
+    assert torch.load(folder / "previous.ckpt", weights_only=True)["global_step"] == 3
+
+
+def test_epoch_starts_anew_with_another_batch_size(
+    reference: Outcome, tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    last = killed(reference, "epoch-0-batch-3", tmp_path) / "checkpoints" / "last.ckpt"
+    options = ["--data.batch_size=2", "--test_after_fit=false", "--trainer.max_epochs=1"]
+    outcome = run("fit", "-c", reference.folder / "config.yaml", "--ckpt_path", last, *options)
+    assert outcome.code == 0, outcome.err
+    assert "epoch 0 starts anew" in caplog.text
+    assert logged(outcome.folder)["step"][:2] == ["1", "1"]  # one step of two batches; the score
