@@ -53,6 +53,9 @@ def main(args: list[str] | None = None) -> int:
             return _run([arg for arg in args if arg != "--debug"])
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
+    except KeyboardInterrupt:
+        print("seglit: interrupted", file=sys.stderr)
+        return 128 + 2  # SIGINT
     except InputError as error:
         if debug:
             raise

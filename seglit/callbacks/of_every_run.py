@@ -7,10 +7,10 @@ from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
 from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.exact_resume import ExactResume
+from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.record import RunRecord
-from seglit.callbacks.saving import MidEpochCheckpoint
 from seglit.callbacks.score_file import ScoreFile
 from seglit.callbacks.score_table import ScoreTable
 from seglit.data.base import SegmentationDataModule

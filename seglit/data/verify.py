@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
@@ -68,7 +69,9 @@ def _read(samples: Samples, indices: Sequence[int], description: str, num_worker
     if num_workers:  # more than in training, which leaves cores to the network
         num_workers = min(available_cores(), _MOST_WORKERS, len(indices) // _BATCH_SIZE)
     dataset: Any = indices
-    loader = DataLoader(dataset, _BATCH_SIZE, num_workers=num_workers, collate_fn=partial(_errors, samples))
+    # its own generator: else a run that reads the pairs and one that has read them would differ in dropout
+    generator, read = torch.Generator(), partial(_errors, samples)
+    loader = DataLoader(dataset, _BATCH_SIZE, num_workers=num_workers, collate_fn=read, generator=generator)
     errors: list[str] = []
     with progress_bar("pairs") as progress:
         task = progress.add_task(description, total=len(indices))

@@ -1,6 +1,10 @@
 """Number of worker processes and of batches to prefetch, chosen by available cores, ranks and device."""
 
+import atexit
+import multiprocessing
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +36,7 @@ class Loading(NamedTuple):
             "prefetch_factor": self.ahead // self.workers if self.workers else None,
             "pin_memory": self.pinned,
             "persistent_workers": self.workers > 0,
+            "worker_init_fn": _ignore_signals,
             "generator": torch.Generator().manual_seed(torch.initial_seed()),
         }
 
@@ -57,6 +62,22 @@ def choose_loading(num_workers: int | None, trainer: pl.Trainer | None) -> Loadi
     fitting = min(8, cores // 2) if device == "cpu" else min(16, cores - 1)
     workers = max(1, fitting) if num_workers is None else num_workers
     return Loading(workers, _PREFETCH * workers, pinned=device == "cuda")
+
+
+def _ignore_signals(_: int) -> None:
+    """Leaves signals, which terminals and SLURM send to all processes, to the training process."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+@atexit.register
+def _kill_workers() -> None:
+    """Ends workers that are left on exit, since they ignore the SIGTERM by which Python would end them."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
 
 
 def available_cores() -> int:

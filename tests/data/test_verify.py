@@ -144,12 +144,12 @@ def test_failures_say_how_to_go_on(run: Run, folder: Path) -> None:
     assert failed.code == 2
     assert failed.err.splitlines()[-1] == "seglit: error: the disk is gone"
     (command,) = re.findall("^go on: +seglit (.*)$", failed.out, re.MULTILINE)
-    assert command == f"fit -c {failed.folder}/config.yaml --ckpt_path {failed.folder}/checkpoints/last.ckpt"
+    assert command == f"fit --resume {failed.folder}"
 
     tested = run(*shlex.split(command))  # trains to the end, then fails in the test
     assert tested.code == 2
     assert "masks/test/1.png" in tested.err
-    (command,) = re.findall("^score it: +seglit (.*)$", tested.out, re.MULTILINE)
+    (command,) = re.findall("^go on: +seglit (.*)$", tested.out, re.MULTILINE)
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(folder / "masks/test/1.png")
     assert run(*shlex.split(command)).code == 0
 

@@ -1,5 +1,7 @@
 """Parts of a run that is interrupted: a network with dropout, and a callback that keeps what a kill would leave."""
 
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -40,3 +42,17 @@ class Snapshots(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.copy(trainer, "tested")
+
+
+class Signal(pl.Callback):
+    """Sends a signal to the process and its workers, as a terminal or SLURM does, at a batch of the first epoch."""
+
+    def __init__(self, signum: int, batch: int) -> None:
+        self.signum = signum
+        self.batch = batch
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 0 and batch_idx == self.batch:
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid or 0, self.signum)
+            os.kill(os.getpid(), self.signum)

@@ -1,6 +1,7 @@
 """A run that is killed at any moment and resumed ends as if it had not been, bit by bit."""
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,6 @@ def killed(reference: Outcome, moment: str, tmp_path: Path) -> Path:
     [
         ("epoch-0-batch-3", ["--data.num_workers=2"]),  # saved within the epoch, after two batches
         ("epoch-0-validated", []),  # best.ckpt is newer than last.ckpt, which was saved before the last batch
-        ("epoch-1-batch-1", []),  # saved at the end of the epoch before
         ("tested", []),
     ],
 )
@@ -224,3 +224,33 @@ def test_epoch_starts_anew_with_another_batch_size(
     assert outcome.code == 0, outcome.err
     assert "epoch 0 starts anew" in caplog.text
     assert logged(outcome.folder)["step"][:2] == ["1", "1"]  # one step of two batches; the score
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)], ids=str
+)
+def test_signals_save_after_the_step(
+    reference: Outcome, tmp_path: Path, run: Run, signum: signal.Signals, code: int
+) -> None:
+    (tmp_path / "signal.yaml").write_text(
+        f"trainer: {{callbacks+: {{class_path: tests.runs.interrupted.Signal, init_args: {{signum: {int(signum)}, "
+        "batch: 2}}}"
+    )
+    options = [
+        "--save_steps=null",
+        "--data.num_workers=1",
+        "--test_after_fit=false",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    before = signal.getsignal(signum)
+    outcome = run("fit", "-c", reference.folder / "config.yaml", "-c", "signal.yaml", *options)
+    assert signal.getsignal(signum) == before
+    assert outcome.code == code
+    (folder,) = tmp_path.glob("resume/*")
+    assert outcome.err.splitlines()[-1] == f"{signum.name}: saved in {folder}"
+    if code:
+        assert outcome.out.splitlines()[-1] == f"go on:      seglit fit --resume {folder}"
+        assert find_progress(folder, folder / "checkpoints").batches == 4  # the end of the accumulation
+        return  # it resumes as after a kill
+    states = [torch.load(each / "checkpoints" / "last.ckpt", weights_only=True) for each in (folder, reference.folder)]
+    assert not differences(states[0]["state_dict"], states[1]["state_dict"])

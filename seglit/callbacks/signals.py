@@ -1,0 +1,88 @@
+"""Signals that end a run: SIGTERM, SIGINT (Ctrl-C), and SIGUSR1, by which SLURM announces a time limit."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+
+class Signals:
+    """Notes signals, so that a run ends after an optimizer step, with a checkpoint.
+
+    A second Ctrl-C ends the process at once.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def install(self, trainer: pl.Trainer, *, at_once: bool = False) -> None:
+        """Replaces Lightning's handlers, which it removes after training or testing.
+
+        Args:
+            trainer: The trainer.
+            at_once: Whether a signal ends the process when it arrives, as in a test, of which nothing is saved.
+        """
+        self.received = 0
+        for signum in _signals(trainer):
+            signal.signal(signum, self._leave if at_once else self._note)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self.received = signum
+        if signum == signal.SIGINT:
+            signal.signal(signum, signal.SIG_DFL)
+        os.write(2, f"\n{signal.Signals(signum).name}: saving after this step\n".encode())
+
+    def _leave(self, signum: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + signum)
+
+    def agree(self, trainer: pl.Trainer, *, at_logged_steps: bool = True) -> int:
+        """Returns the signal that any rank has received, or 0; several ranks agree where the loss is logged."""
+        if trainer.world_size == 1:
+            return self.received
+        if at_logged_steps and trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]  # Lightning sets it
+            return 0
+        received = torch.tensor(self.received, device=trainer.strategy.root_device)
+        self.received = int(trainer.strategy.reduce(received, reduce_op="max"))
+        return self.received
+
+    def obey(self, trainer: pl.Trainer) -> None:
+        """Ends the run after its checkpoint is saved, or goes on after SIGUSR1 outside of SLURM.
+
+        Raises:
+            SystemExit: With 128 plus the number of the signal, or with 0 if SLURM starts the job again.
+        """
+        signum, self.received = self.received, 0
+        requeued = signum == _requeue_signal(trainer)
+        if trainer.is_global_zero:
+            print(f"{signal.Signals(signum).name}: saved in {trainer.default_root_dir}", file=sys.stderr, flush=True)
+        if requeued and trainer.is_global_zero:
+            _requeue()
+        if requeued or signum in (signal.SIGTERM, signal.SIGINT):
+            raise SystemExit(0 if requeued else 128 + signum)
+
+
+def _requeue_signal(trainer: pl.Trainer) -> int | None:
+    """The signal after which the job is submitted to SLURM again."""
+    environment: Any = trainer._accelerator_connector.cluster_environment
+    if not isinstance(environment, SLURMEnvironment) or not environment.auto_requeue:
+        return None
+    return environment.requeue_signal
+
+
+def _signals(trainer: pl.Trainer) -> set[int]:
+    if sys.platform == "win32":
+        return {signal.SIGTERM, signal.SIGINT}
+    return {signal.SIGTERM, signal.SIGINT, _requeue_signal(trainer) or signal.SIGUSR1}
+
+
+def _requeue() -> None:
+    job, array = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_ARRAY_JOB_ID")
+    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else job
+    subprocess.run([shutil.which("scontrol") or "scontrol", "requeue", job], check=True)  # noqa: S603
