@@ -27,7 +27,7 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test coverage lint format bench dist structure rename lock clean distclean
+.PHONY: help setup train test chaos coverage lint format bench dist structure rename lock clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ train: $(READY) ## Train: CONFIG=configs/experiment/shapes.yaml ARGS="--trainer.
 
 test: $(READY) ## Run the tests: ARGS="-k unet -x"
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(READY) ## Kill runs at random moments, resume them, compare them bit by bit: ARGS=--kills=200
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 coverage: $(READY) ## Run the tests and list the lines that none of them reached
 	$(BIN)/python -m pytest --cov $(ARGS)
