@@ -100,6 +100,8 @@ class LastCheckpoint(Checkpoint):
             if self.file.is_file():
                 self.file.replace(self.file.with_name("previous.ckpt"))
             newest.replace(self.file)
+            for older in Path(trainer.default_root_dir).glob("hpc_ckpt_*.ckpt"):
+                older.unlink()  # Lightning would load it under SLURM, even for the test of the best checkpoint
         trainer.strategy.barrier("LastCheckpoint.save")
         self.saved_at = time.monotonic()
 
