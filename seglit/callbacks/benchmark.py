@@ -9,6 +9,11 @@ import torch
 from seglit.runs.scores import Cost
 
 
+def device_name(device: torch.device) -> str:
+    """Returns the name of a GPU, or the kind of another device: CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+
+
 class Benchmark:
     """Times a module's forward passes and everything else from construction until `stop`.
 
@@ -35,9 +40,8 @@ class Benchmark:
             handle.remove()
         timed = self._calls[1:] or self._calls  # the first call is a warm-up
         network_seconds = sum(seconds for seconds, _ in timed)
-        on_gpu = self._device.type == "cuda"
         return Cost(
-            device=torch.cuda.get_device_name(self._device) if on_gpu else self._device.type.upper(),
+            device=device_name(self._device),
             parameters=self._parameters,
             test_seconds=test_seconds,
             test_images_per_second=sum(images for _, images in self._calls) / test_seconds,

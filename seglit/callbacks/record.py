@@ -3,6 +3,7 @@
 import inspect
 import platform
 import re
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,20 @@ import torch
 import yaml
 
 from seglit import __version__
+from seglit.callbacks.benchmark import device_name
 from seglit.callbacks.dashboards import log_config
 from seglit.data.base import SegmentationDataModule
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
 from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.runs.training import Training
 
 
 class RunRecord(pl.Callback):
-    """Writes `config.yaml` and the lists `splits/*.txt` into the run folder, and a `ModelRecord` into every checkpoint.
+    """Writes `config.yaml`, the lists `splits/*.txt` and `training.json` into the run folder.
+
+    Adds a `ModelRecord` to every checkpoint.
 
     Args:
         config: The complete configuration as YAML.
@@ -31,6 +36,7 @@ class RunRecord(pl.Callback):
     def __init__(self, config: str, data: SegmentationDataModule) -> None:
         self.config = config
         self.data = data
+        self.start = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Writes and logs the configuration; if the run folder has one, records a larger number of epochs in it."""
@@ -59,6 +65,18 @@ class RunRecord(pl.Callback):
             if images := data.listed_images(split):
                 names = "".join(f"{image}\n" for image in images)
                 (folder / f"{split}.txt").write_text(names, encoding="utf-8", errors="surrogateescape")
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock, at the time that a resumed training took before."""
+        resumed = Training.read(Path(trainer.ckpt_path).absolute().parent.parent) if trainer.ckpt_path else None
+        self.start = time.monotonic() - (resumed.seconds if resumed else 0)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes what the training took so far; not in checkpoints, which are the same for the same run."""
+        if trainer.is_global_zero:
+            device = f"{trainer.world_size} x {device_name(pl_module.device)}"
+            training = Training(trainer.current_epoch + 1, time.monotonic() - self.start, device)
+            training.write(Path(trainer.default_root_dir))
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from seglit.errors import InputError
 from seglit.runs.scores import SCORE_FILE, SavedScores
+from seglit.runs.training import Training
+
+Curve = list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,25 @@ class TestedRun:
         path = self.saved.checkpoint
         return None if path is None else self.folder / path
 
+    @cached_property
+    def curves(self) -> dict[str, Curve]:
+        """The learning curves of the run that trained the checkpoint, see `read_curves`; empty if there are none."""
+        curves: dict[str, Curve] = {}
+        for folder in self._folders:
+            if "val/miou" in (curves := read_curves(folder)):
+                break
+        return curves
+
+    @cached_property
+    def training(self) -> Training | None:
+        """What the training of the checkpoint took; None if it is not known."""
+        return next(filter(None, map(Training.read, self._folders)), None)
+
+    @property
+    def _folders(self) -> list[Path]:
+        """The run folder, and that of the checkpoint, which may be another one if the run only tests."""
+        return [self.folder, *([] if self.checkpoint is None else self.checkpoint.parents[1:2])]
+
 
 def read_run(folder: Path) -> TestedRun:
     """Reads the folder of a tested run.
@@ -106,9 +128,9 @@ def read_run(folder: Path) -> TestedRun:
     return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved)
 
 
-def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+def read_curves(folder: Path) -> dict[str, Curve]:
     """Reads metrics.csv of a run folder: logged name to (optimizer step, value); empty if the file is missing."""
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    curves: dict[str, Curve] = defaultdict(list)
     path = folder / "metrics.csv"
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as lines:

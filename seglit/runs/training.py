@@ -1,0 +1,46 @@
+"""The schema of `training.json`: what a training took."""
+
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from seglit.errors import InputError
+from seglit.images.replacing import replacing
+
+TRAINING_FILE = "training.json"
+"""Name of the file in a run folder."""
+
+
+class Training(msgspec.Struct, frozen=True):
+    """What a training took until the end of its last epoch.
+
+    Args:
+        epochs: Number of epochs, including those before it was resumed.
+        seconds: Duration, likewise: training and validation, without the test.
+        device: Number and name of the devices, as in `1 x CPU`.
+    """
+
+    epochs: int
+    seconds: float
+    device: str
+
+    def write(self, folder: Path) -> None:
+        """Writes the file to a run folder."""
+        with replacing(folder / TRAINING_FILE) as part:
+            part.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Reads the file from a run folder; None if there is none.
+
+        Raises:
+            InputError: The file is corrupt.
+        """
+        file = folder / TRAINING_FILE
+        if not file.is_file():
+            return None
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=cls)
+        except msgspec.DecodeError as error:
+            raise InputError(f"{file}: corrupt ({error}); delete it") from error
