@@ -253,6 +253,6 @@ def _palette(
     if mask_colors is not None:
         first = (_as_list(mask_colors[name], colors=True)[0] for name in names)
         return tuple(color for color in first if isinstance(color, tuple))
-    hues = (index * 0.618034 % 1 for index in range(len(names)))  # golden-ratio steps keep neighbours far apart
-    rgb = (colorsys.hsv_to_rgb(hue, 0.6 + 0.25 * (i % 2), 0.95 - 0.2 * (i % 3)) for i, hue in enumerate(hues))
+    hues = ((0.33 + i * 0.618034) % 1 for i in range(len(names)))  # golden-ratio steps keep neighbours far apart
+    rgb = (colorsys.hsv_to_rgb(hue, 0.6 + 0.25 * (i % 2), (0.55, 0.95, 0.75)[i % 3]) for i, hue in enumerate(hues))
     return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in rgb)

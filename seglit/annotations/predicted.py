@@ -1,6 +1,6 @@
 """Predicted masks, as the writers of label formats receive them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,11 @@ import numpy.typing as npt
 from seglit.labels import Color
 
 _BACKGROUNDS = ("background", "_background_")
+
+
+def named_background(names: Sequence[str]) -> int | None:
+    """Returns the index of the class named background; None if there is none."""
+    return next((index for index, name in enumerate(names) if name.lower() in _BACKGROUNDS), None)
 
 
 class PredictedMask(NamedTuple):
@@ -43,8 +48,8 @@ class Classes:
 
     @property
     def background(self) -> int | None:
-        """The class that is no region in label formats: the one named background; None if there is none."""
-        return next((index for index, name in enumerate(self.names) if name.lower() in _BACKGROUNDS), None)
+        """The class that is no region in label formats, see `named_background`."""
+        return named_background(self.names)
 
     @property
     def foreground(self) -> dict[int, str]:

@@ -124,6 +124,12 @@ class Comparison:
         changes = np.abs(_spread([run.iou for run in self.runs]))
         return sorted(range(len(changes)), key=lambda index: -np.nan_to_num(changes[index], nan=-1.0))
 
+    def classes_in(self, image: int) -> list[int]:
+        """Class indices in the target or in a prediction of an image, by its index in `names`."""
+        pixels = np.stack([run.images[image] for run in self.runs])  # (R, 3, C)
+        indices: list[int] = np.flatnonzero(pixels.any(axis=(0, 1))).tolist()
+        return indices
+
     def changed_images(self, count: int) -> dict[str, list[int]]:
         """Indices in `names` of the most changed images by group, up to `count` each, largest change first."""
         order: list[int] = np.argsort(-self.image_changes, kind="stable").tolist()

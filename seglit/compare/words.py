@@ -20,12 +20,12 @@ def notes(comparison: Comparison) -> list[str]:
     """Explains what the numbers cover and what they do not."""
     count = len(comparison.names)
     coverage = (
-        f"{count:,} test images, the same for all runs. {INTERVAL}: percentile intervals of a paired bootstrap over "
-        f"images, with {RESAMPLES:,} resamples, each the same for all runs. A difference is marked higher or lower if "
-        f"its interval excludes 0 and at least {MIN_IMAGES} images contain the class."
+        f"{count:,} test images, the same for all runs. {INTERVAL}: where the value would probably lie with other test "
+        f"images of the same kind (paired bootstrap over images, {RESAMPLES:,} resamples). A difference is marked "
+        f"higher or lower if its interval excludes 0 and at least {MIN_IMAGES} images contain the class."
     )
     limits = (
-        "Intervals cover the choice of test images, not the random seed of the training. Those of classes are not "
+        "Intervals do not cover what another random seed of the training would change. Those of classes are not "
         f"corrected for multiple comparisons: of 20 classes without a difference, about {20 * (1 - LEVEL):.0f} is "
         "marked."
     )

@@ -3,11 +3,15 @@
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from seglit.labels import Color
 
 Curve = Sequence[tuple[float, float]]
 
@@ -15,8 +19,10 @@ Curve = Sequence[tuple[float, float]]
 _VARIABLES = {"--ink": "#010203", "--faint": "#010204", "--line": "#010205", "--accent": "#010206", "--warm": "#010207"}
 _INK, _FAINT, _LINE, _ACCENT, _WARM = _VARIABLES.values()
 _MAX_POINTS = 400  # of a curve; more are not visible
+_MAX_LABELS = 6  # of sizes
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # keep text as text, in the page's font
+    "text.parse_math": False,  # a name may contain $
     "font.size": 9,
     "text.color": _INK,
     "axes.labelcolor": _FAINT,
@@ -62,6 +68,54 @@ def draw_curves(title: str, curves: Mapping[str, Curve], mark: tuple[float, floa
         axes.legend(loc="best")
 
     return _svg(title, draw)
+
+
+def draw_runs(title: str, curves: Mapping[str, Curve], colors: Mapping[str, Color]) -> str:
+    """Draws the same score of several runs over optimizer steps and returns the SVG.
+
+    Args:
+        title: Title of the chart.
+        curves: (step, value) by run.
+        colors: Colour of each run.
+    """
+
+    def draw(axes: Axes) -> None:
+        for name, curve in curves.items():
+            steps, values = zip(*_thin_out(curve), strict=True)
+            color = "#{:02x}{:02x}{:02x}".format(*colors[name])
+            axes.plot(steps, values, color=color, label=name, marker="o" if len(steps) == 1 else None)
+        axes.set_xlabel("step")
+        axes.margins(x=0.02)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=6, handlelength=1, columnspacing=1, borderpad=0)
+
+    return _svg(title, draw)
+
+
+def draw_sizes(sizes: Mapping[tuple[int, int], int], crop: tuple[int, int]) -> str:
+    """Draws the widths and heights of images, with the crop as a rectangle, and returns the SVG.
+
+    Args:
+        sizes: Number of images by (height, width) in pixels; the areas of the points are proportional to it.
+        crop: Height and width of the crop.
+    """
+    (heights, widths), counts = zip(*sizes, strict=True), [*sizes.values()]
+    most = max(counts)
+    labelled = sorted(sizes.items(), key=lambda item: -item[1])[:_MAX_LABELS]
+
+    def draw(axes: Axes) -> None:
+        axes.add_patch(Rectangle((0, 0), crop[1], crop[0], facecolor="none", edgecolor=_WARM, linewidth=1.5))
+        axes.annotate(
+            f"crop {crop[0]} x {crop[1]}", (0, crop[0]), (4, -4), textcoords="offset points", va="top", color=_WARM
+        )
+        axes.scatter(widths, heights, [20 + 180 * count / most for count in counts], color=_ACCENT, alpha=0.6)
+        for (height, width), count in labelled:
+            text = f"{height} x {width}: {count:,}"
+            axes.annotate(text, (width, height), (8, 0), textcoords="offset points", va="center", color=_INK)
+        right, top = 1.5 * max(*widths, crop[1]), 1.1 * max(*heights, crop[0])  # the labels are right of the points
+        axes.set(xlabel="width (pixels)", ylabel="height (pixels)", xlim=(0, right), ylim=(0, top), aspect="equal")
+        axes.grid(visible=True, axis="both")
+
+    return _svg("Sizes of the images", draw)
 
 
 def draw_reliability(
@@ -134,8 +188,8 @@ def _make_inline(svg: str, title: str) -> str:
     for variable, color in _VARIABLES.items():
         svg = svg.replace(color, f"var({variable})")
     svg = re.sub(r'<defs>\s*<style.*?</defs>|font-family: [^;"]*(; )?', "", svg, flags=re.DOTALL)
-    svg = re.sub(r'^<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{title}">', svg)
-    return svg.strip()
+    box, rest = re.fullmatch(r'<svg[^>]*viewBox="([^"]*)"[^>]*>(.*)', svg.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(title)}">{rest}'
 
 
 def _thin_out(curve: Curve) -> Curve:

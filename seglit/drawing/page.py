@@ -1,14 +1,11 @@
-"""Self-contained HTML pages: templates and embedded images."""
+"""Self-contained HTML pages from templates."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
+
+from seglit.errors import printable
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -17,24 +14,21 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     Args:
         path: HTML file; missing parent folders are created.
         template: Path in the package, such as `inspect/page.html`. Templates extend `drawing/page.html`.
-        values: Variables of the template; they are HTML-escaped.
+        values: Variables of the template; their text is HTML-escaped, and unprintable characters are shown as escapes.
     """
     environment = Environment(
         loader=PackageLoader("seglit", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     page = environment.get_template(template).render(**values)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # file names may not be valid Unicode
+    path.write_text(page, encoding="utf-8")
 
 
-def data_address(array: npt.NDArray[np.uint8], max_size: int) -> str:
-    """Encodes an image (H, W, 3) as a WebP data URL, shrunk so that neither side exceeds `max_size` pixels."""
-    picture = Image.fromarray(array)
-    picture.thumbnail((max_size, max_size))
-    stream = io.BytesIO()
-    picture.save(stream, "WEBP", quality=75)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+def _visible(value: Any) -> Any:
+    """Makes text printable; markup, a subclass of str, stays as it is."""
+    return printable(str(value)) if type(value) is str or isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Draws predictions: image, target, prediction and errors side by side."""
+"""Draws predictions: classes over an image, and image, target, prediction and errors side by side."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from seglit.annotations.predicted import named_background
 from seglit.labels import IGNORE_INDEX, Color, Labels
 
 _COLUMNS = ("image", "target", "prediction", "errors")
@@ -14,7 +15,7 @@ _GAP = 6
 _TEXT = 13  # font size in pixels
 _SAMPLED = 256  # rows and columns sampled for percentiles
 INK: Color = (40, 40, 48)
-_WRONG = (225, 40, 50)
+WRONG: Color = (225, 40, 50)
 
 
 class Prediction(NamedTuple):
@@ -98,13 +99,32 @@ def _resize(array: npt.NDArray[np.uint8], size: tuple[int, ...], resample: Image
     return array if array.shape[:2] == size else np.asarray(Image.fromarray(array).resize((width, height), resample))
 
 
+def background(labels: Labels) -> int | None:
+    """Returns the class that is transparent in overlays, if there is one.
+
+    It is the class named background or `_background_`, else the first of two classes.
+    """
+    named = named_background(labels.class_names)
+    return 0 if named is None and labels.num_classes == 2 else named
+
+
+def overlay_colors(labels: Labels) -> npt.NDArray[np.uint8]:
+    """Returns the colours of class indices in overlays, RGBA (256, 4): opaque but for the background; void is white."""
+    colors = np.full((256, 4), 255, np.uint8)
+    colors[: labels.num_classes, :3] = labels.palette
+    if (transparent := background(labels)) is not None:
+        colors[transparent, 3] = 0
+    return colors
+
+
 def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: Labels) -> npt.NDArray[np.uint8]:
-    """Overlays the class colours of a mask (H, W) on an image (H, W, 3); void becomes pale."""
-    colored = np.where((mask != IGNORE_INDEX)[..., None], labels.colorize(mask), 255)
-    return (0.45 * image + 0.55 * colored).astype(np.uint8)
+    """Blends an image (H, W, 3) with the colours of a mask (H, W), half and half, where `overlay_colors` are opaque."""
+    colors = overlay_colors(labels)[mask]
+    blended = image // 2 + colors[..., :3] // 2
+    return np.where(colors[..., 3:] > 0, blended, image)
 
 
-def greyed(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _greyed(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Converts RGB (H, W, 3) to pale grey (H, W, 3), on which coloured pixels stand out."""
     grey: npt.NDArray[np.uint8] = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100
     return grey
@@ -121,15 +141,15 @@ def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDAr
         width: Width in pixels; the height keeps the aspect ratio, see `shrink`.
     """
     image, target, preds, _ = prediction.shrunk(width)
-    errors = greyed(image)
-    errors[(target != preds) & (target != IGNORE_INDEX)] = _WRONG
+    errors = _greyed(image)
+    errors[(target != preds) & (target != IGNORE_INDEX)] = WRONG
     return image, labels.colorize(target), labels.colorize(preds), errors
 
 
 def _legend(labels: Labels, width: int) -> Image.Image:
     """Draws colours and names of all classes, void and wrong pixels, in lines of at most `width` pixels."""
     font = ImageFont.load_default(_TEXT)
-    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200)), ("wrong", _WRONG)]
+    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200)), ("wrong", WRONG)]
     positions: list[tuple[int, int]] = []
     x, y = _GAP, _GAP
     for name, _ in entries:

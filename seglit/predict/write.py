@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seglit.drawing.predictions import as_rgb
+from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.images.tiff import Tag, write_tiff
@@ -57,8 +57,7 @@ class Writer:
                 np.save(file, prediction.probabilities.astype(np.float16))
         if job.overlay is not None:
             with replacing(job.overlay) as part:
-                colors = self.labels.colorize(prediction.mask)
-                Image.fromarray((as_rgb(image) // 2 + colors // 2).astype(np.uint8)).save(part, "PNG")
+                Image.fromarray(lay_over(as_rgb(image), prediction.mask, self.labels)).save(part, "PNG")
         values = self.encode(prediction.mask)
         with replacing(job.mask) as part:
             if job.is_tiff:

@@ -5,19 +5,22 @@ from pathlib import Path
 
 import yaml
 
-from seglit.drawing.charts import Curve, draw_bars, draw_curves, draw_reliability
+from seglit.drawing.charts import draw_bars, draw_curves, draw_reliability
 from seglit.drawing.confusion import confusion_cells
 from seglit.drawing.page import write_page
+from seglit.drawing.predictions import background
 from seglit.errors import InputError
 from seglit.evaluation.bootstrap import LEVEL
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.mistakes import CONFIDENT
 from seglit.labels import Labels
+from seglit.report.head import describe
 from seglit.report.pictures import Drawn, draw
 from seglit.runs.scores import ImageScores, Level
-from seglit.runs.tested import TestedRun, read_curves
+from seglit.runs.tested import TestedRun
 
 _IMAGES = 4  # per group: worst, median, best
+_MIN_COST = 0.0005  # confusions that cost less IoU would be shown as 0.000
 
 
 def write_report(path: Path, run: TestedRun) -> list[str]:
@@ -29,7 +32,8 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
     saved = run.saved
     bins = saved.calibration
     chosen = _choose(saved.images)
-    regions = [region for pair in saved.confusions for region in pair.regions] + saved.label_errors
+    confusions = [pair for pair in saved.confusions if pair.cost >= _MIN_COST]
+    regions = [region for pair in confusions for region in pair.regions] + saved.label_errors
     names = [image.name for images in chosen.values() for image in images]
     sizes = {_size(level): level for level in saved.sizes}
     distances = {_distance(level): level for level in saved.distances}
@@ -42,12 +46,15 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
         path,
         "report/page.html",
         run=run,
+        facts=describe(run),
         level=LEVEL,
         iou_width=IOU_WIDTH,
         f1_width=F1_WIDTH,
         confident=CONFIDENT,
         colors=dict(zip(run.class_names, drawn.labels.palette, strict=True)),
+        background=background(drawn.labels),
         chosen=chosen,
+        confusions=confusions,
         drawn=drawn,
         curves=_curves(run),
         reliability=draw_reliability(bins.pixels, bins.accuracy, bins.confidence),
@@ -73,10 +80,7 @@ def _choose(images: list[ImageScores]) -> dict[str, list[ImageScores]]:
 
 def _curves(run: TestedRun) -> list[str]:
     """Learning curves of the run that trained the checkpoint."""
-    curves: dict[str, Curve] = {**read_curves(run.folder)}
-    if "val/miou" not in curves and run.checkpoint is not None:
-        curves = {**read_curves(run.checkpoint.parents[1])}
-    charts = []
+    curves, charts = run.curves, []
     losses = {f"{split} loss": curves[f"{split}/loss"] for split in ("train", "val") if f"{split}/loss" in curves}
     if losses:
         charts.append(draw_curves("Loss", losses))

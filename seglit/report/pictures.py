@@ -1,41 +1,43 @@
 """Pictures of a report: whole images with their predictions, and crops of error regions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from seglit.drawing.page import data_address
-from seglit.drawing.predictions import Prediction, lay_over, panels
-from seglit.labels import Labels
+from seglit.drawing.layers import Layer, LayeredPicture, encode_layers
+from seglit.drawing.predictions import WRONG, Prediction, as_rgb, overlay_colors
+from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
 from seglit.runs.scores import ErrorRegion
 from seglit.runs.tested import TestedRun
 
-_WIDTH = 300  # pixels of a picture on the page
-_CROP = 200
+_IMAGES_BYTES, _CROPS_BYTES = 2_600_000, 1_600_000  # of all pictures together: the page stays below 5 MB
+_MAX_BYTES = 400_000  # of one
+_CROP = 240  # pixels of a crop's longer side, if it is not larger
 _MIN_CROP_SIDE = 48  # pixels of the image
 _MARGIN = 0.6  # around a region in a crop, as a fraction of the region's longer side
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_ERROR_COLORS = np.array([[0, 0, 0, 0], [*WRONG, 255]], np.uint8)
 
 
 @dataclass
 class Drawn:
-    """Pictures as data URLs.
+    """The pictures of the page.
 
     Args:
         labels: Names and colours of the classes.
-        images: Image name to pictures of image, target, prediction and errors.
-        crops: Region to pictures of image, target and prediction.
+        images: Image name to the image with target, prediction and errors.
+        crops: Region to the image around it, with target and prediction.
         missing: Messages about what could not be drawn, and why.
     """
 
     labels: Labels
-    images: dict[str, list[str]] = field(default_factory=dict)
-    crops: dict[ErrorRegion, list[str]] = field(default_factory=dict)
+    images: dict[str, LayeredPicture] = field(default_factory=dict)
+    crops: dict[ErrorRegion, LayeredPicture] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
 
@@ -60,16 +62,24 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
     predictions = predictor.stream(image for image, _ in pairs.values())
     for (name, (image, target)), (preds, _) in zip(pairs.items(), predictions, strict=True):
         prediction = Prediction(image, target, preds, name).at_target_size()
+        layers = _layers(prediction, predictor.labels)
         if name in images:
-            pictures = panels(prediction, predictor.labels, min(_WIDTH, 2 * target.shape[1]))
-            drawn.images[name] = [data_address(picture, _WIDTH) for picture in pictures]
+            is_wrong = (prediction.preds != target) & (target != IGNORE_INDEX)
+            errors = Layer(is_wrong.astype(np.uint8), _ERROR_COLORS)
+            max_bytes = min(_MAX_BYTES, _IMAGES_BYTES // len(images))
+            drawn.images[name] = encode_layers(as_rgb(image), {**layers, "errors": errors}, max_bytes)
         for region in regions_of[name]:
-            drawn.crops[region] = _crop(prediction, region, predictor.labels)
+            drawn.crops[region] = _crop(prediction, region, layers, _CROPS_BYTES // len(regions))
     return drawn
 
 
-def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[str]:
-    """Crops around a framed region: image, image with target overlay, image with prediction overlay."""
+def _layers(prediction: Prediction, labels: Labels) -> dict[str, Layer]:
+    colors = overlay_colors(labels)
+    return {"target": Layer(prediction.target, colors), "prediction": Layer(prediction.preds, colors)}
+
+
+def _crop(prediction: Prediction, region: ErrorRegion, layers: Mapping[str, Layer], max_bytes: int) -> LayeredPicture:
+    """Cuts out a framed region, enlarged to `_CROP` pixels if it is smaller."""
     left, top, width, height = region.box
     side = round(max(_MIN_CROP_SIDE, (1 + 2 * _MARGIN) * max(width, height)))
     first_row, first_column = (
@@ -78,27 +88,21 @@ def _crop(prediction: Prediction, region: ErrorRegion, labels: Labels) -> list[s
     )
     crop = slice(first_row, first_row + side), slice(first_column, first_column + side)
     image = prediction.image[crop]
-    scale = _CROP / max(image.shape[:2])
+    scale = max(1, _CROP / max(image.shape[:2]))
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
-    resized = _resize(image, size, Image.Resampling.BILINEAR)
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     frame = [
         scale * (left - first_column) - 2,
         scale * (top - first_row) - 2,
         scale * (left - first_column + width) + 1,
         scale * (top - first_row + height) + 1,
     ]
-    masks = [_resize(mask[crop], size, Image.Resampling.NEAREST) for mask in (prediction.target, prediction.preds)]
-    pictures = [resized, *(lay_over(resized, mask, labels) for mask in masks)]
-    return [data_address(_framed(picture, frame), _CROP) for picture in pictures]
+    cropped = {title: Layer(layer.indices[crop], layer.colors) for title, layer in layers.items()}
+    return encode_layers(_framed(resized, frame), cropped, max_bytes)
 
 
-def _resize(array: npt.NDArray[np.uint8], size: tuple[int, int], resample: Image.Resampling) -> npt.NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(array).resize(size, resample))
-
-
-def _framed(array: npt.NDArray[np.uint8], frame: list[float]) -> npt.NDArray[np.uint8]:
+def _framed(picture: Image.Image, frame: list[float]) -> npt.NDArray[np.uint8]:
     """The picture with a white frame, and a black one around it for bright pictures."""
-    picture = Image.fromarray(array)
     canvas = ImageDraw.Draw(picture)
     canvas.rectangle([frame[0] - 1, frame[1] - 1, frame[2] + 1, frame[3] + 1], outline=_BLACK)
     canvas.rectangle(frame, outline=_WHITE)

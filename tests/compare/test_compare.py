@@ -12,7 +12,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from tests.conftest import CLASS_NAMES, Outcome, Run
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 
 Folders = tuple[Path, Path]
 
@@ -153,10 +153,15 @@ def test_three_runs(run: Run, compared: Folders) -> None:
     assert re.search(r"background\W+[\d.]+\W+[\d.]+ ▼\W+[\d.]+ ", out)
 
 
-def test_page_shows_predictions_of_the_most_changed_images(run: Run, compared: Folders, tmp_path: Path) -> None:
-    outcome = run("compare", *compared, "--output", "pages/compare.html")
-    page = (tmp_path / "pages" / "compare.html").read_text()
+@pytest.fixture(scope="module")
+def page(compared: Folders, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("compare")
+    outcome = run_in(folder, "compare", *compared, "--output", "pages/compare.html")
     assert outcome.out.endswith("page: pages/compare.html\n")
+    return (folder / "pages" / "compare.html").read_text()
+
+
+def test_page_shows_predictions_of_the_most_changed_images(run: Run, compared: Folders, page: str) -> None:
     changes = compare(run, *compared)["images"]
     lost = sorted((image for image in changes if image["change"] < 0), key=lambda image: image["change"])
     shown = re.findall(r'<div class="row"><p><b>(\w+)</b> ([-+.\d]+)', page)
@@ -165,6 +170,18 @@ def test_page_shows_predictions_of_the_most_changed_images(run: Run, compared: F
     assert [title for title, _ in pictures[:5]] == ["image", "target", "A", "B", "change"]
     assert len({url for _, url in pictures[:5]}) == 5
     assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_page_starts_with_settings_and_overlays_curves(page: str) -> None:
+    assert re.findall(r"<h2>(.*?)</h2>", page)[:3] == ["Settings that differ", "Scores", "Curves"]
+    for chart in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        assert {">A</text>", ">B</text>"} <= set(re.findall(r">\w</text>", chart))
+    titles = re.findall(r'aria-label="(.*?)">', "".join(re.findall(r"<svg[^>]*>", page)))
+    assert titles[:3] == ["train/loss", "val/loss", "val/miou"]
+    colors = set(re.findall(r'class="run" style="background: (.*?)"', page))
+    swatches = set(re.findall(r'class="swatch" style="background: (.*?)"', page))
+    assert len(colors) == 2
+    assert not colors & swatches
 
 
 @pytest.mark.parametrize("missing", ["checkpoint", "data"])

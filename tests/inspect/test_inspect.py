@@ -321,10 +321,32 @@ def test_page_is_self_contained(tmp_path: Path, run: Run) -> None:
     assert outcome.code == 1
     page = (tmp_path / "page" / "index.html").read_text()
     assert "http" not in page
-    assert page.count("<figure") == 10  # every pair that can be read
+    assert page.count("<figure") == 14  # 10 pairs that can be read, and one picture for each finding
     assert "masks/train/002.png" in page
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    shown = {code: figure for figure in figures for code in re.findall(r'data-findings="(.*?)"', figure)[0].split()}
+    assert set(shown) == FOLDERS["broken"][1]
+    for code, figure in shown.items():
+        assert f'href="#finding={code}"' in page
+        assert ("<img" in figure) == (code != "unreadable_image")
+        assert 'class="error"' in figure
+    assert '<div class="reason">cannot be read' in shown["unreadable_image"]
     assert "error" in outcome.out
     assert str(tmp_path / "page" / "index.html") in outcome.out.replace("\n", "")
+
+
+def test_pictures_with_notes_are_not_marked_as_errors(tmp_path: Path, run: Run) -> None:
+    exif_rotated(tmp_path / "data")
+    save(mask(99), tmp_path / "data/masks/train/\u202egnp.png")
+    assert run("inspect", "data", "--report=page", "--workers=1").code == 0
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert page.count('data-findings="exif_turned"') == 2
+    assert page.count('data-findings="mask_without_image"') == 1
+    assert 'class="error"' not in page
+    assert r"\u202egnp.png" in page
+    assert "\u202e" not in page
+    assert "width (pixels)" in page
+    assert re.search(r"crop \d+ x \d+</text>", page)
 
 
 def test_clean_folder(tmp_path: Path, run: Run) -> None:

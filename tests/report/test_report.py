@@ -6,9 +6,13 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import torch
 
+from seglit.callbacks import RunRecord
+from seglit.runs.training import Training
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 
 VOID_TAGS = {"meta", "img", "br", "link"}
@@ -95,6 +99,34 @@ def test_numbers_match_the_score_file(trained: Outcome, page: Path) -> None:
     assert "class_path: seglit.data.FolderDataModule" in shown.text
 
 
+def test_head_names_what_was_trained(trained: Outcome, page: Path) -> None:
+    training = json.loads((trained.folder / "training.json").read_text())
+    assert (training["epochs"], training["device"]) == (2, "1 x CPU")
+    assert 0 < training["seconds"] < 600
+    head = Page(page).text.partition("mean IoU")[0]
+    parameters = f"UNet, {scores(trained.folder)['cost']['parameters']:,} parameters"
+    facts = {"Network": parameters, "Data": "FolderDataModule, shapes", "Crop": "none, whole images"}
+    facts |= {"Epochs": "2 of at most 2", "Device": "1 x CPU"}
+    for title, fact in facts.items():
+        assert f"{title}{fact}" in head
+    assert re.search(r"Training time\d+ s", head)
+
+
+def test_resumed_training_adds_its_time(tmp_path: Path) -> None:
+    Training(3, 1000.0, "1 x CPU").write(tmp_path)
+    record, module = RunRecord("", mock.Mock()), mock.Mock(device=torch.device("cpu"))
+    trainer = mock.Mock(is_global_zero=True, world_size=2, current_epoch=4, default_root_dir=tmp_path / "new")
+    (tmp_path / "new").mkdir()
+    for ckpt_path, seconds in ((tmp_path / "checkpoints/last.ckpt", 1000), (None, 0)):
+        trainer.ckpt_path = ckpt_path
+        record.on_fit_start(trainer, module)
+        record.on_train_epoch_end(trainer, module)
+        written = Training.read(tmp_path / "new")
+        assert written is not None
+        assert (written.epochs, written.device) == (5, "2 x CPU")
+        assert seconds <= written.seconds < seconds + 60
+
+
 def test_page_is_self_contained_and_small(page: Path) -> None:
     shown, text = Page(page), page.read_text()
     pictures = [address for address in shown.addresses if not address.startswith("#")]
@@ -114,15 +146,30 @@ def test_tables_are_sortable(page: Path) -> None:
     assert "color-scheme: light dark" in text
 
 
-def test_names_are_escaped(copied: Path, run: Run) -> None:
+def test_confused_pairs_stop_where_they_cost_nothing(copied: Path, run: Run) -> None:
+    content = scores(copied)
+    pair = {"target": "disk", "prediction": "box", "pixels": 987_654, "share": 0.1, "regions": []}
+    content["confusions"] = [{**pair, "cost": 0.2}, {**pair, "cost": 0.0004, "pixels": 123_456}]
+    (copied / "scores_test.json").write_text(json.dumps(content))
+    shutil.rmtree(copied / "checkpoints")  # no pictures are needed
+    assert run("report", copied).code == 0
+    text = Page(copied / "report.html").text
+    assert "987,654 pixels" in text
+    assert "123,456 pixels" not in text
+
+
+def test_names_are_escaped_and_their_control_characters_visible(copied: Path, run: Run) -> None:
     file = copied / "scores_test.json"
     renamed = file.read_text().replace('"star"', '"<b>&\'star"').replace('"00001"', '"<script>&1"')
+    renamed = renamed.replace('"line"', r'"l\u202eine\u0007"')
     file.write_text(renamed)
     outcome = run("report", copied)
     assert outcome.code == 0
     text = (copied / "report.html").read_text()
     assert "<b>&'star" not in text
     assert "<script>&" not in text
+    assert r"l\u202eine\x07" in text
+    assert not {"\u202e", "\x07"} & set(text)
     shown = Page(copied / "report.html")
     assert shown.row("<b>&'star")
     assert shown.row("<script>&1")

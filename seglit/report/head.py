@@ -1,0 +1,40 @@
+"""The head of the report: network, data, crop, epochs, device and duration of a run."""
+
+from pathlib import PurePath
+from typing import Any
+
+from seglit.runs.tested import TestedRun
+
+
+def describe(run: TestedRun) -> dict[str, str]:
+    """Returns the facts about a run, by title; those that its folder does not state are left out."""
+    network, data, training = run.config["model"]["network"], run.config["data"], run.training
+    settings = data.get("init_args", {})
+    facts = {"Network": f"{_class(network)}, {run.saved.cost.parameters:,} parameters", "Data": _class(data)}
+    if root := settings.get("root"):
+        facts["Data"] += f", {PurePath(root).name}"
+    if "crop_size" in settings:
+        crop = settings["crop_size"]
+        facts["Crop"] = f"{crop[0]} x {crop[1]} pixels" if crop else "none, whole images"
+    most = run.config["trainer"].get("max_epochs")
+    if training is None:
+        facts["Epochs"] = f"at most {most}"
+    else:
+        facts["Epochs"] = f"{training.epochs} of at most {most}" if most else str(training.epochs)
+        facts["Device"] = training.device
+        facts["Training time"] = _duration(training.seconds)
+    return facts
+
+
+def _class(spec: dict[str, Any]) -> str:
+    return str(spec["class_path"]).rpartition(".")[2]
+
+
+def _duration(seconds: float) -> str:
+    """Formats a duration in its two largest units."""
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    if hours < 1:
+        return f"{minutes:.0f} min {seconds % 60:.0f} s"
+    return f"{hours:.0f} h {minutes % 60:.0f} min"
