@@ -26,9 +26,12 @@ for (const form of document.querySelectorAll("form.filters")) {
     history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
     apply();
   });
-  addEventListener("hashchange", () => {
+  const follow = () => {
     readHash();
     if (location.hash.includes("=")) form.scrollIntoView();
-  });
-  readHash();
+  };
+  addEventListener("hashchange", follow);
+  for (const link of document.querySelectorAll('a[href*="="]'))
+    link.addEventListener("click", () => link.hash === location.hash && follow()); // the hash does not change then
+  follow();
 }

@@ -31,7 +31,7 @@ def inspect(
         pairs: CSV of the pairs with columns image and mask; inferred if not given.
         class_names: The classes in the order of their stored values, such as `sky,road,car`; other values are void.
         write: Data configuration to write, such as configs/data/mine.yaml.
-        report: Folder to write an HTML report to, index.html.
+        report: Folder to write an HTML report to, index.html, with pictures of the findings.
         json: Print everything as JSON.
         workers: Worker processes; by default one per core.
         force: Let --write overwrite a file that was edited.

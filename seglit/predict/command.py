@@ -59,7 +59,7 @@ def predict(
         inputs: Images, folders of images, videos, or glob patterns; one or more.
         output: Output folder.
         masks: Mask encoding: the values stored in the training masks, or the classes' colours.
-        overlays: Also write OUTPUT/overlays: the images blended with their masks.
+        overlays: Also write OUTPUT/overlays: the images blended with their masks, without the background.
         probabilities: Also write OUTPUT/probabilities: float16 arrays (classes, height, width) as NPY.
         tile: Tile size in pixels for larger images; by default, images of up to 4 megapixels are predicted whole.
         overlap: Overlap of neighbouring tiles, as a fraction of the tile size.

@@ -18,10 +18,10 @@ def describe(run: TestedRun) -> dict[str, str]:
         facts["Crop"] = f"{crop[0]} x {crop[1]} pixels" if crop else "none, whole images"
     most = run.config["trainer"].get("max_epochs")
     if training is None:
-        facts["Epochs"] = f"at most {most}"
+        facts |= {"Epochs": f"at most {most}", "Device": run.environment.rpartition(", ")[2]}
     else:
-        facts["Epochs"] = f"{training.epochs} of at most {most}" if most else str(training.epochs)
-        facts["Device"] = training.device
+        epochs = f"{training.epochs} of at most {most}" if most else str(training.epochs)
+        facts |= {"Epochs": epochs, "Device": training.device}
         facts["Training time"] = _duration(training.seconds)
     return facts
 
