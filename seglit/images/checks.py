@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from seglit.errors import InputError
 
@@ -53,6 +54,12 @@ def check_size(path: Path, height: int, width: int) -> None:
         raise InputError(f"{path}: has no pixels: it is {height} x {width} (height x width)")
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
         raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
+
+
+def check_single(path: Path, picture: Image.Image) -> None:
+    """Raises InputError for an animated GIF, of which only the first frame would be read."""
+    if isinstance(picture, GifImageFile) and picture.is_animated:
+        raise InputError(f"{path}: is an animated GIF; save the frame that is meant as a file of its own")
 
 
 def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:

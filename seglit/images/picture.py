@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_size, decode_errors, unreadable
+from seglit.images.checks import check_layout, check_single, check_size, decode_errors, unreadable
 from seglit.images.formats import (
     SIDEWAYS,
     as_pixels,
@@ -63,13 +63,15 @@ class Picture:
         if picture.info.get("transparency") is not None and picture.mode in ("L", "P", "RGB"):
             transparent = turn(np.array(picture.convert("RGBA"))[..., 3] == 0, orientation)
         picture.info.pop("transparency", None)  # Pillow would warn about it
-        converted = picture if picture.mode in _UNCONVERTED else picture.convert("RGB")
+        # a GIF's indices mean nothing: each file has the palette that its encoder found, so the colours are the values
+        kept = ("L",) if picture.format == "GIF" else _UNCONVERTED
+        converted = picture if picture.mode in kept else picture.convert("RGB")
         pixels = np.array(converted, np.uint8 if converted.mode == "1" else None)
         palette = np.array(converted.getpalette("RGB") if converted.mode == "P" else [], np.uint8).reshape(-1, 3)
         return cls(
             path,
             turn(pixels, orientation),
-            picture.mode,
+            converted.mode if picture.format == "GIF" else picture.mode,
             str(picture.format),
             orientation,
             palette,
@@ -266,6 +268,7 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
             # an open file: given a path, Pillow would map it into memory and misread a rotated grey TIFF
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
                 check_size(path, picture.height, picture.width)
+                check_single(path, picture)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = exif_orientation(picture)  # before loading, which applies and removes that of a TIFF
                 file_format = str(picture.format)

@@ -125,5 +125,5 @@ def mask_suffix(files: list[Path]) -> str:
     """
     stems = Counter(path.with_suffix("") for path in files)
     paired = Counter(path.suffix.lower() for path in files if stems[path.with_suffix("")] == 2)
-    best = max(paired, key=lambda suffix: (suffix in (".png", ".bmp", ".tif", ".tiff", ".npy"), paired[suffix]))
+    best = max(paired, key=lambda suffix: (suffix in (".png", ".bmp", ".tif", ".tiff", ".gif", ".npy"), paired[suffix]))
     return Counter(path.suffix for path in files if path.suffix.lower() == best).most_common(1)[0][0]

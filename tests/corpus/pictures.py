@@ -120,6 +120,7 @@ PICTURES: dict[str, Case] = {
     "PNG named JPEG": Case("x.jpg", put(saved(COLORS, "PNG")), shows=COLORS),
     "TIFF named PNG": Case("x.png", put(saved(COLORS, "TIFF")), shows=COLORS),
     "GIF named PNG": Case("x.png", put(saved(EVEN, "GIF")), shows=EVEN),
+    "GIF of several frames": Case("x.gif", pages("GIF"), "is an animated GIF"),
     "trailing bytes": Case("x.png", put(saved(COLORS, "PNG") + b"more" * 99), shows=COLORS),
     "one pixel": Case("x.png", put(saved(COLORS[:1, :1], "PNG")), shows=COLORS[:1, :1]),
     "66,000 wide": Case("x.png", put(saved(WIDE, "PNG")), shows=WIDE),

@@ -38,8 +38,8 @@ def write_several_values(path: Path) -> None:
     Image.fromarray(stored).save(path)
 
 
-def write_plain(path: Path, table: dict[int, Any]) -> None:
-    Image.fromarray(look_up(table)).save(path)
+def write_plain(path: Path, table: dict[int, Any], file_format: str = "PNG") -> None:
+    Image.fromarray(look_up(table)).save(path, file_format)
 
 
 ENCODINGS: dict[str, tuple[dict[str, Any], Any]] = {
@@ -47,6 +47,14 @@ ENCODINGS: dict[str, tuple[dict[str, Any], Any]] = {
     "0 and 255": (
         {"mask_values": {"road": 0, "car": 255}, "ignore_values": [128]},
         lambda path: write_plain(path, {0: 0, 1: 255, 255: 128}),
+    ),
+    "GIF": (  # its encoder numbers the values 0, 1, 2
+        {"mask_values": {"road": 7, "car": 200}, "ignore_values": [60]},
+        lambda path: write_plain(path, {0: 7, 1: 200, 255: 60}, "GIF"),
+    ),
+    "GIF in colours": (
+        {"mask_colors": COLORS, "ignore_values": [VOID_COLOR]},
+        lambda path: write_plain(path, {0: COLORS["road"], 1: COLORS["car"], 255: VOID_COLOR}, "GIF"),
     ),
     "palette indices": ({"ignore_values": [2]}, write_palette),
     "palette colours": ({"mask_colors": COLORS, "ignore_values": [VOID_COLOR]}, write_palette),
