@@ -148,9 +148,13 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
         settings |= {key: name for key, name in names.items() if name != "{stem}.*"}
     if set(folders) == {"all"}:
         lists = _find_lists(root, folders["all"][0], listed[0][0])
-        settings["splits"] = lists or DEFAULT_SHARES
-        by_shares = f"no splits defined: {percentages(DEFAULT_SHARES)}"
-        description += f"; split by {', '.join(lists.values())}" if lists else f"; {by_shares}"
+        shares = {} if "val" in lists else {split: s for split, s in DEFAULT_SHARES.items() if split not in lists}
+        settings["splits"] = lists | shares
+        if lists:
+            drawn = f"; no list for val: {percentages(shares)} of the training images" if shares else ""
+            description += f"; split by {', '.join(lists.values())}{drawn}"
+        else:
+            description += f"; no splits defined: {percentages(shares)}"
     elif "val" not in folders:
         settings["splits"] = {split: share for split, share in DEFAULT_SHARES.items() if split not in folders}
         description += f"; no folder for val: {percentages(settings['splits'])} of the training images"

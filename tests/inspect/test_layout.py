@@ -7,6 +7,7 @@ from PIL import Image
 
 from seglit.data import FolderDataModule
 from seglit.errors import InputError
+from seglit.images.pairs import SPLITS
 from seglit.inspect.layout import find_layout
 from tests.inspect.folders import image, mask, save
 
@@ -161,6 +162,19 @@ def test_list_files_define_splits(tmp_path: Path) -> None:
     assert {(pair.image.stem, pair.split) for pair in layout.pairs} == {("a", "train"), ("b", "train"), ("c", "val")}
     data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **layout.settings)
     assert [pair.name for pair in data.dataset("val").pairs] == ["c"]
+
+
+def test_lists_without_val_get_a_share_of_train(tmp_path: Path) -> None:
+    make(tmp_path, [("all", f"images/{name}.jpg", f"masks/{name}.png") for name in "abcdef"])
+    (tmp_path / "train.txt").write_text("a\nb\nc\nd\n")
+    (tmp_path / "test.txt").write_text("e\nf\n")
+    layout = find_layout(tmp_path)
+    assert layout.settings["splits"] == {"train": "train.txt", "test": "test.txt", "val": 0.1}
+    data = FolderDataModule(str(tmp_path), ["no", "yes"], num_workers=0, **layout.settings)
+    names = {split: {pair.name for pair in data.dataset(split).pairs} for split in SPLITS}
+    assert names["test"] == {"e", "f"}
+    assert len(names["val"]) == 1
+    assert names["train"] | names["val"] == {"a", "b", "c", "d"}
 
 
 def test_list_files_with_paths_of_images_and_masks(tmp_path: Path) -> None:
