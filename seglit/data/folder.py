@@ -27,7 +27,7 @@ class FolderDataModule(PairsDataModule):
             other names, a folder for each split (`{train: training, val: validation}`).
         masks: Folder of the masks, in the same sub-folders.
         image_name: File name of an image; `{stem}` is the part that it shares with its mask, `.*` any suffix. Images
-            of other names are ignored.
+            of other names are ignored. Either one for all splits, or one for each split (`{train: ..., val: ...}`).
         mask_name: File name of a mask, likewise.
         splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
             0.1`, `test: 0.2`), drawn from `split_seed` and the names. `{folds: 5, fold: 0}` makes fold 0 of 5 val.
@@ -60,8 +60,8 @@ class FolderDataModule(PairsDataModule):
         class_names: list[str],
         images: str | dict[str, str] = "images/{split}",
         masks: str | dict[str, str] = "masks/{split}",
-        image_name: str = "{stem}.*",
-        mask_name: str = "{stem}.*",
+        image_name: str | dict[str, str] = "{stem}.*",
+        mask_name: str | dict[str, str] = "{stem}.*",
         splits: dict[str, float | str] | None = None,
         split_seed: int = 0,
         group: str | None = None,

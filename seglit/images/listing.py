@@ -74,7 +74,7 @@ def read_list(path: Path, folder: str = "") -> list[str]:
             `images/a.jpg masks/a.png`.
         folder: The images' folder, relative to the data root.
     """
-    names = []
+    names, folder = [], normalized(folder)
     with _open_text(path) as lines:
         for line in filter(None, map(str.strip, lines)):
             match = _LISTED.match(line)

@@ -131,22 +131,23 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
     return pairing
 
 
-def _mask_of(image: Path, settings: PairSettings) -> str | None:
+def _mask_of(image: Path, image_name: str, mask_name: str) -> str | None:
     """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
-    stem = stem_of(image.name, settings.image_name)
-    mask = None if stem is None else image.parent / settings.mask_name.replace("{stem}", stem)
+    stem = stem_of(image.name, image_name)
+    mask = None if stem is None else image.parent / mask_name.replace("{stem}", stem)
     return None if mask is None else normalized(mask.as_posix())
 
 
-def _is_mask(file: Path, settings: PairSettings) -> bool:
+def _is_mask(file: Path, mask_name: str) -> bool:
     """Whether a file in a folder of both images and masks is named like a mask."""
-    is_distinct = settings.mask_name.removesuffix(".*") != "{stem}"
-    return is_distinct and stem_of(file.name, settings.mask_name) is not None
+    is_distinct = mask_name.removesuffix(".*") != "{stem}"
+    return is_distinct and stem_of(file.name, mask_name) is not None
 
 
 def stem_of(name: str, pattern: str) -> str | None:
     """The part of a name that `{stem}` stands for in a pattern; None if the name does not match."""
-    before, _, after = pattern.partition("{stem}")
+    name = normalized(name)
+    before, _, after = normalized(pattern).partition("{stem}")
     if after.endswith(".*"):
         after = after.removesuffix(".*") + Path(name).suffix
     matches = name.startswith(before) and name.removeprefix(before).endswith(after)
@@ -155,6 +156,7 @@ def stem_of(name: str, pattern: str) -> str | None:
 
 def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: Path, settings: PairSettings) -> None:
     """Matches the images below a folder with the masks below another or the same folder; either may be missing."""
+    image_name, mask_name = settings.names_in(split)
     mask_files = {
         normalized(path.relative_to(masks).as_posix()): path for path in files_below(masks, settings.mask_suffixes)
     }
@@ -162,23 +164,23 @@ def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: P
     masks_are_below = masks != images and masks.is_relative_to(images)
     excluded = {root / path for path in settings.exclude}
     mask_names = {
-        image: mask_name
+        image: expected
         for image in files_below(images)
         if image not in excluded
         and not (masks_are_below and image.is_relative_to(masks))
-        and (mask_name := _mask_of(image.relative_to(images), settings))
+        and (expected := _mask_of(image.relative_to(images), image_name, mask_name))
     }
     matches = {
-        image: by_stem.get(mask_name[:-2]) if mask_name.endswith(".*") else mask_files.get(mask_name)
-        for image, mask_name in mask_names.items()
+        image: by_stem.get(expected[:-2]) if expected.endswith(".*") else mask_files.get(expected)
+        for image, expected in mask_names.items()
     }
     matched = set(matches.values())
     for image, mask in matches.items():
-        if image in matched or (mask is None and images == masks and _is_mask(image, settings)):
+        if image in matched or (mask is None and images == masks and _is_mask(image, mask_name)):
             pairing.masks_without_image.append(image)
         elif mask is None:
             pairing.images_without_mask[image] = mask_names[image], masks
         else:
             pairing.pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix(), split))
     others = (mask for mask in mask_files.values() if mask not in mask_names)
-    pairing.masks_without_image += [mask for mask in others if images != masks or _is_mask(mask, settings)]
+    pairing.masks_without_image += [mask for mask in others if images != masks or _is_mask(mask, mask_name)]

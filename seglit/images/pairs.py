@@ -49,8 +49,8 @@ class PairSettings:
 
     images: str | Mapping[str, str] = "images/{split}"
     masks: str | Mapping[str, str] = "masks/{split}"
-    image_name: str = "{stem}.*"
-    mask_name: str = "{stem}.*"
+    image_name: str | Mapping[str, str] = "{stem}.*"
+    mask_name: str | Mapping[str, str] = "{stem}.*"
     splits: Mapping[str, float | str] | None = None
     split_seed: int = 0
     group: str | None = None
@@ -62,6 +62,9 @@ class PairSettings:
         """Checks what does not depend on the disk."""
         if isinstance(self.images, str) != isinstance(self.masks, str):
             raise InputError("images and masks must both be patterns, or both name the folder of each split")
+        for key, name in (("image_name", self.image_name), ("mask_name", self.mask_name)):
+            if not isinstance(name, str) and (set(name) - {*SPLITS} or not self.in_split_folders):
+                raise InputError(f"{key} is {dict(name)}; a name for each split is for folders of train, val and test")
         folds = {"folds", "fold"} & set(self.splits or {})
         if set(self.splits or {}) - {*SPLITS, *folds}:
             raise InputError(f"splits is {self.splits}; expected list files (train, val, test) or shares (val, test)")
@@ -77,6 +80,13 @@ class PairSettings:
     def in_split_folders(self) -> bool:
         """Whether each split has its own folders."""
         return self.pairs is None and (not isinstance(self.images, str) or "{split}" in self.images)
+
+    def names_in(self, split: AnySplit) -> tuple[str, str]:
+        """`image_name` and `mask_name` of a split."""
+        image, mask = (
+            name if isinstance(name, str) else name.get(split, "{stem}.*") for name in (self.image_name, self.mask_name)
+        )
+        return image, mask
 
     @property
     def lists(self) -> dict[Split, str]:
