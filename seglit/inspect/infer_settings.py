@@ -4,18 +4,26 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from seglit.annotations.reader import split_paths
 from seglit.errors import InputError
-from seglit.images.listing import SUFFIXES, files_below, picture_folders, read_list
-from seglit.images.pairs import SPLITS, PairSettings
-from seglit.inspect.names import SAME, find_endings, find_pattern, mask_suffix, role_of, split_of
+from seglit.images.listing import SUFFIXES, files_below, normalized, picture_folders, read_list
+from seglit.images.pairs import SPLITS
+from seglit.inspect.candidate_folders import choose_folders
+from seglit.inspect.names import SAME, Pattern, count_pairs, find_endings, find_pattern, mask_suffix, role_of, split_of
 
 DEFAULT_SHARES = {"val": 0.1, "test": 0.2}
 """Shares of the images that are drawn at random if no splits are defined."""
 
-Settings = tuple[str, dict[str, Any]]
-"""The layout in one line, for people, and the settings of `FolderDataModule` that find the pairs."""
+
+class Settings(NamedTuple):
+    """The layout in one line, for people, the settings of `FolderDataModule` that find the pairs, and what to ask."""
+
+    description: str
+    settings: dict[str, Any]
+    questions: tuple[str, ...] = ()
+
 
 Folders = Mapping[str, tuple[Path, Path]]
 """Split, or "all" if there are none, to its folder of images and folder of masks."""
@@ -27,8 +35,13 @@ def settings_from_folders(root: Path, images: str, masks: str) -> Settings:
     Raises:
         InputError: The folders do not exist.
     """
-    folders = PairSettings(images, masks).folders(root)
-    existing: Folders = {s: pair for s, pair in folders.items() if pair[0].is_dir() and pair[1].is_dir()}
+    by_image, by_mask = split_paths(root, images), split_paths(root, masks)
+    if "all" in by_image:  # one folder for all splits
+        by_image = dict.fromkeys(by_mask, by_image["all"])
+    elif "all" in by_mask:
+        by_mask = dict.fromkeys(by_image, by_mask["all"])
+    folders = {split: (root / path, root / by_mask[split]) for split, path in by_image.items() if split in by_mask}
+    existing: Folders = {split: (i, m) for split, (i, m) in folders.items() if i.is_dir() and m.is_dir()}
     if not existing:
         raise InputError(f"--images {images} --masks {masks}: no such folders in {root}")
     return _from_folders(root, f"folders as given: images in {images}, masks in {masks}", existing)
@@ -38,7 +51,7 @@ def settings_from_names(root: Path) -> Settings:
     """Infers the settings for folders whose names state their roles and splits.
 
     Raises:
-        InputError: There are no pictures, or masks cannot be distinguished from images.
+        InputError: There are no pictures, or masks cannot be distinguished from images or from other masks.
     """
     for top in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):  # they also have masks of object instances
         for name in ("JPEGImages", "images"):
@@ -48,6 +61,8 @@ def settings_from_names(root: Path) -> Settings:
     folders = _picture_folders(root)
     if not folders:
         raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
+    if choice := choose_folders(root):
+        return _from_two_roles(root, choice.images, choice.masks)._replace(questions=choice.questions)
     masks = _by_split(folders, "mask")
     # such as train/ and trainannot/: folders that are not named as masks contain the images
     images = _by_split(folders, "image") or _by_split(folders, "unknown")
@@ -90,7 +105,7 @@ def _picture_folders(root: Path) -> dict[Path, tuple[str, str]]:
     return folders
 
 
-def _from_two_roles(root: Path, images: dict[str, list[Path]], masks: dict[str, list[Path]]) -> Settings:
+def _from_two_roles(root: Path, images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]]) -> Settings:
     splits = [split for split in (*SPLITS, "all") if split in images and split in masks]
     if not splits and list(masks) == ["all"]:  # images in a folder per split, all masks in one
         splits = list(images)
@@ -121,13 +136,13 @@ def _from_mixed(root: Path, by_split: dict[str, list[Path]]) -> Settings:
     if len(by_split) > 1:
         by_split.pop("all", None)
     folders = {split: (paths[0], paths[0]) for split, paths in by_split.items()}
-    description, settings = _from_folders(root, "images and masks side by side", folders)
-    if not {"image_name", "mask_name"} & settings.keys():
+    found = _from_folders(root, "images and masks side by side", folders)
+    if not {"image_name", "mask_name"} & found.settings.keys():
         raise InputError(
             f"{root}: cannot tell masks from images; name the folders with --images and --masks, or list the pairs in "
             "a CSV with columns image and mask (--pairs)"
         )
-    return description, settings
+    return found
 
 
 def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
@@ -144,7 +159,9 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
             description += f", {image_name} + {mask_name}"
         if mixed and pattern == SAME:
             mask_name = "{stem}" + mask_suffix([path for files, _ in listed for path in files])
-        names = {"image_name": image_name, "mask_name": mask_name}
+        names: dict[str, Any] = {"image_name": image_name, "mask_name": mask_name}
+        if not mixed and (of_splits := _patterns_of_splits(dict(zip(folders, listed, strict=True)), pattern)):
+            names = of_splits
         settings |= {key: name for key, name in names.items() if name != "{stem}.*"}
     if set(folders) == {"all"}:
         lists = _find_lists(root, folders["all"][0], listed[0][0])
@@ -158,12 +175,22 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
     elif "val" not in folders:
         settings["splits"] = {split: share for split, share in DEFAULT_SHARES.items() if split not in folders}
         description += f"; no folder for val: {percentages(settings['splits'])} of the training images"
-    return description, settings
+    return Settings(description, settings)
+
+
+def _patterns_of_splits(listed: Mapping[str, tuple[list[Path], list[Path]]], common: Pattern) -> dict[str, Any] | None:
+    """The names in each split, if those of a split are of another pattern: 21_training.tif, but 01_test.tif."""
+    patterns = {split: find_pattern([files]) or common for split, files in listed.items()}
+    if all(count_pairs([files], patterns[s]) <= count_pairs([files], common) for s, files in listed.items()):
+        return None
+    by_role = ({split: f"{pattern[role]}.*" for split, pattern in patterns.items()} for role in (0, 1))
+    names = dict(zip(("image_name", "mask_name"), by_role, strict=True))
+    return {key: next(iter(by.values())) if len({*by.values()}) == 1 else by for key, by in names.items()}
 
 
 def _find_lists(root: Path, folder: Path, images: list[Path]) -> dict[str, str]:
     """Finds the list file of each split (train.txt, val.txt, ...) of a flat folder; none if there is none for train."""
-    names = {image.relative_to(folder).with_suffix("").as_posix() for image in images}
+    names = {normalized(image.relative_to(folder).with_suffix("").as_posix()) for image in images}
     lists: dict[str, str] = {}
     for path in sorted(root.rglob("*.txt")):
         split = split_of(path.stem)

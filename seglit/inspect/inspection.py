@@ -86,7 +86,8 @@ def inspect_folder(
         path, why = [*survey.unreadable_images, *of_masks][0]
         raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
     coding = _coding(root, layout, survey, class_names)
-    coding.questions = [] if layout.public else [*coding.questions, *_questions(survey)]  # or its configuration answers
+    # or its configuration answers
+    coding.questions = [] if layout.public else [*layout.questions, *coding.questions, *_questions(survey)]
     findings = find_all(root, layout, survey, coding, find_duplicates(survey))
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
 

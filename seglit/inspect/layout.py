@@ -38,6 +38,7 @@ class Layout:
         class_path: The data module that reads the folder.
         public: Whether it is a public data set, whose settings define the classes.
         annotated: The annotations of which masks are drawn; None if masks are files.
+        questions: What to ask about the layout.
     """
 
     description: str
@@ -47,6 +48,7 @@ class Layout:
     class_path: str = "seglit.data.FolderDataModule"
     public: bool = False
     annotated: AnnotatedFolder | None = None
+    questions: tuple[str, ...] = ()
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -77,9 +79,9 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
     if (images is None) != (masks is None):
         raise InputError("--images and --masks go together: give both, or neither")
     if pairs is not None:
-        description, settings = _from_table(root, root / pairs)
+        found = _from_table(root, root / pairs)
     elif images is not None and masks is not None:
-        description, settings = settings_from_folders(root, images, masks)
+        found = settings_from_folders(root, images, masks)
     elif public := _find_public(root):
         return public
     else:
@@ -87,9 +89,9 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
         table = next((table for table in tables if {"image", "mask"} <= set(_columns(table))), None)
         if table is None and not has_mask_folders(root) and (annotated := find_annotations(root)):
             return _from_annotations(root, annotated)
-        description, settings = settings_from_names(root) if table is None else _from_table(root, table)
-    pairing = find_pairs(root, PairSettings(**settings))
-    return Layout(description, settings, pairing, root)
+        found = settings_from_names(root) if table is None else _from_table(root, table)
+    pairing = find_pairs(root, PairSettings(**found.settings))
+    return Layout(found.description, found.settings, pairing, root, questions=found.questions)
 
 
 def _from_annotations(root: Path, annotated: AnnotatedFolder) -> Layout:
@@ -134,4 +136,4 @@ def _from_table(root: Path, table: Path) -> Settings:
     settings: dict[str, Any] = {"pairs": os.path.relpath(table, root)}
     if "split" not in columns:
         settings["splits"] = DEFAULT_SHARES
-    return f"table of pairs: {table.name}, columns {', '.join(columns)}", settings
+    return Settings(f"table of pairs: {table.name}, columns {', '.join(columns)}", settings)

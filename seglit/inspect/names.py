@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from seglit.images.listing import normalized
 from seglit.images.matching import stem_of
 from seglit.images.pairs import SPLIT_WORDS
 
@@ -57,7 +58,7 @@ def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
     Args:
         listed: Images and masks of each split.
     """
-    stems = [([path.stem for path in images], [path.stem for path in masks]) for images, masks in listed]
+    stems = [(_stems(images), _stems(masks)) for images, masks in listed]
     votes = Counter([SAME])
     for images, masks in stems:
         forward, backward = sorted(images), sorted(stem[::-1] for stem in images)
@@ -68,13 +69,21 @@ def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
                 position = max(1, bisect(names, name))
                 similar += [neighbour[::step] for neighbour in names[position - 1 : position + 1]]
             votes.update({difference for image in similar if (difference := _difference(image, mask))})
-    counts = {pattern: _matching(stems, pattern) for pattern, _ in votes.most_common(20)}
+    counts = {pattern: _count(stems, pattern) for pattern, _ in votes.most_common(20)}
     best = max(counts, key=lambda pattern: (counts[pattern], -len("".join(pattern))))
     return best if counts[best] else None
 
 
-def _matching(stems: Iterable[tuple[list[str], list[str]]], pattern: Pattern) -> int:
+def count_pairs(listed: Iterable[tuple[list[Path], list[Path]]], pattern: Pattern) -> int:
     """Counts the images that have a mask by a pattern."""
+    return _count([(_stems(images), _stems(masks)) for images, masks in listed], pattern)
+
+
+def _stems(paths: Iterable[Path]) -> list[str]:
+    return [normalized(path.stem) for path in paths]
+
+
+def _count(stems: Iterable[tuple[list[str], list[str]]], pattern: Pattern) -> int:
     return sum(len(_cores(images, pattern[0]) & _cores(masks, pattern[1])) for images, masks in stems)
 
 
