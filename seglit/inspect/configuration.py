@@ -62,6 +62,8 @@ def configuration(inspection: Inspection) -> str:
     for key, value in layout.settings.items():
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
         lines += _entry(key, value, "shares, drawn at random from the sorted names" if drawn else "")
+    if inspection.group is not None:
+        lines.append(f"  # group: {_flow(inspection.group.pattern)} # {inspection.group}")
     if not layout.public:
         lines += [*_labels(coding, layout.annotated is not None), *_exclude(inspection), *_channels(survey)]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)

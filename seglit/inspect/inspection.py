@@ -1,5 +1,6 @@
 """Inspection of a folder: layout, survey, mask coding, findings and advice."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from seglit.inspect.advice import Advice, advise
 from seglit.inspect.coding import Coding, find_coding
 from seglit.inspect.duplicates import find_duplicates
 from seglit.inspect.findings import Finding, find_all
+from seglit.inspect.group_proposal import GroupProposal, propose_group
 from seglit.inspect.layout import Layout, find_layout
 from seglit.inspect.mask_reading import MaskReading
 from seglit.inspect.region_coding import find_region_coding
@@ -29,6 +31,7 @@ class Inspection:
         coding: How the masks code their classes.
         advice: Suggested settings.
         findings: All findings, errors first.
+        group: What would keep near duplicates in one split; None if the splits are not drawn, or names do not tell.
     """
 
     root: Path
@@ -37,6 +40,7 @@ class Inspection:
     coding: Coding
     advice: Advice
     findings: list[Finding]
+    group: GroupProposal | None
 
     @property
     def is_clean(self) -> bool:
@@ -86,10 +90,12 @@ def inspect_folder(
         path, why = [*survey.unreadable_images, *of_masks][0]
         raise InputError(f"{root}: none of the {len(layout.pairs)} pairs can be read; {path.name}: {why}")
     coding = _coding(root, layout, survey, class_names)
+    duplicates = find_duplicates(survey)
+    group = propose_group(layout.pairs, layout.split_settings, duplicates)
     # or its configuration answers
-    coding.questions = [] if layout.public else [*layout.questions, *coding.questions, *_questions(survey)]
-    findings = find_all(root, layout, survey, coding, find_duplicates(survey))
-    return Inspection(root, layout, survey, coding, advise(survey, coding), findings)
+    coding.questions = [] if layout.public else [*layout.questions, *coding.questions, *_questions(survey, group)]
+    findings = find_all(root, layout, survey, coding, duplicates)
+    return Inspection(root, layout, survey, coding, advise(survey, coding), findings, group)
 
 
 def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[str] | None) -> Coding:
@@ -120,14 +126,19 @@ def _survey(layout: Layout, workers: int | None) -> Survey:
     return first
 
 
-def _questions(survey: Survey) -> Iterator[str]:
-    """Yields what only the user can answer about how the files are read."""
+def _questions(survey: Survey, group: GroupProposal | None) -> Iterator[str]:
+    """Yields what only the user can answer about how the files are read and divided."""
     yield from filter(None, (survey.reading.orientation.question, survey.reading.question))
     if survey.nodata:
         values = ", ".join(f"{value:g}" for value in dict.fromkeys(survey.nodata) if not math.isnan(value))
         yield (
             f"do pixels of {values} have no data? they are far outside the other values, and repeated; the written "
             "configuration says so (`nodata`): remove it if they are measurements"
+        )
+    if group is not None:
+        yield (
+            f"do images belong together, as frames of a video? `group: {json.dumps(group.pattern)}` gives {group}; the "
+            "written configuration has it as a comment"
         )
 
 

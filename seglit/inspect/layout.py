@@ -57,6 +57,11 @@ class Layout:
         return [pair for pair in self.pairing.pairs if first.setdefault(pair.image, pair.split) == pair.split]
 
     @property
+    def split_settings(self) -> PairSettings:
+        """The settings that divide the pairs."""
+        return PairSettings(**{key: value for key, value in self.settings.items() if key in ("splits", "group")})
+
+    @property
     def missing(self) -> list[Path]:
         """Images in a list or table that do not exist, or whose mask does not."""
         return [image for missing in self.pairing.missing for image in missing.images]

@@ -17,7 +17,8 @@ class Rule(NamedTuple):
 LEFT_OUT = "the written configuration leaves them out (`exclude`)"
 COPIES = "remove the copies, unless they are frames of one video that belong together"
 DRAWN_COPIES = (
-    "copies leak between splits that are drawn at random: remove them, or define the splits in train.txt and val.txt"
+    "copies leak between splits that are drawn at random: remove them, define the splits in train.txt and val.txt, or "
+    "keep what belongs together in one split by `group`"
 )
 _RENEW = f"download or export them again; {LEFT_OUT}"
 _LEAK = "data leakage makes scores too high: keep each scene in one split"
