@@ -52,7 +52,8 @@ class Coco(Reader):
             folder = root / folders.get(split, "")
             matches = sorted(root.glob(path)) if "*" in path else [root / path]
             for file in matches or [root / path]:
-                self._read(file, folder, split, listed, found)
+                with listed.reading(file):
+                    self._read(file, folder, split, listed, found)
         annotations = listed.finish(found.notes)
         annotations.class_names = tuple(name for name in found.names if name not in found.parents - found.used)
         annotations.colors = found.colors

@@ -44,7 +44,7 @@ class Cvat(Reader):
     of a project that are named like splits are splits.
 
     Args:
-        annotations: The XML file.
+        annotations: The XML file; or several, as in `*/annotations.xml`, one for each task of a project.
         images: Folder of the images.
     """
 
@@ -55,19 +55,21 @@ class Cvat(Reader):
 
     def find(self, root: Path) -> Annotations:
         """Finds the images that the XML lists; see `Reader.find`."""
-        file = root / self.annotations
-        content = _parse(file)
-        listed = ListedImages(root)
-        with json_errors(file, self.format_name):
-            for image, shapes in content.images:
-                size = int(image["height"]), int(image["width"])
-                split = split_in([image.get("subset", "")])
-                listed.add(image["name"], root / self.images, file, split, size, json.dumps(shapes).encode())
+        listed, labels = ListedImages(root), dict[str, Color | None]()
+        files = sorted(root.glob(self.annotations)) if "*" in self.annotations else []
+        for file in files or [root / self.annotations]:
+            with listed.reading(file), json_errors(file, self.format_name):
+                content = _parse(file)
+                for image, shapes in content.images:
+                    size = int(image["height"]), int(image["width"])
+                    split = split_in([image.get("subset", "")])
+                    listed.add(image["name"], root / self.images, file, split, size, json.dumps(shapes).encode())
+                labels |= content.labels
         found = listed.finish()
         if any(entry.split == "all" for entry in found.images):  # subsets are not the splits
             found.images = [entry._replace(split="all") for entry in found.images]
-        found.class_names = tuple(content.labels) or None
-        found.colors = {name: color for name, color in content.labels.items() if color is not None}
+        found.class_names = tuple(labels) or None
+        found.colors = {name: color for name, color in labels.items() if color is not None}
         return found
 
     def regions(self, entry: AnnotatedImage, size: tuple[int, int]) -> list[Region]:

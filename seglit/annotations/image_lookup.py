@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -113,8 +114,24 @@ class ListedImages:
         entry = AnnotatedImage(image, file, below.with_suffix("").as_posix(), split, size, raw, is_shared=True)
         self.annotations.images.append(entry)
 
+    @contextmanager
+    def reading(self, file: Path) -> Iterator[None]:
+        """Records an annotation file that turns out to be invalid, without its images; others may be valid."""
+        counts = len(self.annotations.images), len(self.annotations.missing)
+        try:
+            yield
+        except InputError as error:
+            del self.annotations.images[counts[0] :], self.annotations.missing[counts[1] :]
+            self.annotations.broken[file] = error
+
     def finish(self, notes: Sequence[str] = ()) -> Annotations:
-        """Returns all images, with these notes and those on images that are elsewhere."""
+        """Returns all images, with these notes and those on images that are elsewhere.
+
+        Raises:
+            InputError: The first of the invalid files, if no other lists an image.
+        """
+        if self.annotations.broken and not self.annotations.images:
+            raise next(iter(self.annotations.broken.values()))
         self.annotations.notes = [*notes, *self._lookup.notes()]
         return self.annotations
 

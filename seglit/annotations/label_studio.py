@@ -63,9 +63,9 @@ class LabelStudio(Reader):
         listed, notes = ListedImages(root), list[str]()
         for split, path in files.items():
             for file in (sorted(root.glob(path)) if "*" in path else []) or [root / path]:
-                tasks = read_any_json(file)
                 unannotated, several = 0, 0
-                with json_errors(file, self.format_name):
+                with listed.reading(file), json_errors(file, self.format_name):
+                    tasks = read_any_json(file)
                     for task in [tasks] if isinstance(tasks, dict) else tasks:
                         name, results, count = _task(task)
                         unannotated, several = unannotated + (count == 0), several + (count > 1)

@@ -60,6 +60,7 @@ class Annotations:
     Args:
         images: The annotated images, in order.
         missing: Files that annotations name, but that do not exist.
+        broken: Annotation files that cannot be read, each with the reason, if others can.
         class_names: The classes that the format lists, in its order; None if it lists none.
         colors: The colours of classes that the format states.
         notes: What a user should know, in one line each, such as images that were not where the format says.
@@ -67,6 +68,7 @@ class Annotations:
 
     images: list[AnnotatedImage] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    broken: dict[Path, InputError] = field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
     colors: Mapping[str, Color] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -97,7 +99,7 @@ class Reader(ABC):
         """Finds all annotated images below a root.
 
         Raises:
-            InputError: A file is missing, or is not in the format.
+            InputError: A file is missing, or no file is in the format.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from seglit.annotations.coco import Coco
 from seglit.annotations.cvat import Cvat
+from seglit.annotations.json_files import read_any_json
 from seglit.annotations.label_studio import LabelStudio, base_name, without_prefix
 from seglit.annotations.labelme import Labelme
 from seglit.annotations.reader import Reader
@@ -61,13 +62,14 @@ def _supervisely(root: Path) -> Reader | None:
 
 
 def _cvat(root: Path) -> Reader | None:
-    for file in files_below(root, (".xml",))[:100]:
-        head = _head(file)
-        if re.search(r"<annotations[\s>]", head):
-            image = _CVAT_IMAGE.search(head)
-            folder = _image_folder(root, file, [image[1]] if image else [])
-            return Cvat(file.relative_to(root).as_posix(), folder)
-    return None
+    heads = {file: _head(file) for file in files_below(root, (".xml",))[:100]}
+    files = [file for file, head in heads.items() if re.search(r"<annotations[\s>]", head)]
+    if not files:
+        return None
+    known = {file.name for file in files}
+    files += [file for file in heads if file.name in known and file not in files]  # such as an empty one of a task
+    names = [image[1] for file in files if (image := _CVAT_IMAGE.search(heads[file]))]
+    return Cvat(_pattern(root, files, splits=False)[0], _image_folder(root, files[0], names))
 
 
 def _json(root: Path) -> Reader | None:
@@ -77,7 +79,7 @@ def _json(root: Path) -> Reader | None:
     for kind in ("coco", "via", "label_studio"):
         if not kinds[kind]:
             continue
-        annotations, file = _pattern(root, kinds[kind])
+        annotations, file = _pattern(root, kinds[kind] + _truncated(kinds[""], kinds[kind]))
         names = _stated_names(file, kind)
         folder = _image_folder(root, file, names)
         if "{split}" in annotations:
@@ -153,19 +155,40 @@ def _has_coco_keys(file: Path) -> bool:
         return False
 
 
-def _pattern(root: Path, files: list[Path]) -> tuple[str, Path]:
+def _truncated(unknown: list[Path], recognised: list[Path]) -> list[Path]:
+    """The files of no known format that are beside recognised ones, or in a folder of another split, and not JSON."""
+    folders = {_without_splits(file.parent) for file in recognised}
+    return [file for file in unknown if _without_splits(file.parent) in folders and not _is_json(file)]
+
+
+def _without_splits(folder: Path) -> str:
+    return _SPLIT_WORD.sub("{split}", folder.as_posix())
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        read_any_json(file)
+    except InputError:
+        return False
+    return True
+
+
+def _pattern(root: Path, files: list[Path], splits: bool = True) -> tuple[str, Path]:
     """The setting that names annotation files: the most, with `{split}`, else all of a folder; and the first file."""
     groups: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         groups[_SPLIT_WORD.sub("{split}", file.relative_to(root).as_posix(), count=1)].append(file)
     # of equally many, such as instances and key points of COCO, those that are named for what is needed
     pattern, chosen = max(groups.items(), key=lambda group: (len(group[1]), "instances" in group[0]))
-    if "{split}" in pattern and (len(chosen) > 1 or len(files) == 1):
+    if splits and "{split}" in pattern and (len(chosen) > 1 or len(files) == 1):
         return (pattern, chosen[0]) if len(chosen) > 1 else (chosen[0].relative_to(root).as_posix(), chosen[0])
     if len(files) == 1:
         return files[0].relative_to(root).as_posix(), files[0]
-    folder = _common(root, {file.parent for file in files if file.parent == files[0].parent})
-    return f"{folder}/*.json".removeprefix("./"), files[0]
+    if len({file.parent for file in files}) > 1 and len({file.name for file in files}) == 1:  # a folder for each task
+        levels = zip(*(file.relative_to(root).parts for file in files), strict=False)
+        return "/".join(level[0] if len(set(level)) == 1 else "*" for level in levels), files[0]
+    folder = files[0].parent.relative_to(root).as_posix()
+    return f"{folder}/*{files[0].suffix}".removeprefix("./"), files[0]
 
 
 def _stated_names(file: Path, kind: str) -> list[str]:

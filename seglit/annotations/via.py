@@ -48,8 +48,8 @@ class Via(Reader):
         listed, options = ListedImages(root), dict[str, None]()
         for split, path in files.items():
             file = root / path
-            entries, attributes = _read_csv(file) if file.suffix.lower() == ".csv" else _read_via_json(file)
-            with json_errors(file, self.format_name):
+            with listed.reading(file), json_errors(file, self.format_name):
+                entries, attributes = _read_csv(file) if file.suffix.lower() == ".csv" else _read_via_json(file)
                 attribute = self._attribute(entries, attributes, file)
                 declared = attributes.get(attribute or "", {}).get("options")
                 options |= dict.fromkeys(map(str, declared)) if isinstance(declared, dict) else {}

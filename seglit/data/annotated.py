@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pytorch_lightning.utilities import rank_zero_info
 
 from seglit.annotations.draw import DrawSettings, draw, draw_settings
+from seglit.annotations.image_lookup import way_on
 from seglit.annotations.reader import (
     AnnotatedImage,
     Annotations,
@@ -202,8 +203,15 @@ def uncovered(class_names: Sequence[str], background: str | None) -> int:
 
 
 def _without(found: Annotations, root: Path, exclude: Collection[str]) -> Annotations:
-    """Removes excluded images and annotation files."""
+    """Removes excluded images and annotation files.
+
+    Raises:
+        InputError: An annotation file that is not excluded cannot be read.
+    """
     excluded = {root / path for path in exclude}
+    for file, error in found.broken.items():
+        if file not in excluded:
+            raise InputError(f"{error}{way_on(file, root)}") from error
     found.images = [entry for entry in found.images if not excluded & {entry.image, entry.annotations}]
     found.missing = [missing for missing in found.missing if not excluded.intersection(missing.images)]
     return found

@@ -110,6 +110,7 @@ def _exclude(inspection: Inspection) -> list[str]:
     reasons.update({pair.image: why for pair, why in survey.mismatched})
     reasons.update(dict.fromkeys(layout.pairing.images_without_mask, "no mask"))
     reasons.update(layout.annotated.twice if layout.annotated else {})
+    reasons.update(dict.fromkeys(layout.annotated.found.broken if layout.annotated else (), "cannot be read"))
     reasons.update(dict.fromkeys(layout.missing, "it or its mask does not exist"))
     reasons.update(dict.fromkeys(layout.pairing.in_several_splits, "in more than one split"))
     if not reasons:

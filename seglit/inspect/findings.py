@@ -194,6 +194,8 @@ def _reading(survey: Survey) -> Iterator[Finding]:
 def _annotations(layout: Layout, survey: Survey) -> Iterator[Finding]:
     if layout.annotated is None:
         return
+    broken = layout.annotated.found.broken.items()
+    yield from _finding("broken_annotations", ((file, str(why).removeprefix(f"{file}: ")) for file, why in broken))
     yield from _finding("annotated_twice", layout.annotated.twice.items())
     skipped = {kind: count for kind, count in survey.shapes.items() if not kind.drawn}
     yield from _finding(

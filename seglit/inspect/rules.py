@@ -45,6 +45,7 @@ _ERRORS = {
     ),
     "no_validation": ("no images for validation", "`fit` requires a split `val`"),
     "too_few": ("{pairs} pairs are too few to split", "label more images"),
+    "broken_annotations": ("annotation files that cannot be read ({count})", _RENEW),
     "annotated_twice": (
         "images that are annotated in two places ({count})",
         f"remove one of the two; {LEFT_OUT}",

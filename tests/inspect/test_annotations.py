@@ -1,6 +1,7 @@
 """`seglit inspect` on what labelling tools write: format, classes and pixels, and a configuration that trains."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from seglit import annotations
+from seglit.annotations.brush_rle import encode_brush
+from seglit.data import AnnotationDataModule
+from seglit.errors import InputError
 from tests.conftest import Run
 from tests.inspect.folders import SIZE, image, mask, recode, save, split_folders
 
@@ -142,6 +147,28 @@ def via(root: Path) -> None:
     dump(entries, root / "via_region_data.json")
 
 
+def label_studio(root: Path) -> None:
+    """A polygon and a brush for each image; the last task is not annotated."""
+    tasks: list[Any] = []
+    for number in range(COUNT + 1):
+        save(image(number), root / f"images/{number}.png")
+        left, top, right, bottom = DOG
+        painted = np.zeros(SIZE, bool)
+        painted[top:bottom, left:right] = True
+        polygon = [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in corners(cat(number))]
+        values = (
+            ("polygonlabels", {"points": polygon, "polygonlabels": ["cat"]}),
+            ("brushlabels", {"format": "rle", "rle": encode_brush(painted), "brushlabels": ["dog"]}),
+        )
+        size = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
+        results = [{"id": kind, "type": kind, "value": value, **size} for kind, value in values]
+        annotations = [{"id": number, "result": results, "was_cancelled": False}] if number < COUNT else []
+        tasks.append(
+            {"id": number, "data": {"image": f"/data/upload/1/0123abcd-{number}.png"}, "annotations": annotations}
+        )
+    dump(tasks, root / "project-1.json")
+
+
 PIXELS = HEIGHT * WIDTH
 LABELME = {"cat": 6 * 21 * 21, "crack": 3 * 64, "dog": 6 * 17 * 31}  # touched pixels count
 SUPERVISELY = {"cat": 6 * 21 * 21, "dog": 6 * 17 * 31}
@@ -153,6 +180,7 @@ FORMATS: list[tuple[Write, Any, Any, dict[str, int], int, dict[str, Any]]] = [
     (supervisely, "Supervisely", {"all": 6}, SUPERVISELY, 0, {"skip_shapes": ["cuboid"]}),
     (cvat, "Cvat", {"all": 6}, INSIDE, 0, {}),
     (via, "Via", {"all": 6}, INSIDE, 0, {}),
+    (label_studio, "LabelStudio", {"all": 6}, INSIDE, 0, {}),
 ]
 
 
@@ -259,6 +287,87 @@ def test_invalid_files_are_left_out(tmp_path: Path, run: Run, inspected: Callabl
     assert settings["exclude"] == ["3.png", "4.png", "9.json"]
     assert counts(report)["cat"] == 4 * 21 * 21
     train(run)
+
+
+def parts_of_coco(root: Path) -> None:
+    """One file for all splits, in two parts."""
+    roboflow(root)
+    for number, split in enumerate(("train", "valid")):
+        content = json.loads((root / split / "_annotations.coco.json").read_text())
+        for file in (root / split).glob("*.png"):
+            file.rename(root / file.name)
+        dump(content, root / f"part{number}.json")
+    for split in ("train", "valid", "test"):
+        (root / split / "_annotations.coco.json").unlink()
+
+
+def tasks_of_cvat(root: Path) -> None:
+    """A folder for each task of a project."""
+    cvat(root)
+    text = (root / "annotations.xml").read_text()
+    for task in range(2):
+        (root / f"task_{task}").mkdir()
+        others = "[0-3]" if task else "[45]"
+        images = re.sub(rf'<image id="{others}".*?</image>', "", text)
+        (root / f"task_{task}/annotations.xml").write_text(images)
+    (root / "annotations.xml").unlink()
+
+
+COCO_FILE, CVAT_FILE = "valid/_annotations.coco.json", "task_1/annotations.xml"
+
+
+@pytest.mark.parametrize(
+    ("write", "file", "rest", "splits", "cats"),
+    [
+        (roboflow, COCO_FILE, 0.5, {"train": 4, "test": 1}, 5),  # without all keys of the format
+        (roboflow, COCO_FILE, 0.99, {"train": 4, "test": 1}, 5),
+        (parts_of_coco, "part1.json", 0.5, {"all": 4}, 4),
+        (tasks_of_cvat, CVAT_FILE, 0, {"all": 4}, 4),
+        (tasks_of_cvat, CVAT_FILE, 0.99, {"all": 4}, 4),
+    ],
+)
+def test_broken_file_of_several_is_left_out(
+    write: Write,
+    file: str,
+    rest: float,
+    splits: dict[str, int],
+    cats: int,
+    tmp_path: Path,
+    run: Run,
+    inspected: Callable[..., Any],
+) -> None:
+    write(tmp_path / "data")
+    broken = tmp_path / "data" / file
+    content = broken.read_text()
+    broken.write_text(content[: int(len(content) * rest)])
+    report, settings = inspected(code=1)
+    assert report["splits"] == splits
+    assert counts(report)["cat"] == cats * 400
+    (finding,) = [finding for finding in report["findings"] if finding["code"] == "broken_annotations"]
+    ((name, reason),) = finding["files"]
+    assert name == file
+    assert "is not valid" in reason
+    assert settings["exclude"] == [file]
+    del settings["augment"]
+    reader = settings.pop("reader")
+    found = getattr(annotations, reader["class_path"].rpartition(".")[2])(**reader["init_args"])
+    data = AnnotationDataModule(reader=found, num_workers=0, **settings)
+    assert all(len(data.dataset(split)) for split in ("train", "val"))
+    settings.pop("exclude")
+    with pytest.raises(
+        InputError, match=rf"is not valid .*; to go on without it, set `exclude: \[{re.escape(file)}\]`"
+    ):
+        AnnotationDataModule(reader=found, num_workers=0, **settings).dataset("train")
+
+
+def test_broken_file_alone_is_one_line(tmp_path: Path, run: Run) -> None:
+    cvat(tmp_path / "data")
+    file = tmp_path / "data/annotations.xml"
+    file.write_text(file.read_text()[:-20])
+    outcome = run("inspect", "data")
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"seglit: error: {file}: is not valid XML")
+    assert outcome.err.count("\n") == 1
 
 
 def test_images_annotated_twice_are_left_out(tmp_path: Path, run: Run, inspected: Callable[..., Any]) -> None:

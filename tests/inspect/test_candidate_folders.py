@@ -91,9 +91,8 @@ def test_drive_has_its_labels_beside_masks_of_the_field_of_view(
     np.testing.assert_array_equal(read["21_training"], field_of_view(21) // 255)
 
 
-@pytest.mark.parametrize("folder", ["2GT", "标签", NFD])
-@pytest.mark.parametrize("images", ["images", "原图"])
-def test_folders_of_masks_with_names_that_say_nothing(folder: str, images: str, tmp_path: Path, run: Run) -> None:
+@pytest.mark.parametrize(("images", "folder"), [("images", "2GT"), ("原图", "标签"), ("images", NFD)])
+def test_folders_of_masks_with_names_that_say_nothing(images: str, folder: str, tmp_path: Path, run: Run) -> None:
     numbers = flat(tmp_path / "data", folder, images)
     report, _ = inspected(run)
     assert report["settings"]["masks"] == folder
