@@ -29,7 +29,7 @@ ROOMS = {
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
-    "images": ("cv2 numpy PIL tifffile", "errors labels"),
+    "images": ("cv2 datasets numpy PIL tifffile", "errors labels"),
     "annotations": ("cv2 numpy PIL yaml", "errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
@@ -42,7 +42,10 @@ ROOMS = {
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "annotations config drawing errors hardware images labels networks.contract normalization runs",
     ),
-    "inspect": ("numpy PIL rich yaml", "annotations class_weights config.named_configs drawing errors images labels"),
+    "inspect": (
+        "datasets numpy PIL rich yaml",
+        "annotations class_weights config.named_configs drawing errors images labels",
+    ),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
         ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),

@@ -4,26 +4,21 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from seglit.data.base import SegmentationDataModule
 from seglit.data.dataset import SegmentationDataset
 from seglit.errors import InputError, did_you_mean
+from seglit.images.hub_tables import HUB_SPLITS, as_picture, is_image_column, load_tables
 from seglit.images.pairs import Split
-from seglit.images.picture import Picture
 from seglit.images.read import PairReader
 from seglit.labels import Labels
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-_SPLITS: dict[Split, str] = {"train": "train", "val": "validation", "test": "test"}
-"""Usual names of the splits on the hub."""
 
 
 @dataclass
@@ -53,7 +48,7 @@ class HuggingFaceDataset(SegmentationDataset):
         where = f"{self.where}, row {index}"
         if picture is None or mask is None:
             raise InputError(f"{where}: the image or the mask is missing")
-        decoded = self.reader.decode(_as_picture(picture, where), _as_picture(mask, where))
+        decoded = self.reader.decode(as_picture(picture, where), as_picture(mask, where))
         return *decoded, f"{index:06d}"
 
 
@@ -74,6 +69,7 @@ class HuggingFaceDataModule(SegmentationDataModule):
         mask_values: Class name to the stored integer or integers; default: the stored value is the class index.
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.
+        mask_tolerance: A stored value within this distance of a listed one counts as that one, any other is void.
         palette: RGB colours to draw the classes in.
         loader: Batches and augmentation, see `SegmentationDataModule`.
 
@@ -92,10 +88,11 @@ class HuggingFaceDataModule(SegmentationDataModule):
         mask_values: dict[str, int | list[int]] | None = None,
         mask_colors: dict[str, list[int] | list[list[int]]] | None = None,
         ignore_values: list[int | list[int]] | None = None,
+        mask_tolerance: int = 0,
         palette: list[list[int]] | None = None,
         **loader: Any,
     ) -> None:
-        labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette)
+        labels = Labels.create(class_names, mask_values, mask_colors, ignore_values or [], palette, mask_tolerance)
         super().__init__(labels, **loader)
         self.path = path
         self.name = name
@@ -104,12 +101,12 @@ class HuggingFaceDataModule(SegmentationDataModule):
 
     def prepare_data(self) -> None:
         """Downloads a data set of the hub; the trainer calls this in one process per machine."""
-        _load(self.path, self.name)
+        load_tables(self.path, self.name)
 
     def dataset(self, split: Split) -> HuggingFaceDataset:
         """Returns the data set of a split."""
         if not self.has_split(split):
-            raise InputError(f"data set {self.path}: no split {split!r}; splits is {self.splits or _SPLITS}")
+            raise InputError(f"data set {self.path}: no split {split!r}; splits is {self.splits or HUB_SPLITS}")
         rows, where = self._rows[split], f"data set {self.path}, {split}"
         return HuggingFaceDataset(rows, self.columns, PairReader(self.labels, self.in_channels, self.nodata), where)
 
@@ -122,8 +119,8 @@ class HuggingFaceDataModule(SegmentationDataModule):
         """The rows of every split, with columns checked."""
         from datasets import concatenate_datasets
 
-        loaded = _load(self.path, self.name)
-        named = self.splits or {split: name for split, name in _SPLITS.items() if name in loaded}
+        loaded = load_tables(self.path, self.name)
+        named = self.splits or {split: name for split, name in HUB_SPLITS.items() if name in loaded}
         slices = {
             split: _slices(name, loaded, f"data set {self.path}, splits: {split}") for split, name in named.items()
         }
@@ -135,39 +132,15 @@ class HuggingFaceDataModule(SegmentationDataModule):
 
     def _check(self, rows: "Dataset", name: str) -> "Dataset":
         """Selects the two columns, so that no other is decoded, and checks them."""
-        import datasets
-
         for column in self.columns:
             if column not in rows.column_names:
                 hint = did_you_mean(column, rows.column_names)
                 raise InputError(f"data set {self.path}, {name}: no column {column!r}{hint}")
-            if not isinstance(rows.features[column], datasets.Image):
+            if not is_image_column(rows, column):
                 raise InputError(
                     f"data set {self.path}, {name}: the column {column!r} contains {rows.features[column]}, not images"
                 )
         return rows.select_columns(list(dict.fromkeys(self.columns)))
-
-
-def _as_picture(cell: Image.Image, where: str) -> Picture:
-    """Converts an image that the library has decoded and rotated by its EXIF orientation."""
-    if cell.mode.startswith(("I", "F")):
-        return Picture(Path(where), np.asarray(cell), "array", str(cell.format))
-    return Picture.of_pillow(cell, Path(where))
-
-
-def _load(path: str, name: str | None) -> Mapping[str, "Dataset"]:
-    """Loads all splits, from disk or from the hub."""
-    try:
-        import datasets
-    except ImportError:
-        raise InputError('Hugging Face data sets require: pip install "seglit[huggingface]"') from None
-    saved = any((Path(path) / file).is_file() for file in ("dataset_dict.json", "state.json"))
-    try:
-        loaded = datasets.load_from_disk(path) if saved else datasets.load_dataset(path, name)
-    # RuntimeError: a data set with a loading script, which the library no longer runs
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"data set {path}: {' '.join(str(error).split())}") from error
-    return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
 def _slices(name: str, loaded: Mapping[str, "Dataset"], where: str) -> list[tuple[str, range]]:

@@ -104,7 +104,7 @@ def _read(
             stored = survey.reading.settings.classes(open_picture(file).stored_values(labels.stored_as_color))
             mask = labels.encode(np.ma.getdata(stored), file.name)
             return np.full((*mask.shape, 3), _NO_IMAGE, np.uint8), mask, ""
-        return open_picture(file).array(survey.nodata), None, reason
+        return survey.opener(file).array(survey.nodata), None, reason
     except InputError as error:
         return None, None, str(error).removeprefix(f"{file}: ")
 
@@ -112,7 +112,10 @@ def _read(
 def _read_pair(pair: Pair, inspection: Inspection, labels: Labels) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     survey = inspection.survey
     if survey.annotated is None:
-        return PairReader(labels, survey.channels, survey.nodata, survey.reading.settings).read(pair)
+        reader = PairReader(labels, survey.channels, survey.nodata, survey.reading.settings)
+        if survey.rows is not None:
+            return reader.decode(survey.opener(pair.image), survey.opener(pair.mask))
+        return reader.read(pair)
     image = read_image(pair.image, survey.channels, survey.nodata)
     label_format = survey.annotated.label_format(
         labels.class_names, inspection.coding.settings.get("ignore_labels", ())

@@ -26,7 +26,7 @@ def inspect(
 
     Args:
         root: The folder.
-        images: Folder of the images, relative to root, with `{split}` in place of a split; inferred if not given.
+        images: Folder of the images below root, with `{split}` in place of a split, or column; inferred if not given.
         masks: Folder of the masks, likewise.
         pairs: CSV of the pairs with columns image and mask; inferred if not given.
         class_names: The classes in the order of their stored values, such as `sky,road,car`; other values are void.

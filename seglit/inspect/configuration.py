@@ -57,7 +57,7 @@ def configuration(inspection: Inspection) -> str:
         f"# Masks: {coding.description}.",
         f"class_path: {layout.class_path}",
         "init_args:",
-        *_entry("root", layout.data_root.absolute().as_posix()),
+        *_entry("root" if layout.rows is None else "path", layout.data_root.absolute().as_posix()),
     ]
     for key, value in layout.settings.items():
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
@@ -65,7 +65,11 @@ def configuration(inspection: Inspection) -> str:
     if inspection.group is not None:
         lines.append(f"  # group: {_flow(inspection.group.pattern)} # {inspection.group}")
     if not layout.public:
-        lines += [*_labels(coding, layout.annotated is not None), *_exclude(inspection), *_channels(survey)]
+        lines += [
+            *_labels(coding, layout.annotated is not None),
+            *(_exclude(inspection) if layout.can_exclude else []),
+            *_channels(survey),
+        ]
     lines += _entry("crop_size", list(advice.crop_size), advice.crop_reason)
     lines += _entry("batch_size", advice.batch_size)
     lines += ["  augment:", "    class_path: seglit.data.Augment", "    init_args:"]
@@ -113,7 +117,7 @@ def _exclude(inspection: Inspection) -> list[str]:
     reasons.update(dict.fromkeys(layout.annotated.found.broken if layout.annotated else (), "cannot be read"))
     reasons.update(dict.fromkeys(layout.missing, "it or its mask does not exist"))
     reasons.update(dict.fromkeys(layout.pairing.in_several_splits, "in more than one split"))
-    if not reasons:
+    if not reasons or not layout.can_exclude:
         return []
     names = ((path.relative_to(inspection.root).as_posix(), why) for path, why in sorted(reasons.items()))
     return ["  exclude:", *(f"    - {_flow(name)} # {printable(why)}" for name, why in names)]

@@ -1,8 +1,9 @@
 """Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +123,7 @@ def read_facts(
     entry: AnnotatedImage | None = None,
     label_format: LabelFormat | None = None,
     masks: MaskSettings | None = None,
+    opener: Callable[[Path], Picture] = open_picture,
 ) -> PairFacts:
     """Reads both files of a pair once.
 
@@ -131,11 +133,12 @@ def read_facts(
         entry: Annotations that the mask is drawn from.
         label_format: Draws them.
         masks: How mask files are read; None reads them by the defaults.
+        opener: Opens the files.
     """
     facts, masks = PairFacts(), masks or MaskSettings()
     picture, array, empty = None, None, None
     try:
-        picture = open_picture(pair.image)
+        picture = opener(pair.image)
         array = picture.array(nodata)
         empty = no_data(array)
         facts.image = _image_facts(picture, array)
@@ -146,7 +149,7 @@ def read_facts(
             if size := facts.image.size if facts.image else entry.size:
                 facts.mask = _drawn_facts(label_format, entry, size, empty)
             return facts
-        mask = open_picture(pair.mask)
+        mask = opener(pair.mask)
         facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
         if picture is not None and array is not None and masks.orientation is None and follows(mask, picture):
             facts.mask.orientation = orientation_by_size(mask, picture)

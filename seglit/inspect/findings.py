@@ -52,7 +52,7 @@ def find_all(
         *_reading(survey),
         *_annotations(layout, survey),
     ]
-    if layout.public:  # its configuration excludes nothing
+    if not layout.can_exclude:
         findings = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in findings]
     return sorted(findings, key=lambda finding: finding.severity != "error")
 
@@ -126,7 +126,7 @@ def _missing_values(coding: Coding) -> Iterator[Finding]:
 
 def _duplicates(layout: Layout, duplicates: Iterable[Duplicate]) -> Iterator[Finding]:
     # duplicates among images that are split at random leak, too
-    drawn = isinstance(layout.settings.get("splits", {}).get("val"), float)
+    drawn = "val" in layout.settings.get("splits", {}) and "val" not in {pair.split for pair in layout.pairs}
     by_code: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for duplicate in duplicates:
         original, copy = duplicate.original, duplicate.copy

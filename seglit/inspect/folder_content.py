@@ -1,6 +1,6 @@
 """What a folder of pictures holds, from a few of its files: few values, as masks do, or many, as images do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
-from seglit.images.picture import open_picture
+from seglit.images.picture import Picture, open_picture
 
 _SAMPLES = 4  # files that are read
 _FEW = 32  # values of a mask; more are the noise of JPEG, or blended edges, in a small share of the pixels
@@ -42,12 +42,12 @@ class Content:
         return f"{len(self.values)} value{'s' * (len(self.values) != 1)}{shown}{same}"
 
 
-def read_content(files: Sequence[Path]) -> Content:
+def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open_picture) -> Content:
     """Reads a few of the files, evenly spaced."""
     masks, values, few = list[npt.NDArray[Any]](), set[int | str](), True
     for file in files[:: -(-len(files) // _SAMPLES)]:
         try:
-            picture = open_picture(file)
+            picture = opener(file)
         except InputError:  # the survey reports it
             continue
         try:

@@ -117,11 +117,12 @@ def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[st
 
 def _survey(layout: Layout, workers: int | None) -> Survey:
     """Reads all pairs, and again if that shows that they are to be read otherwise."""
-    first = _read(Survey(layout.pairs, annotated=layout.annotated), workers)
+    first = _read(Survey(layout.pairs, annotated=layout.annotated, rows=layout.rows), workers)
     unstated = first.unstated_nodata  # not to be in any statistic
-    reading = MaskReading() if layout.public else first.evidence.conclude()  # or its configuration says how
+    # public data have a configuration that says how, and rows no such settings
+    reading = MaskReading() if layout.public or layout.rows else first.evidence.conclude()
     if unstated or first.evidence.must_read_again(reading):
-        return _read(Survey(layout.pairs, unstated, layout.annotated, reading), workers)
+        return _read(Survey(layout.pairs, unstated, layout.annotated, layout.rows, reading), workers)
     first.reading = reading
     return first
 

@@ -13,6 +13,7 @@ from seglit.errors import InputError
 from seglit.images.listing import reading_table
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings
+from seglit.inspect.hub_folder import Rows, is_hub_folder, read_hub_folder
 from seglit.inspect.infer_settings import (
     DEFAULT_SHARES,
     Settings,
@@ -39,6 +40,7 @@ class Layout:
         public: Whether it is a public data set, whose settings define the classes.
         annotated: The annotations of which masks are drawn; None if masks are files.
         questions: What to ask about the layout.
+        rows: Opens the rows of a Hugging Face data set; None if images and masks are files.
     """
 
     description: str
@@ -49,6 +51,12 @@ class Layout:
     public: bool = False
     annotated: AnnotatedFolder | None = None
     questions: tuple[str, ...] = ()
+    rows: Rows | None = None
+
+    @property
+    def can_exclude(self) -> bool:
+        """Whether the configuration lists unusable images in `exclude`."""
+        return not self.public and self.rows is None
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -72,7 +80,8 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
 
     Args:
         root: The folder.
-        images: Folder of the images relative to the root, with `{split}` in place of a split; default: inferred.
+        images: Folder of the images relative to the root, with `{split}` in place of a split, or column of a Hugging
+            Face data set; default: inferred.
         masks: Folder of the masks, likewise.
         pairs: CSV of the pairs with columns image and mask; default: inferred.
 
@@ -83,6 +92,10 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
         raise InputError(f"{root}: {'is a file; give the folder that it is in' if root.exists() else 'no such folder'}")
     if (images is None) != (masks is None):
         raise InputError("--images and --masks go together: give both, or neither")
+    if pairs is None and is_hub_folder(root):
+        hub = read_hub_folder(root, images, masks)
+        class_path = "seglit.data.HuggingFaceDataModule"
+        return Layout(hub.description, hub.settings, hub.pairing, root, class_path, rows=hub.rows)
     if pairs is not None:
         found = _from_table(root, root / pairs)
     elif images is not None and masks is not None:

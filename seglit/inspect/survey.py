@@ -3,7 +3,7 @@
 import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -17,8 +17,10 @@ from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
 from seglit.images.mask_settings import MaskSettings
 from seglit.images.pairs import Pair
+from seglit.images.picture import Picture, open_picture
 from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
+from seglit.inspect.hub_folder import Rows
 from seglit.inspect.label_format import AnnotatedFolder, LabelFormat, ShapeKind
 from seglit.inspect.mask_reading import MaskEvidence, MaskReading
 from seglit.inspect.suspects import Suspects
@@ -96,12 +98,14 @@ class Survey:
         pairs: The pairs, in the order in which they are read.
         nodata: Value of pixels without data, one for all channels or one each, beside those that files state.
         annotated: Draws the masks; None if they are files.
+        rows: Opens images and masks that are no files; None if they are.
         reading: How mask files are read; a first survey finds `evidence` of it.
     """
 
     pairs: list[Pair]
     nodata: tuple[float, ...] = ()
     annotated: AnnotatedFolder | None = None
+    rows: Rows | None = None
     reading: MaskReading = field(default_factory=MaskReading)
     evidence: MaskEvidence = field(default_factory=MaskEvidence)
     shapes: Counter[ShapeKind] = field(default_factory=Counter)  # number of images
@@ -171,6 +175,11 @@ class Survey:
     def has_lossy_masks(self) -> bool:
         """Whether any mask has a format with lossy compression."""
         return any(kind.file_format in LOSSY for kind in self.mask_kinds)
+
+    @property
+    def opener(self) -> Callable[[Path], Picture]:
+        """Opens images and masks."""
+        return open_picture if self.rows is None else self.rows.open
 
     def mask_file(self, pair: Pair) -> Path:
         """Returns the file that messages name for the mask of a pair."""
@@ -267,7 +276,8 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         for start in range(0, len(pairs), _CHUNK)
     )
     label_format = None if annotated is None else annotated.label_format()
-    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format, masks=survey.reading.settings)
+    masks, opener = survey.reading.settings, survey.opener
+    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format, masks=masks, opener=opener)
     with ProcessPoolExecutor(workers) as pool:
         try:
             for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
@@ -281,5 +291,6 @@ def _read_chunk(
     nodata: tuple[float, ...],
     label_format: LabelFormat | None,
     masks: MaskSettings,
+    opener: Callable[[Path], Picture],
 ) -> list[PairFacts]:
-    return [read_facts(pair, nodata, entry, label_format, masks) for pair, entry in pairs]
+    return [read_facts(pair, nodata, entry, label_format, masks, opener) for pair, entry in pairs]
