@@ -9,6 +9,7 @@ from seglit.class_weights import AUTO
 from seglit.errors import InputError, printable
 from seglit.images.replacing import replacing
 from seglit.inspect.coding import Coding
+from seglit.inspect.image_metadata import write_pairs
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
 
@@ -29,13 +30,18 @@ def write_configuration(path: Path, inspection: Inspection, *, force: bool) -> s
     Raises:
         InputError: A file name is not valid Unicode.
     """
-    text = configuration(inspection)
+    table = path.absolute().with_suffix(".pairs.csv") if inspection.layout.needs_table else None
+    text = configuration(inspection, table)
     if path.exists() and not force:
         present = path.read_text(encoding="utf-8", errors="replace")
         body, _, checksum = present.rpartition(_CHECKSUM)
         if _digest(body) != checksum.strip():
             return "was edited since `seglit inspect` wrote it" if checksum and body else "is not of `seglit inspect`"
+    elif table is not None and table.exists() and not force:
+        return f"needs {table}, which exists"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if table is not None:
+        write_pairs(table, inspection.layout.data_root, inspection.layout.pairing.pairs)
     with replacing(path) as part:
         part.write_text(f"{text}{_CHECKSUM}{_digest(text)}\n", encoding="utf-8")
     return None
@@ -45,8 +51,12 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def configuration(inspection: Inspection) -> str:
+def configuration(inspection: Inspection, table: Path | None = None) -> str:
     """Returns the commented YAML file.
+
+    Args:
+        inspection: What it is written from.
+        table: CSV that lists the pairs, if no settings find them.
 
     Raises:
         InputError: A file name is not valid Unicode.
@@ -59,6 +69,8 @@ def configuration(inspection: Inspection) -> str:
         "init_args:",
         *_entry("root" if layout.rows is None else "path", layout.data_root.absolute().as_posix()),
     ]
+    if table is not None:
+        lines += _entry("pairs", table.as_posix(), "written with this file")
     for key, value in layout.settings.items():
         drawn = key == "splits" and any(isinstance(share, float) for share in value.values())
         lines += _entry(key, value, "shares, drawn at random from the sorted names" if drawn else "")

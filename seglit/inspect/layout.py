@@ -14,6 +14,7 @@ from seglit.images.listing import reading_table
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings
 from seglit.inspect.hub_folder import Rows, is_hub_folder, read_hub_folder
+from seglit.inspect.image_metadata import read_metadata, with_splits
 from seglit.inspect.infer_settings import (
     DEFAULT_SHARES,
     Settings,
@@ -41,6 +42,7 @@ class Layout:
         annotated: The annotations of which masks are drawn; None if masks are files.
         questions: What to ask about the layout.
         rows: Opens the rows of a Hugging Face data set; None if images and masks are files.
+        needs_table: Whether no settings find the pairs, so that a CSV has to list them.
     """
 
     description: str
@@ -52,6 +54,7 @@ class Layout:
     annotated: AnnotatedFolder | None = None
     questions: tuple[str, ...] = ()
     rows: Rows | None = None
+    needs_table: bool = False
 
     @property
     def can_exclude(self) -> bool:
@@ -105,11 +108,28 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
     else:
         tables = (table for table in sorted(root.glob("[!.]*.csv")) if table.is_file())
         table = next((table for table in tables if {"image", "mask"} <= set(_columns(table))), None)
+        if table is None and (metadata := read_metadata(root)):
+            return _from_metadata(root, metadata)
         if table is None and not has_mask_folders(root) and (annotated := find_annotations(root)):
             return _from_annotations(root, annotated)
         found = settings_from_names(root) if table is None else _from_table(root, table)
     pairing = find_pairs(root, PairSettings(**found.settings))
     return Layout(found.description, found.settings, pairing, root, questions=found.questions)
+
+
+def _from_metadata(root: Path, metadata: Pairing) -> Layout:
+    """The layout of an image folder with metadata: settings that find the listed pairs and no others, or a CSV."""
+    try:
+        found = settings_from_names(root)
+        pairing = find_pairs(root, PairSettings(**found.settings))
+        listed, inferred = ({(pair.image, pair.mask, pair.split) for pair in p.pairs} for p in (metadata, pairing))
+        if listed == inferred and not metadata.missing:
+            return Layout(f"{found.description}; as the metadata file lists them", found.settings, pairing, root)
+    except InputError:  # names do not tell masks from images; the metadata do
+        pass
+    metadata.pairs = with_splits(root, metadata.pairs, DEFAULT_SHARES)
+    settings = {"splits": DEFAULT_SHARES} if all(pair.split == "all" for pair in metadata.pairs) else {}
+    return Layout("pairs that the metadata file lists", settings, metadata, root, needs_table=True)
 
 
 def _from_annotations(root: Path, annotated: AnnotatedFolder) -> Layout:
