@@ -8,15 +8,17 @@ import pytest
 import yaml
 
 from seglit.data import FolderDataModule
-from seglit.images.pairs import SPLITS
+from seglit.images.pairs import SPLITS, Pair, PairSettings
+from seglit.inspect.duplicates import Duplicate
+from seglit.inspect.group_proposal import propose_group
 from tests.conftest import Run
 from tests.inspect.folders import image, mask, save
 
 
-def videos(root: Path, name: str, count: int = 6) -> dict[str, int]:
-    """Videos of three frames that are nearly the same; returns the video of each name."""
+def videos(root: Path, name: str) -> dict[str, int]:
+    """Six videos of three frames that are nearly the same; returns the video of each name."""
     numbers = {}
-    for video in range(count):
+    for video in range(6):
         for frame in range(3):
             path = name.format(video=video, frame=frame)
             numbers[path] = video
@@ -25,33 +27,17 @@ def videos(root: Path, name: str, count: int = 6) -> dict[str, int]:
     return numbers
 
 
-def questions(run: Run) -> list[str]:
-    """The question about groups, if there is one."""
+def test_proposal_in_the_configuration_keeps_videos_together(tmp_path: Path, run: Run) -> None:
+    numbers = videos(tmp_path / "data", "video{video:02}_frame{frame:04}")
     outcome = run("inspect", "data", "--json", "--write=data.yaml", "--workers=1")
     assert outcome.code == 1, outcome.err  # near duplicates that are split at random are an error
-    return [question for question in json.loads(outcome.out)["questions"] if "group" in question]
-
-
-@pytest.mark.parametrize(
-    ("name", "pattern"),
-    [
-        ("video{video:02}_frame{frame:04}", "^(video[0-9]+)_"),
-        ("{video}x/frame{frame}", "^([^/]+)/"),
-        ("set_a{video}b_{frame}", "^([^_]+_[^_]+)_"),
-        ("2020-{video}-{frame}", "^([^-]+-[^-]+)-"),
-        ("2020.{video}.{frame}", "^([^.]+[.][^.]+)[.]"),
-        ("clip{video}at{frame}", "^(.*[^0-9])[0-9]+$"),
-    ],
-)
-def test_group_of_names_that_share_a_part(name: str, pattern: str, tmp_path: Path, run: Run) -> None:
-    numbers = videos(tmp_path / "data", name)
-    (question,) = questions(run)
-    assert f"`group: {json.dumps(pattern)}` gives 6 groups, which keep 12 of 12 duplicates" in question
+    (question,) = [question for question in json.loads(outcome.out)["questions"] if "group" in question]
+    assert '`group: "^(video[0-9]+)_"` gives 6 groups, which keep 12 of 12 duplicates' in question
 
     text = (tmp_path / "data.yaml").read_text()
     assert "group" not in yaml.safe_load(text)["init_args"]
     settings = yaml.safe_load(text.replace("  # group:", "  group:"))["init_args"]
-    assert settings["group"] == pattern
+    assert settings["group"] == "^(video[0-9]+)_"
     del settings["augment"]
     data = FolderDataModule(**settings, num_workers=0)
     split = [{numbers[pair.name] for pair in data.dataset(split).pairs} for split in SPLITS]
@@ -59,10 +45,23 @@ def test_group_of_names_that_share_a_part(name: str, pattern: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "count"),
-    [("{frame}_of{video}", 6), ("v{video}_{frame}", 2)],  # names that divide the duplicates, and too few groups
+    ("name", "count", "pattern"),
+    [
+        ("{video}x/frame{frame}", 6, "^([^/]+)/"),
+        ("set_a{video}b_{frame}", 6, "^([^_]+_[^_]+)_"),
+        ("2020-{video}-{frame}", 6, "^([^-]+-[^-]+)-"),
+        ("2020.{video}.{frame}", 6, "^([^.]+[.][^.]+)[.]"),
+        ("clip{video}at{frame}", 6, "^(.*[^0-9])[0-9]+$"),
+        ("{frame}_of{video}", 6, None),  # all that names share divides the duplicates
+        ("v{video}_{frame}", 2, None),  # too few groups
+    ],
 )
-def test_no_group_that_does_not_keep_them_together(name: str, count: int, tmp_path: Path, run: Run) -> None:
-    videos(tmp_path / "data", name, count)
-    assert questions(run) == []
-    assert "group:" not in (tmp_path / "data.yaml").read_text()
+def test_part_of_the_names_that_duplicates_share(name: str, count: int, pattern: str | None) -> None:
+    names = [[name.format(video=video, frame=frame) for frame in range(3)] for video in range(count)]
+    frames = [[Pair(Path(f"{each}.png"), Path(f"{each}.png"), each) for each in video] for video in names]
+    duplicates = [Duplicate(first, copy, exact=False) for first, *copies in frames for copy in copies]
+    settings = PairSettings("images", "masks", splits={"val": 0.1, "test": 0.2})
+    proposal = propose_group([pair for video in frames for pair in video], settings, duplicates)
+    assert (proposal and proposal.pattern) == pattern
+    divided = PairSettings("images", "masks", splits={"train": "train.txt", "val": "val.txt"})
+    assert propose_group([pair for video in frames for pair in video], divided, duplicates) is None
