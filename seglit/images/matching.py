@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import files_below, is_file, nearest_entry, normalized, read_list, reading_table
+from seglit.images.name_patterns import stem_of
 from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings, split_named
 
 
@@ -142,16 +143,6 @@ def _is_mask(file: Path, mask_name: str) -> bool:
     """Whether a file in a folder of both images and masks is named like a mask."""
     is_distinct = mask_name.removesuffix(".*") != "{stem}"
     return is_distinct and stem_of(file.name, mask_name) is not None
-
-
-def stem_of(name: str, pattern: str) -> str | None:
-    """The part of a name that `{stem}` stands for in a pattern; None if the name does not match."""
-    name = normalized(name)
-    before, _, after = normalized(pattern).partition("{stem}")
-    if after.endswith(".*"):
-        after = after.removesuffix(".*") + Path(name).suffix
-    matches = name.startswith(before) and name.removeprefix(before).endswith(after)
-    return name[len(before) : len(name) - len(after)] if matches else None
 
 
 def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: Path, settings: PairSettings) -> None:

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from seglit.images.listing import normalized
-from seglit.images.matching import stem_of
+from seglit.images.name_patterns import stem_of
 from seglit.images.pairs import SPLIT_WORDS
 
 _IMAGE_WORDS = "image images img imgs jpegimages photo photos picture pictures rgb input inputs raw scene scenes frames"
