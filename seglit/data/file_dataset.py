@@ -35,6 +35,4 @@ class FolderDataset(SegmentationDataset):
     def source(self, index: int) -> Source:
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
-        reader, labels = self.reader, self.reader.labels  # not its names and colours, which change nothing decoded
-        options = reader.in_channels, reader.nodata, labels.values, labels.tolerance, reader.masks
-        return Source(pair.name, (pair.image, pair.mask), options)
+        return Source(pair.name, *self.reader.source(pair))

@@ -1,17 +1,21 @@
 """Base class of data modules that read pairs of files below a root folder."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pytorch_lightning.utilities import rank_zero_info
+
 from seglit.data.archives import Archive, fetch_missing, refuse_missing
 from seglit.data.base import SegmentationDataModule
-from seglit.errors import InputError
+from seglit.errors import InputError, printable
 from seglit.images.listing import nearest_entry
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings, Split
+from seglit.images.part_drawing import with_fill
 from seglit.images.splitting import split_pairs
-from seglit.labels import Labels
+from seglit.labels import IGNORE_INDEX, Labels
 
 
 def check_root(root: Path) -> None:
@@ -46,7 +50,7 @@ class PairsDataModule(SegmentationDataModule):
     ) -> None:
         super().__init__(labels, **loader)
         self.root = Path(root)
-        self.settings = settings
+        self.settings = replace(settings, class_names=labels.class_names)
         self.archives = archives or []
         self.download = download
         if not download:
@@ -96,4 +100,8 @@ class PairsDataModule(SegmentationDataModule):
         refuse_missing(self.archives, self.root)
         pairing = self.find()
         pairing.check()
-        return split_pairs(pairing.pairs, self.settings)
+        pairs = with_fill(pairing.pairs, self.labels)
+        if fills := {pair.fill for pair in pairs if pair.parts is not None}:
+            fill = "void" if fills == {IGNORE_INDEX} else self.labels.class_names[fills.pop()]
+            rank_zero_info(printable(f"masks in several files: pixels in none of them are {fill}"))
+        return split_pairs(pairs, self.settings)

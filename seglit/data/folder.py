@@ -28,7 +28,9 @@ class FolderDataModule(PairsDataModule):
         masks: Folder of the masks, in the same sub-folders.
         image_name: File name of an image; `{stem}` is the part that it shares with its mask, `.*` any suffix. Images
             of other names are ignored. Either one for all splits, or one for each split (`{train: ..., val: ...}`).
-        mask_name: File name of a mask, likewise.
+        mask_name: File name of a mask, likewise. A mask in several files has `{class}`, which stands for a class, or
+            `*`, for any text: `{stem}_{class}.*`, `{class}/{stem}.*`, `{stem}/masks/*.png` (one foreground class).
+            What is not 0 is the class, the rest the class without files; see `seglit.images.part_drawing`.
         splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
             0.1`, `test: 0.2`), drawn from `split_seed` and the names. `{folds: 5, fold: 0}` makes fold 0 of 5 val.
         split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.

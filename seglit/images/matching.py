@@ -1,12 +1,14 @@
 """Pairs images with masks by names, list files or tables; used by the data modules and `seglit inspect`."""
 
+import posixpath
 from functools import partial
 from pathlib import Path
 
 from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import files_below, is_file, nearest_entry, normalized, read_list, reading_table
-from seglit.images.name_patterns import stem_of
+from seglit.images.name_patterns import has_parts, key_of, stem_of
 from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings, split_named
+from seglit.images.part_matching import match_parts
 
 
 def find_pairs(root: Path, settings: PairSettings) -> Pairing:
@@ -24,8 +26,9 @@ def find_pairs(root: Path, settings: PairSettings) -> Pairing:
     else:
         pairing = Pairing()
         for split, (images, masks) in settings.folders(root).items():
-            _match(pairing, root, split, images, masks, settings)
-        used = {pair.mask for pair in pairing.pairs}  # one folder may hold the masks of all splits
+            match = match_parts if has_parts(settings.names_in(split)[1]) else _match
+            match(pairing, root, split, images, masks, settings)
+        used = {file for pair in pairing.pairs for file in pair.files}  # one folder may hold the masks of all splits
         pairing.masks_without_image = sorted({*pairing.masks_without_image} - used)
     if settings.lists:
         apply_lists(pairing, root, settings)
@@ -132,11 +135,13 @@ def _read_table(root: Path, settings: PairSettings) -> Pairing:
     return pairing
 
 
-def _mask_of(image: Path, image_name: str, mask_name: str) -> str | None:
+def _mask_of(image: str, image_name: str, mask_name: str) -> str | None:
     """The mask's path, both relative to their folders; None if the file name does not match `image_name`."""
-    stem = stem_of(image.name, image_name)
-    mask = None if stem is None else image.parent / mask_name.replace("{stem}", stem)
-    return None if mask is None else normalized(mask.as_posix())
+    key = key_of(image, image_name)
+    if key is None:
+        return None
+    folder, stem = posixpath.split(key)
+    return normalized(posixpath.join(folder, mask_name.replace("{stem}", stem)))
 
 
 def _is_mask(file: Path, mask_name: str) -> bool:
@@ -159,7 +164,7 @@ def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: P
         for image in files_below(images)
         if image not in excluded
         and not (masks_are_below and image.is_relative_to(masks))
-        and (expected := _mask_of(image.relative_to(images), image_name, mask_name))
+        and (expected := _mask_of(image.relative_to(images).as_posix(), image_name, mask_name))
     }
     matches = {
         image: by_stem.get(expected[:-2]) if expected.endswith(".*") else mask_files.get(expected)

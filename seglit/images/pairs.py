@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import SUFFIXES, files_below
+from seglit.images.name_patterns import check_patterns
+from seglit.labels import IGNORE_INDEX
 
 Split = Literal["train", "val", "test"]
 AnySplit = Split | Literal["all"]
@@ -21,15 +23,30 @@ SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
 """Spellings of the splits in the names of folders and list files, and in tables."""
 
 
+class MaskPart(NamedTuple):
+    """One of several mask files of an image, in which what is not 0 is of one class.
+
+    Args:
+        path: The file.
+        class_name: The class that its name states; empty for the one foreground class.
+    """
+
+    path: Path
+    class_name: str
+
+
 class Pair(NamedTuple):
-    """An image file and its mask file.
+    """An image file and its mask file, or files.
 
     Args:
         image: The image.
-        mask: The mask, or the annotation file that it is drawn from.
+        mask: The mask, the first of its parts, or the annotation file that it is drawn from.
         name: The image's path below its folder, without suffix.
         split: The split that the folder, list file or table row determines; "all" if none does.
         group: The group that a table states; empty without one.
+        parts: The files of a mask in several files; empty if the image shows no object, and `mask` is the folder of its
+            parts. None for a mask in one file.
+        fill: Class index of the pixels in no part.
     """
 
     image: Path
@@ -37,6 +54,13 @@ class Pair(NamedTuple):
     name: str
     split: AnySplit = "all"
     group: str = ""
+    parts: tuple[MaskPart, ...] | None = None
+    fill: int = IGNORE_INDEX
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return self.image, *((self.mask,) if self.parts is None else (part.path for part in self.parts))
 
 
 @dataclass(frozen=True)
@@ -57,6 +81,7 @@ class PairSettings:
     pairs: str | None = None
     exclude: Collection[str] = ()
     mask_suffixes: tuple[str, ...] = SUFFIXES
+    class_names: Collection[str] = ()
 
     def __post_init__(self) -> None:
         """Checks what does not depend on the disk."""
@@ -65,6 +90,8 @@ class PairSettings:
         for key, name in (("image_name", self.image_name), ("mask_name", self.mask_name)):
             if not isinstance(name, str) and (set(name) - {*SPLITS} or not self.in_split_folders):
                 raise InputError(f"{key} is {dict(name)}; a name for each split is for folders of train, val and test")
+        for split in SPLITS:
+            check_patterns(*self.names_in(split))
         folds = {"folds", "fold"} & set(self.splits or {})
         if set(self.splits or {}) - {*SPLITS, *folds}:
             raise InputError(f"splits is {self.splits}; expected list files (train, val, test) or shares (val, test)")

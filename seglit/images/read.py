@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seglit.errors import InputError
 from seglit.images.mask_settings import MaskSettings
 from seglit.images.pairs import Pair
+from seglit.images.part_drawing import class_index, draw_parts
 from seglit.images.picture import Picture, open_picture
 from seglit.images.validity import no_data
 from seglit.labels import IGNORE_INDEX, Labels
@@ -66,9 +67,23 @@ class PairReader:
             `masks`, they may be at another scale.
 
         Raises:
-            InputError: The errors of `open_picture` and `decode`.
+            InputError: The errors of `open_picture`, `decode` and `class_index`.
         """
-        return self.decode(open_picture(pair.image, self.in_channels), open_picture(pair.mask))
+        picture = open_picture(pair.image, self.in_channels)
+        if pair.parts is None:
+            return self.decode(picture, open_picture(pair.mask))
+        parts = (
+            (self._fitted(open_picture(part.path), picture), class_index(part, self.labels)) for part in pair.parts
+        )
+        mask = draw_parts(parts, picture.size, pair.fill, self.labels.tolerance).indices
+        return picture.image(self.in_channels, self.nodata), mask
+
+    def source(self, pair: Pair) -> tuple[tuple[Path, ...], tuple[object, ...]]:
+        """Returns what determines the result of `read`: files, and settings as plain data with a distinct `repr`."""
+        labels = self.labels  # not its names and colours, which change nothing decoded
+        parts = pair.parts and [class_index(part, labels) for part in pair.parts]
+        options = self.in_channels, self.nodata, labels.values, labels.tolerance, self.masks, parts, pair.fill
+        return pair.files, options
 
     def decode(self, picture: Picture, mask: Picture) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Converts an image and its mask that were opened already; returns the same as `read`.
@@ -77,10 +92,14 @@ class PairReader:
             InputError: The sizes differ, a mask value is not listed, and the errors of `Picture.image` and
                 `Picture.stored_values`.
         """
-        mask = self.masks.upright(mask, picture)
         image = picture.image(self.in_channels, self.nodata)
+        return image, self._encode(self._fitted(mask, picture))
+
+    def _fitted(self, mask: Picture, picture: Picture) -> Picture:
+        """Turns a mask like its image, and checks its size."""
+        mask = self.masks.upright(mask, picture)
         self.masks.check_size(mask, picture)
-        return image, self._encode(mask)
+        return mask
 
     def _encode(self, mask: Picture) -> npt.NDArray[np.uint8]:
         """Class indices (H, W) of a mask, void 255."""
