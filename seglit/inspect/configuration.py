@@ -78,7 +78,7 @@ def configuration(inspection: Inspection, table: Path | None = None) -> str:
         lines.append(f"  # group: {_flow(inspection.group.pattern)} # {inspection.group}")
     if not layout.public:
         lines += [
-            *_labels(coding, layout.annotated is not None),
+            *_labels(coding, survey.is_drawn),
             *(_exclude(inspection) if layout.can_exclude else []),
             *_channels(survey),
         ]

@@ -1,7 +1,7 @@
 """Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +14,14 @@ from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
 from seglit.images.formats import turn
 from seglit.images.mask_settings import MaskOrientation, MaskSettings, follows, orientation_by_size
-from seglit.images.pairs import Pair
+from seglit.images.pairs import MaskPart, Pair
+from seglit.images.part_drawing import draw_parts
 from seglit.images.picture import Picture, open_picture
 from seglit.images.scaling import resize_nearest, scale_range
 from seglit.images.validity import no_data
 from seglit.inspect.label_format import LabelFormat, ShapeKind
 from seglit.inspect.mask_edges import blends, outlines, prefer_upright
+from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.suspects import Suspects, find_suspects
 from seglit.labels import Stored
 
@@ -39,7 +41,7 @@ class ImageKind(NamedTuple):
 
 
 class MaskKind(NamedTuple):
-    """How a mask is stored: indices, palette, colours, grey (three equal channels) or regions; file format; dtype."""
+    """How a mask is stored: indices, palette, colours, grey (equal channels), regions or parts; file format; dtype."""
 
     coding: str
     file_format: str
@@ -94,6 +96,7 @@ class MaskFacts:
         crowds: Labels of crowds.
         orientation: Beside a turned image, what the size says of its orientation.
         edge_preference: Where the size says nothing, what the edges say, see `prefer_upright`.
+        disputed: Pixels in files of several classes.
     """
 
     kind: MaskKind
@@ -105,6 +108,7 @@ class MaskFacts:
     crowds: frozenset[str] = frozenset()
     orientation: MaskOrientation | None = None
     edge_preference: float | None = None
+    disputed: int = 0
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ def read_facts(
     label_format: LabelFormat | None = None,
     masks: MaskSettings | None = None,
     opener: Callable[[Path], Picture] = open_picture,
+    classes: PartClasses | None = None,
 ) -> PairFacts:
     """Reads both files of a pair once.
 
@@ -134,6 +139,7 @@ def read_facts(
         label_format: Draws them.
         masks: How mask files are read; None reads them by the defaults.
         opener: Opens the files.
+        classes: The classes of masks in several files.
     """
     facts, masks = PairFacts(), masks or MaskSettings()
     picture, array, empty = None, None, None
@@ -149,8 +155,13 @@ def read_facts(
             if size := facts.image.size if facts.image else entry.size:
                 facts.mask = _drawn_facts(label_format, entry, size, empty)
             return facts
-        mask = opener(pair.mask)
-        facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
+        mask = None if pair.parts == () else opener(pair.mask)
+        if pair.parts is not None and classes is not None:
+            facts.mask = None if picture is None else _part_facts(pair.parts, picture, empty, classes, masks)
+        elif mask is not None:
+            facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
+        if facts.mask is None or mask is None:
+            return facts
         if picture is not None and array is not None and masks.orientation is None and follows(mask, picture):
             facts.mask.orientation = orientation_by_size(mask, picture)
             if facts.mask.orientation is None and scale_range(picture.size, mask.size) is not None:
@@ -221,6 +232,21 @@ def _drawn_facts(
     drawn = label_format.draw(entry, size)
     facts = _count(drawn.indices, empty, MaskKind("regions", label_format.reader.format_name, "uint8"))
     facts.shapes, facts.crowds = drawn.kinds, drawn.crowds
+    return facts
+
+
+def _part_facts(
+    parts: Iterable[MaskPart],
+    image: Picture,
+    empty: npt.NDArray[np.bool_] | None,
+    classes: PartClasses,
+    settings: MaskSettings,
+) -> MaskFacts:
+    """Facts about a mask that is drawn from several files."""
+    files = ((settings.upright(open_picture(part.path), image), classes.indices[part.class_name]) for part in parts)
+    drawn = draw_parts(files, image.size, classes.fill)
+    facts = _count(drawn.indices, empty, MaskKind("parts", "several files", "uint8"))
+    facts.disputed = drawn.disputed
     return facts
 
 

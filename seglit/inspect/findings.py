@@ -51,6 +51,7 @@ def find_all(
         *_images(survey),
         *_reading(survey),
         *_annotations(layout, survey),
+        *_parts(layout, survey),
     ]
     if not layout.can_exclude:
         findings = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in findings]
@@ -146,8 +147,9 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
         "case_only_names", ((path, f"beside {paths[0].name}") for paths in folded.values() for path in paths[1:])
     )
     within = root.resolve()
-    folders = {path.parent: path.parent.resolve().is_relative_to(within) for pair in layout.pairs for path in pair[:2]}
-    linked = (path for pair in layout.pairs for path in pair[:2] if not folders[path.parent] or path.is_symlink())
+    parents = {path.parent for pair in layout.pairs for path in pair.files}
+    folders = {parent: parent.resolve().is_relative_to(within) for parent in parents}
+    linked = (path for pair in layout.pairs for path in pair.files if not folders[path.parent] or path.is_symlink())
     outside = (path for path in linked if path.exists() and not path.resolve().is_relative_to(within))
     yield from _finding("symlink_outside", ((path, f"leads to {path.resolve()}") for path in outside))
 
@@ -155,7 +157,7 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
 def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
     classes = [value.stored for value in coding.classes]
     if len(classes) == 1:
-        value = classes[0] if survey.annotated is None else coding.classes[0].class_name
+        value = coding.classes[0].class_name if survey.is_drawn else classes[0]
         yield from _finding("one_class", count=1, value=value)
     if classes == [0, 255]:
         yield from _finding("binary_0_255", count=2)
@@ -206,6 +208,20 @@ def _annotations(layout: Layout, survey: Survey) -> Iterator[Finding]:
     yield from _finding("unlabelled", ((image, "") for image in layout.annotated.unlabelled))
     for note in layout.annotated.found.notes:
         yield from _finding("annotation_note", count=1, note=note)
+
+
+def _parts(layout: Layout, survey: Survey) -> Iterator[Finding]:
+    yield from _finding("no_mask_file", ((pair.image, "") for pair in layout.pairs if pair.parts == ()))
+    if survey.parts is None:
+        return
+    disputed = sum(pixels for _, pixels in survey.disputed)
+    classes = sum(count.pixels for value, count in survey.values.items() if value != survey.parts.fill)
+    yield from _finding(
+        "disputed_pixels",
+        ((mask, f"{pixels} pixels") for mask, pixels in survey.disputed),
+        severity="error" if disputed * 2 > classes else None,
+        share=disputed / max(1, classes),
+    )
 
 
 def _images(survey: Survey) -> Iterator[Finding]:

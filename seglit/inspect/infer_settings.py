@@ -12,6 +12,7 @@ from seglit.images.listing import SUFFIXES, files_below, normalized, picture_fol
 from seglit.images.pairs import SPLITS
 from seglit.inspect.candidate_folders import choose_folders
 from seglit.inspect.names import SAME, Pattern, count_pairs, find_endings, find_pattern, mask_suffix, role_of, split_of
+from seglit.inspect.part_layout import Listed, find_image_folders, find_part_names
 
 DEFAULT_SHARES = {"val": 0.1, "test": 0.2}
 """Shares of the images that are drawn at random if no splits are defined."""
@@ -58,6 +59,8 @@ def settings_from_names(root: Path) -> Settings:
             voc = top / name, top / "SegmentationClass"
             if all(folder.is_dir() for folder in voc):
                 return _from_folders(root, "folders of Pascal VOC", {"all": voc})
+    if own_folders := find_image_folders(root):
+        return _from_folders(root, "a folder for each image", own_folders)
     folders = _picture_folders(root)
     if not folders:
         raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
@@ -152,8 +155,14 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
     if not mixed:  # the folder of masks may be below that of images
         listed = [(sorted({*images} - {*masks}), masks) for images, masks in listed]
     settings = _folder_settings(root, folders)
-    pattern = find_endings(listed) if mixed else find_pattern(listed)
-    if pattern is not None:
+    pairs = zip(folders.values(), listed, strict=True)
+    parts = find_part_names([Listed(images, files, masks, others) for (images, masks), (files, others) in pairs])
+    pattern = None if parts else find_endings(listed) if mixed else find_pattern(listed)
+    if parts:
+        settings |= {"image_name": parts[0]} if parts[0] != "{stem}.*" else {}
+        settings["mask_name"] = parts[1]
+        description += f", several masks per image: {parts[1]}"
+    elif pattern is not None:
         image_name, mask_name = (f"{name}.*" for name in pattern)
         if mixed:
             description += f", {image_name} + {mask_name}"

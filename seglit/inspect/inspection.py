@@ -16,6 +16,8 @@ from seglit.inspect.findings import Finding, find_all
 from seglit.inspect.group_proposal import GroupProposal, propose_group
 from seglit.inspect.layout import Layout, find_layout
 from seglit.inspect.mask_reading import MaskReading
+from seglit.inspect.part_classes import find_part_classes
+from seglit.inspect.part_coding import find_part_coding
 from seglit.inspect.region_coding import find_region_coding
 from seglit.inspect.survey import Survey, read_all
 
@@ -103,13 +105,22 @@ def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[st
         return find_region_coding(survey, layout.annotated)
     if layout.public:
         return find_coding(survey, class_names)
+    if survey.parts is not None:
+        coding = find_part_coding(survey, survey.parts, class_names)
+    else:
+        coding = _stored_coding(root, survey, class_names)
+    for name, (value, reason) in survey.reading.yaml.items():
+        coding.settings[name], coding.comments[name] = value, reason
+    return coding
+
+
+def _stored_coding(root: Path, survey: Survey, class_names: Sequence[str] | None) -> Coding:
+    """Infers how masks in one file code their classes, with the names that an exporter wrote."""
     try:
         written, unclear = find_written_classes(root), ""
     except InputError as error:
         written, unclear = None, printable(f"which names are right? {error}")
     coding = find_coding(survey, class_names, written)
-    for name, (value, reason) in survey.reading.yaml.items():
-        coding.settings[name], coding.comments[name] = value, reason
     if unclear and class_names is None:
         coding.questions.append(unclear)
     return coding
@@ -117,12 +128,13 @@ def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[st
 
 def _survey(layout: Layout, workers: int | None) -> Survey:
     """Reads all pairs, and again if that shows that they are to be read otherwise."""
-    first = _read(Survey(layout.pairs, annotated=layout.annotated, rows=layout.rows), workers)
+    parts = find_part_classes(layout.pairs)
+    first = _read(Survey(layout.pairs, annotated=layout.annotated, rows=layout.rows, parts=parts), workers)
     unstated = first.unstated_nodata  # not to be in any statistic
     # public data have a configuration that says how, and rows no such settings
     reading = MaskReading() if layout.public or layout.rows else first.evidence.conclude()
     if unstated or first.evidence.must_read_again(reading):
-        return _read(Survey(layout.pairs, unstated, layout.annotated, layout.rows, reading), workers)
+        return _read(Survey(layout.pairs, unstated, layout.annotated, layout.rows, parts, reading), workers)
     first.reading = reading
     return first
 

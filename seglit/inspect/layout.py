@@ -24,6 +24,7 @@ from seglit.inspect.infer_settings import (
     settings_from_names,
 )
 from seglit.inspect.label_format import AnnotatedFolder, find_annotations
+from seglit.inspect.part_layout import has_task_names
 
 _ADVISED = {"root", "download", "crop_size", "batch_size", "augment"}  # settings that depend on the user, not the data
 
@@ -110,7 +111,8 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
         table = next((table for table in tables if {"image", "mask"} <= set(_columns(table))), None)
         if table is None and (metadata := read_metadata(root)):
             return _from_metadata(root, metadata)
-        if table is None and not has_mask_folders(root) and (annotated := find_annotations(root)):
+        may_be_annotated = table is None and (not has_mask_folders(root) or has_task_names(root))
+        if may_be_annotated and (annotated := find_annotations(root)):
             return _from_annotations(root, annotated)
         found = settings_from_names(root) if table is None else _from_table(root, table)
     pairing = find_pairs(root, PairSettings(**found.settings))

@@ -22,6 +22,7 @@ MASK_WORDS = frozenset(_MASK_WORDS.split())
 
 Pattern = tuple[str, str]
 """Names of an image and its mask without file suffix; `{stem}` stands for what they have in common."""
+_CHANCE = 10  # a pattern that fits fewer than one in so many names fits by chance
 SAME: Pattern = ("{stem}", "{stem}")
 
 
@@ -71,7 +72,8 @@ def find_pattern(listed: Iterable[tuple[list[Path], list[Path]]]) -> Pattern | N
             votes.update({difference for image in similar if (difference := _difference(image, mask))})
     counts = {pattern: _count(stems, pattern) for pattern, _ in votes.most_common(20)}
     best = max(counts, key=lambda pattern: (counts[pattern], -len("".join(pattern))))
-    return best if counts[best] else None
+    total = min(sum(map(len, names)) for names in zip(*stems, strict=True))
+    return best if counts[best] and counts[best] * _CHANCE >= total else None
 
 
 def count_pairs(listed: Iterable[tuple[list[Path], list[Path]]], pattern: Pattern) -> int:

@@ -95,6 +95,14 @@ _NOTES = {
         "images without an annotation file ({count})",
         "they count as background, as the format says; remove those that nobody has labelled",
     ),
+    "no_mask_file": (
+        "images of which the folder for masks is empty ({count})",
+        "they count as background; remove those that nobody has labelled",
+    ),
+    "disputed_pixels": (
+        "masks in which files of two classes claim the same pixels ({count}; {share:.2%} of the pixels of all classes)",
+        "the file of fewer pixels lies on top: check that this is intended, and that the names state classes",
+    ),
     "annotation_note": ("{note}", "check that this is intended"),
     "binary_0_255": ("masks are coded as 0 and 255", "the configuration maps them to 0 and 1"),
     "off_by_one": (

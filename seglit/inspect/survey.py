@@ -23,6 +23,7 @@ from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKi
 from seglit.inspect.hub_folder import Rows
 from seglit.inspect.label_format import AnnotatedFolder, LabelFormat, ShapeKind
 from seglit.inspect.mask_reading import MaskEvidence, MaskReading
+from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.suspects import Suspects
 from seglit.labels import Color, Stored
 
@@ -99,6 +100,7 @@ class Survey:
         nodata: Value of pixels without data, one for all channels or one each, beside those that files state.
         annotated: Draws the masks; None if they are files.
         rows: Opens images and masks that are no files; None if they are.
+        parts: The classes of masks in several files.
         reading: How mask files are read; a first survey finds `evidence` of it.
     """
 
@@ -106,8 +108,10 @@ class Survey:
     nodata: tuple[float, ...] = ()
     annotated: AnnotatedFolder | None = None
     rows: Rows | None = None
+    parts: PartClasses | None = None
     reading: MaskReading = field(default_factory=MaskReading)
     evidence: MaskEvidence = field(default_factory=MaskEvidence)
+    disputed: list[tuple[Path, int]] = field(default_factory=list)  # pixels in files of several classes
     shapes: Counter[ShapeKind] = field(default_factory=Counter)  # number of images
     crowds: set[str] = field(default_factory=set)
     split_counts: Counter[str] = field(default_factory=Counter)
@@ -181,6 +185,11 @@ class Survey:
         """Opens images and masks."""
         return open_picture if self.rows is None else self.rows.open
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether masks are drawn from annotations or several files, not stored as they are."""
+        return self.annotated is not None or self.parts is not None
+
     def mask_file(self, pair: Pair) -> Path:
         """Returns the file that messages name for the mask of a pair."""
         return pair.mask if self.annotated is None else self.annotated.mask_file(pair)
@@ -244,6 +253,8 @@ class Survey:
             self.first_of.setdefault(shape, file)
         self.shapes.update(mask.shapes)
         self.crowds |= mask.crowds
+        if mask.disputed:
+            self.disputed.append((file, mask.disputed))
         self.palette.update(mask.palette)
         self.truncated_masks += mask.truncated
         if len(mask.values) == 1:
@@ -276,8 +287,14 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         for start in range(0, len(pairs), _CHUNK)
     )
     label_format = None if annotated is None else annotated.label_format()
-    masks, opener = survey.reading.settings, survey.opener
-    read_chunk = partial(_read_chunk, nodata=survey.nodata, label_format=label_format, masks=masks, opener=opener)
+    read_chunk = partial(
+        _read_chunk,
+        nodata=survey.nodata,
+        label_format=label_format,
+        masks=survey.reading.settings,
+        opener=survey.opener,
+        classes=survey.parts,
+    )
     with ProcessPoolExecutor(workers) as pool:
         try:
             for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
@@ -292,5 +309,6 @@ def _read_chunk(
     label_format: LabelFormat | None,
     masks: MaskSettings,
     opener: Callable[[Path], Picture],
+    classes: PartClasses | None,
 ) -> list[PairFacts]:
-    return [read_facts(pair, nodata, entry, label_format, masks, opener) for pair, entry in pairs]
+    return [read_facts(pair, nodata, entry, label_format, masks, opener, classes) for pair, entry in pairs]
