@@ -11,7 +11,7 @@ import numpy as np
 
 from seglit.errors import InputError
 from seglit.images.listing import files_below, normalized
-from seglit.images.name_patterns import key_of
+from seglit.images.name_patterns import has_parts, key_of
 from seglit.images.picture import open_picture
 from seglit.inspect.facts import LOSSY
 from seglit.inspect.mask_edges import outlines
@@ -176,18 +176,14 @@ def _parts_of(files: Iterable[Path], folder: Path, keys: set[str]) -> Iterator[_
 
 def _mask_name(parts: Sequence[_Part]) -> str:
     """Returns the pattern of the masks if their names differ beside those of the images, else ''."""
-    befores, afters = [*{part.before for part in parts}], [*{part.after for part in parts}]
-    if (len(befores) > 1) == (len(afters) > 1):
-        return ""
-    before = _pattern([part.before for part in parts]) if len(befores) > 1 else befores[0]
-    after = _pattern([part.after for part in parts]) if len(afters) > 1 else afters[0]
-    field = before if len(befores) > 1 else after
-    if not field:
+    before, after = _pattern([part.before for part in parts]), _pattern([part.after for part in parts])
+    if before is None or after is None:
         return ""
     suffixes = {part.path.suffix for part in parts}
-    suffix = suffixes.pop() if field.endswith("*") and len(suffixes) == 1 else ".*"
+    suffix = suffixes.pop() if after.endswith("*") and len(suffixes) == 1 else ".*"
     name = f"{before}{{stem}}{after}{suffix}"
-    return name if not re.search(r"\}[{*]|\*\{", name) else ""
+    is_clear = name.count("{class}") < 2 and not re.search(r"\}[{*]|\*\{", name)
+    return name if is_clear and has_parts(name) else ""
 
 
 def _are_of_classes(parts: Sequence[_Part], mask_name: str) -> bool:
@@ -196,8 +192,10 @@ def _are_of_classes(parts: Sequence[_Part], mask_name: str) -> bool:
     return several or not _CLASS_WORDS.isdisjoint(_words(mask_name.replace("{class}", "")))
 
 
-def _pattern(texts: Sequence[str]) -> str:
-    """Returns the pattern of texts that differ, with `{class}`, `*` or both; '' if they are neither."""
+def _pattern(texts: Sequence[str]) -> str | None:
+    """Returns the pattern of texts: with `{class}`, `*` or both if they differ; None if they mean something else."""
+    if len({*texts}) < 2:
+        return "".join({*texts})
     prefix = re.sub(r"[^\W_]*$", "", _beginning(texts))
     texts = [text.removeprefix(prefix) for text in texts]
     suffix = re.sub(r"[^\W_]*$", "", _beginning([text[::-1] for text in texts]))[::-1]
@@ -216,7 +214,7 @@ def _pattern(texts: Sequence[str]) -> str:
     if len(classes) * 2 > len(texts) and (len(classes) > _MANY_NAMES or all(map(_has_digit, classes))):
         return f"{prefix}*{suffix}"
     if any({*_words(name)} <= _NO_CLASSES for name in classes) or all(split_of(name) != "all" for name in classes):
-        return ""
+        return None
     return f"{prefix}{{class}}{number}{suffix}"
 
 
