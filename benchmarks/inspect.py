@@ -13,7 +13,8 @@ from rich.table import Table
 from benchmarks.input import write_pictures
 from seglit.inspect.facts import read_facts
 from seglit.inspect.layout import find_layout
-from seglit.inspect.survey import Survey, read_all
+from seglit.inspect.read_pairs import read_all
+from seglit.inspect.survey import Survey
 
 
 def measure_inspect(size: tuple[int, int] = (360, 480), images: int = 400, kept: int = 20_000) -> Table:

@@ -18,8 +18,9 @@ from seglit.inspect.layout import Layout, find_layout
 from seglit.inspect.mask_reading import MaskReading
 from seglit.inspect.part_classes import find_part_classes
 from seglit.inspect.part_coding import find_part_coding
+from seglit.inspect.read_pairs import read_all
 from seglit.inspect.region_coding import find_region_coding
-from seglit.inspect.survey import Survey, read_all
+from seglit.inspect.survey import Survey
 
 
 @dataclass(frozen=True)

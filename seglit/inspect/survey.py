@@ -1,27 +1,19 @@
-"""Survey of a whole folder: reads every pair once, in parallel, and accumulates the facts."""
+"""Survey of a whole folder: the accumulated facts of every pair."""
 
-import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from seglit.annotations.reader import AnnotatedImage
-from seglit.errors import InputError
-from seglit.images.mask_settings import MaskSettings
 from seglit.images.pairs import Pair
 from seglit.images.picture import Picture, open_picture
-from seglit.images.prefetch import prefetch
-from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts, read_facts
+from seglit.inspect.facts import LOSSY, ImageFacts, ImageKind, MaskFacts, MaskKind, PairFacts
 from seglit.inspect.hub_folder import Rows
-from seglit.inspect.label_format import AnnotatedFolder, LabelFormat, ShapeKind
+from seglit.inspect.label_format import AnnotatedFolder, ShapeKind
 from seglit.inspect.mask_reading import MaskEvidence, MaskReading
 from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.suspects import Suspects
@@ -30,7 +22,6 @@ from seglit.labels import Color, Stored
 TRAINING_SPLITS = ("train", "all")
 """The splits from which mean, std and class weights are computed."""
 
-_CHUNK = 16  # pairs per task of a worker process
 _MOST_VALUES = 1 << 16  # distinct values counted over all masks
 
 
@@ -272,43 +263,3 @@ class Survey:
             count.blended_pixels += blended
             count.splits[pair.split] += pixels
             count.training_area += mask.size[0] * mask.size[1] if pair.split in TRAINING_SPLITS else 0
-
-
-def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
-    """Reads every pair of a survey in worker processes, in order, with a bounded number of tasks in flight.
-
-    Raises:
-        InputError: A worker process died.
-    """
-    workers = workers or os.cpu_count() or 1
-    pairs, annotated = survey.pairs, survey.annotated
-    chunks = (
-        [(pair, None if annotated is None else annotated.entry(pair)) for pair in pairs[start : start + _CHUNK]]
-        for start in range(0, len(pairs), _CHUNK)
-    )
-    label_format = None if annotated is None else annotated.label_format()
-    read_chunk = partial(
-        _read_chunk,
-        nodata=survey.nodata,
-        label_format=label_format,
-        masks=survey.reading.settings,
-        opener=survey.opener,
-        classes=survey.parts,
-    )
-    with ProcessPoolExecutor(workers) as pool:
-        try:
-            for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
-                yield from facts
-        except BrokenProcessPool as error:
-            raise InputError("a worker process died, probably out of memory; try --workers 1") from error
-
-
-def _read_chunk(
-    pairs: list[tuple[Pair, AnnotatedImage | None]],
-    nodata: tuple[float, ...],
-    label_format: LabelFormat | None,
-    masks: MaskSettings,
-    opener: Callable[[Path], Picture],
-    classes: PartClasses | None,
-) -> list[PairFacts]:
-    return [read_facts(pair, nodata, entry, label_format, masks, opener, classes) for pair, entry in pairs]

@@ -1,0 +1,61 @@
+"""Reads all pairs of a survey in worker processes."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+from seglit.annotations.reader import AnnotatedImage
+from seglit.errors import InputError
+from seglit.images.mask_settings import MaskSettings
+from seglit.images.pairs import Pair
+from seglit.images.picture import Picture
+from seglit.images.prefetch import prefetch
+from seglit.inspect.facts import PairFacts, read_facts
+from seglit.inspect.label_format import LabelFormat
+from seglit.inspect.part_classes import PartClasses
+from seglit.inspect.survey import Survey
+
+_CHUNK = 16  # pairs per task of a worker process
+
+
+def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
+    """Reads every pair of a survey in worker processes, in order, with a bounded number of tasks in flight.
+
+    Raises:
+        InputError: A worker process died.
+    """
+    workers = workers or os.cpu_count() or 1
+    pairs, annotated = survey.pairs, survey.annotated
+    chunks = (
+        [(pair, None if annotated is None else annotated.entry(pair)) for pair in pairs[start : start + _CHUNK]]
+        for start in range(0, len(pairs), _CHUNK)
+    )
+    label_format = None if annotated is None else annotated.label_format()
+    read_chunk = partial(
+        _read_chunk,
+        nodata=survey.nodata,
+        label_format=label_format,
+        masks=survey.reading.settings,
+        opener=survey.opener,
+        classes=survey.parts,
+    )
+    with ProcessPoolExecutor(workers) as pool:
+        try:
+            for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
+                yield from facts
+        except BrokenProcessPool as error:
+            raise InputError("a worker process died, probably out of memory; try --workers 1") from error
+
+
+def _read_chunk(
+    pairs: list[tuple[Pair, AnnotatedImage | None]],
+    nodata: tuple[float, ...],
+    label_format: LabelFormat | None,
+    masks: MaskSettings,
+    opener: Callable[[Path], Picture],
+    classes: PartClasses | None,
+) -> list[PairFacts]:
+    return [read_facts(pair, nodata, entry, label_format, masks, opener, classes) for pair, entry in pairs]
