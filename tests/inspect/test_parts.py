@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
-from PIL import Image
+from PIL import ExifTags, Image
 
 from seglit.data import FolderDataModule
 from seglit.errors import InputError
@@ -235,3 +235,31 @@ def test_strokes_as_jpeg(tmp_path: Path) -> None:
     _, masks = written(root, tmp_path / "set.yaml")
     wrong = sum(int((read != np.array([0, 2, 1])[drawn[stem]]).sum()) for stem, read in masks.items())
     assert wrong <= 20  # corners
+
+
+def test_parts_at_another_scale(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    drawn = write(root, "images/{stem}.png", "masks/{stem}_{class}.png")
+    for path in sorted((root / "masks").iterdir()):
+        save(np.asarray(Image.open(path))[::2, ::2].copy(), path)
+    settings, masks = written(root, tmp_path / "set.yaml")
+    assert settings["resize_masks"] is True
+    for stem, read in masks.items():
+        np.testing.assert_array_equal(read, np.array([0, 2, 1])[drawn[stem]][::2, ::2])
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_parts_beside_turned_photos(stored: bool, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    drawn = write(root, "images/{stem}.jpg", "masks/{stem}_{class}.png")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # turned clockwise to be upright
+    for stem in STEMS:
+        path = root / f"images/{stem}.jpg"
+        Image.open(path).rotate(90, expand=True).save(path, exif=exif)
+    for path in sorted((root / "masks").iterdir()) if stored else ():
+        save(np.rot90(np.asarray(Image.open(path))).copy(), path)
+    settings, masks = written(root, tmp_path / "set.yaml")
+    assert settings["mask_orientation"] == ("stored" if stored else "upright")
+    for stem, read in masks.items():
+        np.testing.assert_array_equal(read, np.array([0, 2, 1])[drawn[stem]])
