@@ -1,5 +1,6 @@
 """Recognises masks in several files per image by their names and contents, and infers the names that join them."""
 
+import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -140,12 +141,19 @@ def _image_in_each_folder(base: Path, files: Iterable[Path]) -> str:
         top, *inner = file.relative_to(base).with_suffix("").parts
         if not inner:
             return ""
-        roles = {role_of(part) for part in inner[:-1]}
-        is_image = "image" in roles or ("mask" not in roles and (inner[-1] == top or role_of(inner[-1]) == "image"))
-        folders[top].update(["/".join("{stem}" if part == top else part for part in inner)] if is_image else [])
-    names = Counter(name for counts in folders.values() for name, number in counts.items() if number == 1)
-    common = [name for name, number in names.items() if number == len(folders)]
-    return f"{{stem}}/{common[0]}.*" if len(common) == 1 and len(folders) > 1 else ""
+        folders[top]["/".join("{stem}" if part == top else part for part in inner)] += 1
+    if len(folders) < 2:
+        return ""
+    common = set.intersection(*({name for name, number in each.items() if number == 1} for each in folders.values()))
+    images = [name for name in common if _is_image(name)]
+    return f"{{stem}}/{images[0]}.*" if len(images) == 1 else ""
+
+
+def _is_image(name: str) -> bool:
+    """Whether a path below an image's own folder is that of the image: by a folder's name, else by the file's."""
+    *above, last = name.split("/")
+    roles = {role_of(part) for part in above}
+    return "image" in roles or ("mask" not in roles and (last == "{stem}" or role_of(last) == "image"))
 
 
 def _find_parts(listed: Iterable[Listed], image_name: str, most: int | None = None) -> list[_Part]:
@@ -155,7 +163,7 @@ def _find_parts(listed: Iterable[Listed], image_name: str, most: int | None = No
     for folders in listed:
         keys = _keys(folders, image_name)
         masks = [file for file in folders.mask_files if file not in keys]
-        masks = masks[:: max(1, len(masks) // most)] if most else masks
+        masks = random.Random(0).sample(masks, most) if most and most < len(masks) else masks
         parts += _parts_of(masks, folders.masks, {*keys.values()})
         number += len(masks)
     return parts if len(parts) >= _MOST * number else []

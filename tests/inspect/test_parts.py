@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from seglit.data import FolderDataModule
 from seglit.errors import InputError
+from seglit.inspect import part_layout
 from seglit.inspect.command import inspect
 from seglit.inspect.inspection import inspect_folder
 from seglit.inspect.layout import find_layout
@@ -196,6 +197,12 @@ def test_folders_of_one_mask_per_image_stay(tmp_path: Path) -> None:
     for name in ("values", "cityscapes", "overlays", "beside"):
         assert "{class}" not in str(names_of(tmp_path / name))
         assert all(pair.parts is None for pair in find_layout(tmp_path / name).pairs)
+
+
+def test_a_sample_of_the_names_has_all_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "images/{stem}.png", "masks/{stem}_{class}.png")
+    monkeypatch.setattr(part_layout, "_FIRST", 5)  # every second file is of one class
+    assert names_of(tmp_path) == {"mask_name": "{stem}_{class}.*"}
 
 
 def test_names_by_tasks_are_rejected(tmp_path: Path) -> None:
