@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError, did_you_mean
+from seglit.images.listing import normalized
 from seglit.images.pairs import MaskPart, Pair
 from seglit.images.picture import Picture
 from seglit.labels import IGNORE_INDEX, Labels
@@ -95,7 +96,7 @@ def class_index(part: MaskPart, labels: Labels) -> int:
     Raises:
         InputError: There is no such class, or not one foreground class.
     """
-    names, name = labels.class_names, part.class_name
+    names, name = [*map(normalized, labels.class_names)], part.class_name
     if name in names:
         return names.index(name)
     if not name and len(names) <= 2:

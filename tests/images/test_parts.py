@@ -162,6 +162,16 @@ def test_classes_as_integers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(void["a"] == 255, expected["a"] == 2)
 
 
+def test_names_in_other_unicode_forms(tmp_path: Path) -> None:
+    nfc, nfd = "Bäume", "Ba\u0308ume"
+    for file, pixels in ((nfd, disk(20, 20, 9)), ("car", disk(30, 50, 6))):
+        save(image(0), tmp_path / f"images/{nfc}.png")
+        save_part(pixels, tmp_path / f"masks/{nfd}_{file}.png")
+    for name in (nfc, nfd):
+        mask = masks_of(module(tmp_path, "{stem}_{class}.*", ["background", name, "car"]))[nfc]
+        np.testing.assert_array_equal([mask == 1, mask == 2], [disk(20, 20, 9), disk(30, 50, 6)])
+
+
 def test_images_without_parts(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"images": ".", "masks": ".", "image_name": "{stem}/images/{stem}.*"}
     for number, stem in enumerate("abc"):
