@@ -74,7 +74,7 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
     with decode_errors(path):
         check_layout(path)
     with decode_errors(path), tifffile.TiffFile(path) as file:
-        check_pages(path, file)
+        check_pages(path)
         series = file.series[0]
         check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
         array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism

@@ -53,7 +53,7 @@ class LargeTiff:
         self.nodata = nodata
         with decode_errors(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
-            check_pages(path, self._file)
+            check_pages(path)
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
             self.by_windows = _is_large(self._page) and len(self._file.series[0].pages) == 1
