@@ -36,5 +36,5 @@ class FolderDataset(SegmentationDataset):
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]
         reader, labels = self.reader, self.reader.labels  # not its names and colours, which change nothing decoded
-        options = reader.in_channels, reader.nodata, labels.values, labels.tolerance, reader.masks
+        options = reader.in_channels, reader.nodata, labels.values, labels.tolerance, reader.masks, pair.page
         return Source(pair.name, (pair.image, pair.mask), options)

@@ -70,7 +70,7 @@ class PairsDataModule(SegmentationDataModule):
 
     def listed_images(self, split: Split) -> list[str]:
         """Returns the images of a split relative to the root, which `splits` accepts as a list file; maybe none."""
-        return [pair.image.relative_to(self.root).as_posix() for pair in self._divided[split]]
+        return [pair.numbered(pair.image).relative_to(self.root).as_posix() for pair in self._divided[split]]
 
     def has_split(self, split: Split) -> bool:
         """Whether the split is not empty."""

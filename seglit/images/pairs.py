@@ -30,6 +30,7 @@ class Pair(NamedTuple):
         name: The image's path below its folder, without suffix.
         split: The split that the folder, list file or table row determines; "all" if none does.
         group: The group that a table states; empty without one.
+        page: Number of the slice, of both files, if they are TIFF stacks; their slices have names like `stack0[3]`.
     """
 
     image: Path
@@ -37,6 +38,27 @@ class Pair(NamedTuple):
     name: str
     split: AnySplit = "all"
     group: str = ""
+    page: int | None = None
+
+    def slice(self, page: int) -> "Pair":
+        """Returns the pair of a slice of this pair of stacks."""
+        return self._replace(name=f"{self.name}[{page}]", page=page)
+
+    def numbered(self, file: Path) -> Path:
+        """Returns a file of this pair with the number of the slice, as lists and messages name it: `stack0.tif[3]`."""
+        return file if self.page is None else file.with_name(f"{file.name}[{self.page}]")
+
+    @property
+    def file_name(self) -> str:
+        """The name without the number of the slice."""
+        return self.name if self.page is None else self.name.removesuffix(f"[{self.page}]")
+
+
+class AssumedPages(NamedTuple):
+    """How the pages of a file are read that may be slices, or bands of one image."""
+
+    num_pages: int
+    as_slices: bool
 
 
 @dataclass(frozen=True)
@@ -137,12 +159,16 @@ class Pairing:
         images_without_mask: Images without a mask, each with the expected mask name and the folder searched.
         masks_without_image: Masks without an image.
         missing: Files that lists and tables name, but that do not exist.
+        uneven_stacks: TIFF stacks left out because their masks have another number of slices, and both numbers.
+        assumed_pages: Files that do not state whether their pages are slices, and how they are read.
     """
 
     pairs: list[Pair] = field(default_factory=list)
     images_without_mask: dict[Path, tuple[str, Path]] = field(default_factory=dict)
     masks_without_image: list[Path] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    uneven_stacks: dict[Path, str] = field(default_factory=dict)
+    assumed_pages: dict[Path, AssumedPages] = field(default_factory=dict)
 
     @property
     def in_several_splits(self) -> list[Path]:
@@ -156,7 +182,8 @@ class Pairing:
         """Checks that the pairs can be trained on.
 
         Raises:
-            InputError: A listed file or a mask is missing, or an image is in more than one split.
+            InputError: A listed file or a mask is missing, a stack and its mask differ in slices, or an image is in
+                more than one split.
         """
         if self.missing:
             raise InputError(self.missing[0].message + self.missing[0].hint())
@@ -165,6 +192,8 @@ class Pairing:
             hint = did_you_mean(mask, names)
             fit = "; set mask_name to fit" if hint and mask.endswith(".*") else ""  # not if it is set already
             raise InputError(f"{image}: its mask {mask} is not in {folder}{hint}{fit}")
+        for image, why in self.uneven_stacks.items():
+            raise InputError(f"{image}: {why}")
         if images := self.in_several_splits:
             raise InputError(f"{len(images)} images are in more than one split, first {images[0]}; keep each in one")
 

@@ -68,7 +68,9 @@ class PairReader:
         Raises:
             InputError: The errors of `open_picture` and `decode`.
         """
-        return self.decode(open_picture(pair.image, self.in_channels), open_picture(pair.mask))
+        return self.decode(
+            open_picture(pair.image, self.in_channels, pair.page), open_picture(pair.mask, page=pair.page)
+        )
 
     def decode(self, picture: Picture, mask: Picture) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Converts an image and its mask that were opened already; returns the same as `read`.

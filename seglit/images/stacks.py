@@ -1,0 +1,50 @@
+"""Slices of TIFF stacks as pairs of their own."""
+
+from pathlib import Path
+
+from seglit.images.pairs import AssumedPages, Pair, Pairing, PairSettings
+from seglit.images.tiff import SUFFIXES as TIFF_SUFFIXES
+from seglit.images.tiff_pages import Stack, find_stack
+
+_COLORS = (3, 4)  # pages that may be the bands of an RGB or RGBA image, of a mask as well
+
+
+def divide_stacks(pairing: Pairing, root: Path, settings: PairSettings) -> None:
+    """Replaces each pair of TIFF stacks by one pair per slice, but those in `exclude`.
+
+    A mask has one value or colour per pixel, so as many pages of an image, if they may be slices, are slices. Beside a
+    mask of one page they are bands, unless the image states that they are slices: then the pair is left out.
+    """
+    excluded = {root / path for path in settings.exclude}
+    pairs: list[Pair] = []
+    for pair in pairing.pairs:
+        image, mask = _stack(pair.image), _stack(pair.mask)
+        num_masks = 1 if mask is None else len(mask.pages)
+        are_slices = image is not None and (image.is_certain or mask is not None)
+        num_images = len(image.pages) if image is not None and are_slices else 1
+        if num_images != num_masks:
+            counts = f"has {_count(num_images)}, but its mask {pair.mask} has {_count(num_masks)}"
+            pairing.uneven_stacks[pair.image] = counts
+            continue
+        if image is not None and (mask is None or not mask.is_certain) and _is_unclear(image, are_slices):
+            pairing.assumed_pages[pair.image] = AssumedPages(len(image.pages), are_slices)
+        slices = [pair.slice(page) for page in range(num_images)] if are_slices else [pair]
+        pairs += [each for each in slices if each.numbered(each.image) not in excluded]
+    pairing.pairs = pairs
+
+
+def _stack(path: Path) -> Stack | None:
+    return find_stack(path) if path.suffix.lower() in TIFF_SUFFIXES else None
+
+
+def _is_unclear(image: Stack, are_slices: bool) -> bool:
+    """Whether pages read as slices may be bands, or pages read as bands may be slices."""
+    if image.is_certain:
+        return False
+    if are_slices:
+        return image.has_channels or len(image.pages) in _COLORS
+    return not image.has_channels and image.width >= len(image.pages)  # else the pages are rows (W, C)
+
+
+def _count(number: int) -> str:
+    return "1 page" if number == 1 else f"{number} slices"
