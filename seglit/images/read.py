@@ -1,7 +1,7 @@
 """Reads an image, or an image with its mask, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,10 @@ class PairReader:
         Raises:
             InputError: The errors of `open_picture` and `decode`.
         """
-        return self.decode(
-            open_picture(pair.image, self.in_channels, pair.page), open_picture(pair.mask, page=pair.page)
-        )
+        image = open_picture(pair.image, self.in_channels, pair.page)
+        mask = open_picture(pair.mask, page=pair.page)
+        named = (replace(picture, path=pair.numbered(picture.path)) for picture in (image, mask))  # for messages
+        return self.decode(*named)
 
     def decode(self, picture: Picture, mask: Picture) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Converts an image and its mask that were opened already; returns the same as `read`.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from seglit.images.pairs import AssumedPages, Pair, Pairing, PairSettings
+from seglit.images.picture import Picture, open_picture
 from seglit.images.tiff import SUFFIXES as TIFF_SUFFIXES
 from seglit.images.tiff_pages import Stack, find_stack
 
@@ -31,6 +32,15 @@ def divide_stacks(pairing: Pairing, root: Path, settings: PairSettings) -> None:
         slices = [pair.slice(page) for page in range(num_images)] if are_slices else [pair]
         pairs += [each for each in slices if each.numbered(each.image) not in excluded]
     pairing.pairs = pairs
+
+
+def open_first(path: Path) -> Picture:
+    """Reads an image or mask file, of a file of several pages the first slice.
+
+    Raises:
+        InputError: The errors of `open_picture`.
+    """
+    return open_picture(path, page=None if _stack(path) is None else 0)
 
 
 def _stack(path: Path) -> Stack | None:

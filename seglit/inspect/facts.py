@@ -123,7 +123,7 @@ def read_facts(
     entry: AnnotatedImage | None = None,
     label_format: LabelFormat | None = None,
     masks: MaskSettings | None = None,
-    opener: Callable[[Path], Picture] = open_picture,
+    opener: Callable[..., Picture] = open_picture,
 ) -> PairFacts:
     """Reads both files of a pair once.
 
@@ -133,12 +133,12 @@ def read_facts(
         entry: Annotations that the mask is drawn from.
         label_format: Draws them.
         masks: How mask files are read; None reads them by the defaults.
-        opener: Opens the files.
+        opener: Opens the files, or slices of them; called like `open_picture`.
     """
     facts, masks = PairFacts(), masks or MaskSettings()
     picture, array, empty = None, None, None
     try:
-        picture = opener(pair.image)
+        picture = opener(pair.image, page=pair.page)
         array = picture.array(nodata)
         empty = no_data(array)
         facts.image = _image_facts(picture, array)
@@ -149,7 +149,7 @@ def read_facts(
             if size := facts.image.size if facts.image else entry.size:
                 facts.mask = _drawn_facts(label_format, entry, size, empty)
             return facts
-        mask = opener(pair.mask)
+        mask = opener(pair.mask, page=pair.page)
         facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
         if picture is not None and array is not None and masks.orientation is None and follows(mask, picture):
             facts.mask.orientation = orientation_by_size(mask, picture)

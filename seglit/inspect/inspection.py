@@ -17,6 +17,7 @@ from seglit.inspect.group_proposal import GroupProposal, propose_group
 from seglit.inspect.layout import Layout, find_layout
 from seglit.inspect.mask_reading import MaskReading
 from seglit.inspect.region_coding import find_region_coding
+from seglit.inspect.stack_questions import stack_questions
 from seglit.inspect.survey import Survey, read_all
 
 
@@ -81,6 +82,8 @@ def inspect_folder(
             "some, edit class_names in the written configuration"
         )
     if not layout.pairs:
+        for image, why in layout.pairing.uneven_stacks.items():
+            raise InputError(f"{image}: {why}")
         raise InputError(
             f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
         )
@@ -93,7 +96,8 @@ def inspect_folder(
     duplicates = find_duplicates(survey)
     group = propose_group(layout.pairs, layout.split_settings, duplicates)
     # or its configuration answers
-    coding.questions = [] if layout.public else [*layout.questions, *coding.questions, *_questions(survey, group)]
+    asked = [*coding.questions, *_questions(survey, group), *stack_questions(layout.data_root, layout.pairing)]
+    coding.questions = [] if layout.public else [*layout.questions, *asked]
     findings = find_all(root, layout, survey, coding, duplicates)
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings, group)
 

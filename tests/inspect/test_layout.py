@@ -79,8 +79,8 @@ def test_data_module_finds_the_same_pairs(name: str, tmp_path: Path) -> None:
     make(tmp_path, TREES[name])
     layout = find_layout(tmp_path)
     pairs = {
-        (split, i.relative_to(tmp_path).as_posix(), m.relative_to(tmp_path).as_posix())
-        for i, m, _, split, _ in layout.pairs
+        (pair.split, *(path.relative_to(tmp_path).as_posix() for path in (pair.image, pair.mask)))
+        for pair in layout.pairs
     }
     assert pairs == set(TREES[name])
     assert not layout.pairing.images_without_mask
