@@ -97,7 +97,7 @@ def directories(path: Path) -> Iterator[Directory]:
     """Yields the tags of each page of a TIFF or BigTIFF, without decoding any; those of pages in SubIFDs are not read.
 
     Raises:
-        InputError: The pages form a cycle, which libraries would never leave.
+        InputError: The pages form a cycle, which libraries would never leave, or are not all in the file.
         struct.error: The file is truncated.
     """
     with path.open("rb") as file:
@@ -108,7 +108,7 @@ def directories(path: Path) -> Iterator[Directory]:
         byte_order: Literal["little", "big"] = "little" if mark == "<" else "big"
         file_size = file.seek(0, os.SEEK_END)
         (offset,) = struct.unpack_from(mark + number, head, 8 if is_big else 4)
-        visited = set[int]()
+        visited, link = set[int](), b""
         while not visited or 0 < offset < file_size:
             if offset in visited:
                 raise unreadable(path, "its pages form a cycle")
@@ -121,11 +121,14 @@ def directories(path: Path) -> Iterator[Directory]:
             tags = {code: (kind, num_values, value) for code, kind, num_values, value in fields}
             yield Directory(tags, num_bytes, byte_order)
             file.seek(offset + struct.calcsize(counter) + entry_size * count)
-            offset = int.from_bytes(file.read(num_bytes), byte_order)
+            link = file.read(num_bytes)
+            offset = int.from_bytes(link, byte_order)
+    if offset or (len(link) < num_bytes and len(visited) > 1):
+        raise unreadable(path, "it is truncated: some of its pages are missing")
 
 
 def check_pages(path: Path) -> None:
-    """Raises InputError for a TIFF whose pages form a cycle."""
+    """Raises InputError for a TIFF whose pages form a cycle, or are not all in the file."""
     for _ in directories(path):
         pass
 

@@ -16,7 +16,7 @@ from seglit.images.validity import no_data
 from seglit.labels import IGNORE_INDEX, Labels
 
 
-def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> npt.NDArray[Any]:
+def read_image(path: Path, in_channels: int, nodata: Sequence[float] = (), page: int | None = None) -> npt.NDArray[Any]:
     """Reads an image (H, W, in_channels) in the stored dtype: uint8, uint16, int16 or float32.
 
     8-bit grey and RGB are converted to each other for `in_channels` 1 and 3, and lose their alpha; any other image
@@ -27,11 +27,12 @@ def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> np
         path: The file.
         in_channels: Number of channels.
         nodata: Value of pixels without data, beside the one that the file states: one for all bands, or one per band.
+        page: See `open_picture`.
 
     Raises:
         InputError: The errors of `open_picture` and `Picture.image`.
     """
-    return open_picture(path, in_channels).image(in_channels, nodata)
+    return open_picture(path, in_channels, page).image(in_channels, nodata)
 
 
 @dataclass(frozen=True)

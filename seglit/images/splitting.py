@@ -44,7 +44,7 @@ def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:
     drawn, groups = _draw_shares(groups, settings.shares, len(pairs))
     if settings.fold is not None:
         drawn["val"], groups = _draw_fold(groups, *settings.fold)
-    if pairs and (not groups or not all(drawn.values())):
+    if pairs and not (groups and all(part or settings.shares.get(split) == 0 for split, part in drawn.items())):
         if settings.group is not None:
             raise InputError(
                 f"group is {settings.group!r}, which divides {len(pairs)} images into {num_groups} groups: too few for "
@@ -52,8 +52,8 @@ def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:
             )
         if num_groups < len(pairs):
             raise InputError(
-                f"splits is {settings.splits}, but there are only {num_groups} stacks, whose slices stay together; if "
-                "parts of a stack are independent, save each as a file"
+                f"splits is {settings.splits}, but slices of one stack stay together: {num_groups} files are too few; "
+                "if its parts are independent, save each as a file"
             )
     return {**drawn, "train": [pair for group in groups for pair in group]}
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from seglit.errors import InputError
 from seglit.images.pairs import AssumedPages, Pair, Pairing, PairSettings
 from seglit.images.picture import Picture, open_picture
 from seglit.images.tiff import SUFFIXES as TIFF_SUFFIXES
@@ -19,7 +20,11 @@ def divide_stacks(pairing: Pairing, root: Path, settings: PairSettings) -> None:
     excluded = {root / path for path in settings.exclude}
     pairs: list[Pair] = []
     for pair in pairing.pairs:
-        image, mask = _stack(pair.image), _stack(pair.mask)
+        try:
+            image, mask = _stack(pair.image), _stack(pair.mask)
+        except InputError:  # reading the pair raises it
+            pairs.append(pair)
+            continue
         num_masks = 1 if mask is None else len(mask.pages)
         are_slices = image is not None and (image.is_certain or mask is not None)
         num_images = len(image.pages) if image is not None and are_slices else 1
@@ -41,6 +46,27 @@ def open_first(path: Path) -> Picture:
         InputError: The errors of `open_picture`.
     """
     return open_picture(path, page=None if _stack(path) is None else 0)
+
+
+def count_slices(path: Path, in_channels: int) -> tuple[int | None, str]:
+    """Counts the slices of an image without a mask.
+
+    Returns:
+        Their number, None for a single image; and what is assumed where the file does not state it, else ''.
+    """
+    try:
+        stack = _stack(path)
+    except InputError:  # reading the image raises it
+        stack = None
+    if stack is None:
+        return None, ""
+    num_pages = len(stack.pages)
+    if stack.is_certain:
+        return num_pages, ""
+    if in_channels > 1 and in_channels in (num_pages, stack.width):
+        may_be_grey = in_channels == num_pages == 3 and not stack.has_channels
+        return None, "3 pages are read as 3 channels; if they are slices, state the axes ZYX" * may_be_grey
+    return num_pages, f"{num_pages} channels are read as slices, each of one channel" * stack.has_channels
 
 
 def _stack(path: Path) -> Stack | None:

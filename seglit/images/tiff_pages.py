@@ -86,7 +86,11 @@ class Stack(NamedTuple):
 
 
 def find_stack(path: Path) -> Stack | None:
-    """Returns the pages of a TIFF; None for a single image, and for a corrupt file, reading which raises."""
+    """Returns the pages of a TIFF; None for a single image.
+
+    Raises:
+        InputError: The file is corrupt.
+    """
     if not path.is_file():
         return None
     status = path.stat()
@@ -97,7 +101,7 @@ def stack_with(path: Path, page: int | None) -> Stack | None:
     """Returns the pages of a TIFF to read a slice of, or, if `page` is None, all as bands; None for a single image.
 
     Raises:
-        InputError: There is no such slice, or the file has slices, and none is given.
+        InputError: The file is corrupt, has no such slice, or has slices, and none is given.
     """
     stack = find_stack(path)
     if page is not None and (stack is None or page >= len(stack.pages)):
@@ -109,12 +113,9 @@ def stack_with(path: Path, page: int | None) -> Stack | None:
 
 @lru_cache(maxsize=256)
 def _find_stack(path: Path, _changed: int, _size: int) -> Stack | None:
-    try:
-        with decode_errors(path):
-            first, indices, is_listed = _full_pages(path)
-            return None if len(indices) == 1 and is_listed else _with_axes(path, first, indices, is_listed)
-    except InputError:
-        return None
+    with decode_errors(path):
+        first, indices, is_listed = _full_pages(path)
+        return None if len(indices) == 1 and is_listed else _with_axes(path, first, indices, is_listed)
 
 
 class _Size(NamedTuple):

@@ -81,12 +81,7 @@ def inspect_folder(
             f"--class_names: the names come from the annotations, {', '.join(annotated.class_names[:20])}; to choose "
             "some, edit class_names in the written configuration"
         )
-    if not layout.pairs:
-        for image, why in layout.pairing.uneven_stacks.items():
-            raise InputError(f"{image}: {why}")
-        raise InputError(
-            f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
-        )
+    _check_pairs(root, layout)
     survey = _survey(layout, workers)
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
@@ -100,6 +95,15 @@ def inspect_folder(
     coding.questions = [] if layout.public else [*layout.questions, *asked]
     findings = find_all(root, layout, survey, coding, duplicates)
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings, group)
+
+
+def _check_pairs(root: Path, layout: Layout) -> None:
+    """Raises InputError if there is nothing to read."""
+    if layout.pairs:
+        return
+    for image, why in layout.pairing.uneven_stacks.items():
+        raise InputError(f"{image}: {why}")
+    raise InputError(f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks")
 
 
 def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[str] | None) -> Coding:

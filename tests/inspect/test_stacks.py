@@ -1,0 +1,106 @@
+"""`seglit inspect` on TIFF stacks: it counts slices, and asks what files do not state."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from seglit.data import FolderDataModule
+from tests.conftest import Run
+from tests.images.stack_files import SIZE, labels, slices, write, write_stacks
+
+ZYX = {"metadata": {"axes": "ZYX"}}
+
+
+def inspected(run: Run, root: Path, code: int = 0) -> tuple[Any, Any]:
+    """The report, and the settings that are written."""
+    outcome = run("inspect", root, "--json=true", "--workers=1", f"--write={root}.yaml")
+    assert outcome.code == code, outcome.out + outcome.err
+    return json.loads(outcome.out), yaml.safe_load(Path(f"{root}.yaml").read_text())["init_args"]
+
+
+def codes(report: Any) -> dict[str, list[str]]:
+    return {finding["code"]: [path for path, _ in finding["files"]] for finding in report["findings"]}
+
+
+def test_counts_slices(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    written = write_stacks(root)
+    text = run("inspect", root, "--workers=1", "--report=page")
+    assert "pairs    24 slices of 4 stacks\n" in text.out, text.out
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "24 slices of 4 stacks" in page
+    assert "images/stack3.tif[5]" in page
+
+    report, settings = inspected(run, root)
+    shares = {value["stored"]: value["share"] for value in report["values"]}
+    masks = np.stack([mask for _, mask in written.values()])
+    assert shares == pytest.approx({0: (masks == 0).mean(), 1: (masks == 1).mean()})
+    assert {value["images"] for value in report["values"]} == {24}
+    assert report["mean"] == pytest.approx([np.mean([image for image, _ in written.values()])])
+    assert (settings["in_channels"], codes(report)) == (1, {})
+    data = FolderDataModule(**{**settings, "crop_size": list(SIZE), "num_workers": 0, "augment": None})
+    assert sorted(pair.name for split in ("train", "val", "test") for pair in data.pairs_of(split)) == sorted(written)
+
+
+def test_slices_that_look_alike_are_no_leak(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for number in range(4):
+        image = np.kron(slices(number)[:6, :8], np.ones((4, 4), np.uint8))
+        stack = np.stack([image // 2 + level for level in (0, 0, 1)])
+        write(root / "images" / f"{number}.tif", stack, **ZYX)
+        write(root / "masks" / f"{number}.tif", labels(slices(9, 3)), **ZYX)
+    report, _ = inspected(run, root)
+    assert codes(report) == {}
+    (root / "images" / "0.tif").write_bytes((root / "images" / "3.tif").read_bytes())
+    report, _ = inspected(run, root, 1)
+    assert codes(report) == {"exact_duplicate": [f"images/3.tif[{page}]" for page in range(3)]}
+
+
+def test_unusable_slices_and_stacks_are_left_out(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_stacks(root)
+    write(root / "masks" / "stack0.tif", slices(0, 5), **ZYX)
+    write(broken := root / "images" / "stack1.tif", slices(1, 6), compression="zlib", **ZYX)
+    with tifffile.TiffFile(broken) as file:
+        (offset,) = file.pages[5].dataoffsets
+    with broken.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(bytes(99))
+    report, settings = inspected(run, root, 1)
+    assert codes(report) == {"uneven_stack": ["images/stack0.tif"], "unreadable_image": ["images/stack1.tif[5]"]}
+    assert settings["exclude"] == ["images/stack0.tif", "images/stack1.tif[5]"]
+    data = FolderDataModule(**{**settings, "num_workers": 0, "augment": None})
+    assert sum(len(data.pairs_of(split)) for split in ("train", "val", "test")) == 17
+
+
+@pytest.mark.parametrize(
+    ("options", "num_pages", "num_masks", "asked", "in_channels"),
+    [
+        ({}, 6, 6, "", 1),
+        ({}, 3, 3, "are the 3 pages of images/0.tif and 3 more slices?", 1),
+        (ZYX, 3, 3, "", 1),
+        ({"ome": True, "metadata": {"axes": "CYX"}}, 6, 6, "are the 6 pages of images/0.tif and 3 more slices?", 1),
+        ({}, 4, 1, "are the 4 pages of images/0.tif and 3 more bands of one image?", 4),
+        ({"ome": True, "metadata": {"axes": "CYX"}}, 4, 1, "", 4),
+        ({"planarconfig": "separate"}, 4, 1, "", 4),
+    ],
+)
+def test_asks_what_files_do_not_state(
+    run: Run, tmp_path: Path, options: Any, num_pages: int, num_masks: int, asked: str, in_channels: int
+) -> None:
+    root = tmp_path / "data"
+    for number in range(4):
+        stack = slices(number, num_pages)
+        write(root / "images" / f"{number}.tif", stack, **options)
+        stated = options if options == ZYX else {}
+        write(root / "masks" / f"{number}.tif", labels(stack)[:num_masks].squeeze(), **stated)
+    report, settings = inspected(run, root)
+    questions = [question for question in report["questions"] if "pages" in question]
+    assert [question[: len(asked)] for question in questions] == ([asked] if asked else [])
+    assert settings["in_channels"] == in_channels
+    assert report["sizes"] == [[*SIZE, 4 * num_masks]]
