@@ -11,7 +11,7 @@ from seglit.labels import Labels
 
 
 class FolderDataModule(PairsDataModule):
-    """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP, GIF or .npy.
+    """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP, GIF, .npy, or TIFF stacks, whose slices are samples.
 
     Three layouts:
 

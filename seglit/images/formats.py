@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_pages, check_unpacked, decode_errors, unreadable
+from seglit.images.checks import check_layout, check_unpacked, decode_errors, unreadable
 from seglit.images.tiff_pages import stack_with
 from seglit.images.validity import NODATA_TAG, parse_tag
 
@@ -79,7 +79,6 @@ def read_tiff(
         check_layout(path)
     stack = stack_with(path, page)
     with decode_errors(path), tifffile.TiffFile(path) as file:
-        check_pages(path)
         series = file.series[0]
         if stack is None:
             check_unpacked(path, series.size, series.nbytes, file.filehandle.size)

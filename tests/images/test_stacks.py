@@ -230,3 +230,6 @@ def test_lists_of_a_run_are_taken_back(tmp_path: Path, layout: str) -> None:
     for split in (split for split in SPLITS if split in lists):
         former, latter = ([pair[:2] + pair[-1:] for pair in each.pairs_of(split)] for each in (data, again))
         assert former == latter
+        listed = (tmp_path / "splits" / f"{split}.txt").read_text().splitlines()
+        expected = [line.removeprefix("images/" * (layout == "flat")).replace(".tif", "") for line in listed]
+        assert [pair.name for pair in again.pairs_of(split)] == expected

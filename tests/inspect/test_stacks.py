@@ -71,8 +71,15 @@ def test_unusable_slices_and_stacks_are_left_out(run: Run, tmp_path: Path) -> No
     with broken.open("r+b") as stream:
         stream.seek(offset)
         stream.write(bytes(99))
+    masks = labels(slices(2, 6))
+    masks[3] = 0
+    write(root / "masks" / "stack2.tif", masks, **ZYX)
     report, settings = inspected(run, root, 1)
-    assert codes(report) == {"uneven_stack": ["images/stack0.tif"], "unreadable_image": ["images/stack1.tif[5]"]}
+    assert codes(report) == {
+        "uneven_stack": ["images/stack0.tif"],
+        "unreadable_image": ["images/stack1.tif[5]"],
+        "single_class_masks": ["masks/stack2.tif[3]"],
+    }
     assert settings["exclude"] == ["images/stack0.tif", "images/stack1.tif[5]"]
     data = FolderDataModule(**{**settings, "num_workers": 0, "augment": None})
     assert sum(len(data.pairs_of(split)) for split in ("train", "val", "test")) == 17
