@@ -85,6 +85,30 @@ def test_unusable_slices_and_stacks_are_left_out(run: Run, tmp_path: Path) -> No
     assert sum(len(data.pairs_of(split)) for split in ("train", "val", "test")) == 17
 
 
+def test_folders_told_by_content(run: Run, tmp_path: Path) -> None:
+    """Folders whose names do not say which holds the masks."""
+    root = tmp_path / "data"
+    write_stacks(root)
+    (root / "masks").rename(root / "2GT")
+    (root / "images").rename(root / "1")
+    _, settings = inspected(run, root)
+    assert (settings["images"], settings["masks"]) == ("1", "2GT")
+
+
+def test_table_of_a_metadata_file(run: Run, tmp_path: Path) -> None:
+    """The CSV that `inspect` writes where no settings find the pairs lists a stack once."""
+    root = tmp_path / "data"
+    write_stacks(root)
+    (root / "masks" / "stack3.tif").rename(root / "masks" / "other.tif")
+    rows = [f"images/stack{number}.tif,masks/stack{number}.tif\n" for number in range(3)]
+    (root / "metadata.csv").write_text("file_name,mask\n" + "".join([*rows, "images/stack3.tif,masks/other.tif\n"]))
+    report, settings = inspected(run, root)
+    assert report["sizes"] == [[*SIZE, 24]]
+    assert len((root / settings["pairs"]).read_text().splitlines()) == 5
+    data = FolderDataModule(**{**settings, "num_workers": 0, "augment": None})
+    assert sum(len(data.pairs_of(split)) for split in ("train", "val", "test")) == 24
+
+
 @pytest.mark.parametrize(
     ("options", "num_pages", "num_masks", "asked", "in_channels"),
     [
