@@ -10,15 +10,19 @@ import tifffile
 import yaml
 
 from seglit.data import FolderDataModule
+from seglit.inspect.layout import find_layout
+from seglit.inspect.stack_questions import stack_questions
 from tests.conftest import Run
 from tests.images.stack_files import SIZE, labels, slices, write, write_stacks
 
 ZYX = {"metadata": {"axes": "ZYX"}}
 
 
-def inspected(run: Run, root: Path, code: int = 0) -> tuple[Any, Any]:
+def inspected(run: Run, root: Path, code: int = 0, page: str = "") -> tuple[Any, Any]:
     """The report, and the settings that are written."""
-    outcome = run("inspect", root, "--json=true", "--workers=1", f"--write={root}.yaml")
+    outcome = run(
+        "inspect", root, "--json=true", "--workers=1", f"--write={root}.yaml", *([f"--report={page}"] if page else [])
+    )
     assert outcome.code == code, outcome.out + outcome.err
     return json.loads(outcome.out), yaml.safe_load(Path(f"{root}.yaml").read_text())["init_args"]
 
@@ -30,13 +34,12 @@ def codes(report: Any) -> dict[str, list[str]]:
 def test_counts_slices(run: Run, tmp_path: Path) -> None:
     root = tmp_path / "data"
     written = write_stacks(root)
-    text = run("inspect", root, "--workers=1", "--report=page")
-    assert "pairs    24 slices of 4 stacks\n" in text.out, text.out
+    report, settings = inspected(run, root, page="page")
     page = (tmp_path / "page" / "index.html").read_text()
     assert "24 slices of 4 stacks" in page
     assert "images/stack3.tif[5]" in page
-
-    report, settings = inspected(run, root)
+    (question,) = [question for question in report["questions"] if "pages" in question]
+    assert question.startswith("are the 6 pages of images/stack0.tif and 1 more slices?")  # which tifffile wrote as C
     shares = {value["stored"]: value["share"] for value in report["values"]}
     masks = np.stack([mask for _, mask in written.values()])
     assert shares == pytest.approx({0: (masks == 0).mean(), 1: (masks == 1).mean()})
@@ -110,28 +113,37 @@ def test_table_of_a_metadata_file(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "num_pages", "num_masks", "asked", "in_channels"),
+    ("options", "num_pages", "num_masks", "asked"),
     [
-        ({}, 6, 6, "", 1),
-        ({}, 3, 3, "are the 3 pages of images/0.tif and 3 more slices?", 1),
-        (ZYX, 3, 3, "", 1),
-        ({"ome": True, "metadata": {"axes": "CYX"}}, 6, 6, "are the 6 pages of images/0.tif and 3 more slices?", 1),
-        ({}, 4, 1, "are the 4 pages of images/0.tif and 3 more bands of one image?", 4),
-        ({"ome": True, "metadata": {"axes": "CYX"}}, 4, 1, "", 4),
-        ({"planarconfig": "separate"}, 4, 1, "", 4),
+        ({}, 6, 6, ""),
+        ({}, 3, 3, "slices? their masks have as many pages"),
+        (ZYX, 3, 3, ""),
+        ({"ome": True, "metadata": {"axes": "CYX"}}, 6, 6, "slices? their masks have as many pages"),
+        ({}, 4, 1, "bands of one image? the files do not state it"),
+        ({"ome": True, "metadata": {"axes": "CYX"}}, 4, 1, ""),
+        ({"planarconfig": "separate"}, 4, 1, ""),
     ],
 )
-def test_asks_what_files_do_not_state(
-    run: Run, tmp_path: Path, options: Any, num_pages: int, num_masks: int, asked: str, in_channels: int
-) -> None:
-    root = tmp_path / "data"
+def test_asks_what_files_do_not_state(tmp_path: Path, options: Any, num_pages: int, num_masks: int, asked: str) -> None:
     for number in range(4):
         stack = slices(number, num_pages)
-        write(root / "images" / f"{number}.tif", stack, **options)
+        write(tmp_path / "images" / f"{number}.tif", stack, **options)
         stated = options if options == ZYX else {}
-        write(root / "masks" / f"{number}.tif", labels(stack)[:num_masks].squeeze(), **stated)
+        write(tmp_path / "masks" / f"{number}.tif", labels(stack)[:num_masks].squeeze(), **stated)
+    layout = find_layout(tmp_path)
+    assert len(layout.pairs) == 4 * num_masks
+    questions = stack_questions(tmp_path, layout.pairing)
+    expected = f"are the {num_pages} pages of images/0.tif and 3 more {asked}"
+    assert [question[: len(expected)] for question in questions] == ([expected] if asked else [])
+
+
+def test_pages_beside_one_mask_are_counted_as_bands(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    stacks = [slices(number, 4) for number in range(4)]
+    for number, stack in enumerate(stacks):
+        write(root / "images" / f"{number}.tif", stack)
+        write(root / "masks" / f"{number}.tif", labels(stack)[0])
     report, settings = inspected(run, root)
-    questions = [question for question in report["questions"] if "pages" in question]
-    assert [question[: len(asked)] for question in questions] == ([asked] if asked else [])
-    assert settings["in_channels"] == in_channels
-    assert report["sizes"] == [[*SIZE, 4 * num_masks]]
+    assert settings["in_channels"] == 4
+    assert report["mean"] == pytest.approx(np.mean(stacks, (0, 2, 3)))
+    assert [question for question in report["questions"] if "bands of one image?" in question]
