@@ -73,8 +73,8 @@ class PairsDataModule(SegmentationDataModule):
         return self._divided[split]
 
     def listed_images(self, split: Split) -> list[str]:
-        """Returns the images of a split relative to the root, which `splits` accepts as a list file; maybe none."""
-        return [pair.image.relative_to(self.root).as_posix() for pair in self._divided[split]]
+        """Returns the images and slices of a split relative to the root, as `splits` accepts in a list; maybe none."""
+        return [pair.numbered(pair.image).relative_to(self.root).as_posix() for pair in self._divided[split]]
 
     def has_split(self, split: Split) -> bool:
         """Whether the split is not empty."""

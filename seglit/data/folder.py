@@ -11,7 +11,7 @@ from seglit.labels import Labels
 
 
 class FolderDataModule(PairsDataModule):
-    """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP, GIF or .npy.
+    """Images and masks in a folder: PNG, JPEG, TIFF, WebP, BMP, GIF, .npy, or TIFF stacks, whose slices are samples.
 
     Three layouts:
 
@@ -30,7 +30,7 @@ class FolderDataModule(PairsDataModule):
             of other names are ignored. Either one for all splits, or one for each split (`{train: ..., val: ...}`).
         mask_name: File name of a mask, likewise. A mask in several files has `{class}`, which stands for a class, or
             `*`, for any text: `{stem}_{class}.*`, `{class}/{stem}.*`, `{stem}/masks/*.png` (one foreground class).
-            What is not 0 is the class, the rest the class without files; see `seglit.images.part_drawing`.
+            What is not 0 is the class, the rest the class without files (`seglit.images.part_drawing`).
         splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
             0.1`, `test: 0.2`), drawn from `split_seed` and the names. `{folds: 5, fold: 0}` makes fold 0 of 5 val.
         split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.

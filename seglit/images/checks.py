@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal, NamedTuple
 
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
@@ -73,32 +73,72 @@ def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes
         raise unreadable(path, f"{stored_bytes:,} bytes that decode to {decoded_bytes:,} may be a decompression bomb")
 
 
-def check_pages(path: Path, file: Any) -> None:
-    """Raises InputError for a TIFF opened in tifffile whose pages form a cycle, which tifffile would never leave."""
-    layout, handle = file.tiff, file.filehandle
-    offset, visited = file.pages.first.offset, set[int]()
-    while offset not in visited and 0 < offset < handle.size:
-        visited.add(offset)
-        handle.seek(offset)
-        (num_tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
-        handle.seek(offset + layout.tagnosize + num_tags * layout.tagsize)
-        offset = int.from_bytes(handle.read(layout.offsetsize), "little" if layout.byteorder == "<" else "big")
-    if offset in visited:
-        raise unreadable(path, "its pages form a cycle")
+class Directory(NamedTuple):
+    """The tags of one page of a TIFF.
+
+    Args:
+        tags: Code to type, count, and the value or its offset, as an unsigned number of `num_bytes` bytes.
+        num_bytes: Bytes of a value that is stored in the directory itself: 4, or 8 in a BigTIFF.
+        byte_order: little or big.
+    """
+
+    tags: dict[int, tuple[int, int, int]]
+    num_bytes: int
+    byte_order: Literal["little", "big"]
+
+    def number(self, code: int, default: int) -> int:
+        """Returns the value of a tag that is one number."""
+        kind, _, value = self.tags.get(code, (4, 1, default))
+        unused = self.num_bytes - _TAG_BYTES.get(kind, 1)
+        return value >> 8 * unused if self.byte_order == "big" and code in self.tags and unused > 0 else value
+
+
+def directories(path: Path) -> Iterator[Directory]:
+    """Yields the tags of each page of a TIFF or BigTIFF, without decoding any; those of pages in SubIFDs are not read.
+
+    Raises:
+        InputError: The pages form a cycle, which libraries would never leave, or are not all in the file.
+        struct.error: The file is truncated.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+        mark, is_big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]  # BigTIFF
+        number, counter, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+        num_bytes = struct.calcsize(number)
+        byte_order: Literal["little", "big"] = "little" if mark == "<" else "big"
+        file_size = file.seek(0, os.SEEK_END)
+        (offset,) = struct.unpack_from(mark + number, head, 8 if is_big else 4)
+        visited, link = set[int](), b""
+        while not visited or 0 < offset < file_size:
+            if offset in visited:
+                raise unreadable(path, "its pages form a cycle")
+            visited.add(offset)
+            file.seek(offset)
+            (count,) = struct.unpack(mark + counter, file.read(struct.calcsize(counter)))
+            entries = file.read(entry_size * min(count, 2**16))
+            whole = entries[: len(entries) // entry_size * entry_size]
+            fields = struct.iter_unpack(f"{mark}HH2{number}", whole)
+            tags = {code: (kind, num_values, value) for code, kind, num_values, value in fields}
+            yield Directory(tags, num_bytes, byte_order)
+            file.seek(offset + struct.calcsize(counter) + entry_size * count)
+            link = file.read(num_bytes)
+            offset = int.from_bytes(link, byte_order)
+    if offset or (len(link) < num_bytes and len(visited) > 1):
+        raise unreadable(path, "it is truncated: some of its pages are missing")
+
+
+def check_pages(path: Path) -> None:
+    """Raises InputError for a TIFF whose pages form a cycle, or are not all in the file."""
+    for _ in directories(path):
+        pass
 
 
 def check_layout(path: Path) -> None:
     """Raises InputError for a TIFF with a truncated tag of the pixel layout: libraries would use the tag's default."""
-    with path.open("rb") as file:
-        head = file.read(16)
-        byte_order, is_big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]  # BigTIFF
-        number, counter, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
-        file.seek(struct.unpack_from(byte_order + number, head, 8 if is_big else 4)[0])
-        (count,) = struct.unpack(byte_order + counter, file.read(struct.calcsize(counter)))
-        entries = file.read(entry_size * min(count, 2**16))
-        file_size = file.seek(0, os.SEEK_END)
-    whole = entries[: len(entries) // entry_size * entry_size]
-    for tag, kind, num_values, offset in struct.iter_unpack(f"{byte_order}HH2{number}", whole):
+    file_size = path.stat().st_size
+    first = next(directories(path))
+    for code in _LAYOUT_TAGS:
+        kind, num_values, offset = first.tags.get(code, (1, 0, 0))
         num_bytes = num_values * _TAG_BYTES.get(kind, 1)
-        if tag in _LAYOUT_TAGS and num_bytes > struct.calcsize(number) and offset + num_bytes > file_size:
-            raise unreadable(path, f"its tag {tag} is truncated")
+        if num_bytes > first.num_bytes and offset + num_bytes > file_size:
+            raise unreadable(path, f"its tag {code} is truncated")

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_pages, check_unpacked, decode_errors, unreadable
+from seglit.images.checks import check_layout, check_unpacked, decode_errors, unreadable
+from seglit.images.tiff_pages import stack_with
 from seglit.images.validity import NODATA_TAG, parse_tag
 
 PIXEL_TYPES = ("uint8", "uint16", "int16", "float32")
@@ -54,12 +55,15 @@ def read_png(path: Path, bands: str) -> npt.NDArray[Any]:
     return array
 
 
-def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | None, tuple[float, ...]]:
-    """Reads the first image of a TIFF as stored.
+def read_tiff(
+    path: Path, bands: int | None, page: int | None = None
+) -> tuple[npt.NDArray[Any], int | None, tuple[float, ...]]:
+    """Reads the image of a TIFF, or a slice of its stack, as stored; pages of one size that are no slices are bands.
 
     Args:
         path: The file.
         bands: Expected number of bands; determines the band axis if the file does not state it.
+        page: Number of the slice; None if the file is no stack.
 
     Returns:
         The array (H, W) or (H, W, C), the orientation that the file states, which is not applied, and the value of
@@ -73,11 +77,14 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
 
     with decode_errors(path):
         check_layout(path)
+    stack = stack_with(path, page)
     with decode_errors(path), tifffile.TiffFile(path) as file:
-        check_pages(path, file)
         series = file.series[0]
-        check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
-        array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism
+        if stack is None:
+            check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
+            array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism
+        else:
+            array, axes = stack.read(file, path, page)
         tags = series.keyframe.tags
         orientation, nodata = (tag and tag.value for tag in map(tags.get, (ExifTags.Base.Orientation, NODATA_TAG)))
         used_axes = [index for index, axis in enumerate(axes) if axis in "YX" or array.shape[index] > 1]
@@ -89,6 +96,21 @@ def read_tiff(path: Path, bands: int | None) -> tuple[npt.NDArray[Any], int | No
         (band_axis,) = (index for index, axis in enumerate(axes) if axis not in "YX")
         array = np.moveaxis(array, band_axis, -1)
     return _native(array), as_orientation(orientation), parse_tag(nodata)
+
+
+def seek_page(picture: Image.Image, path: Path, page: int | None) -> bool:
+    """Moves a file opened in Pillow to the page of a slice; whether image or slice are on several pages instead.
+
+    Raises:
+        InputError: The errors of `stack_with`.
+    """
+    if picture.format != "TIFF":
+        return False
+    check_layout(path)
+    stack = stack_with(path, page)
+    index = 0 if stack is None else stack.only_page(page)
+    picture.seek(index or 0)
+    return index is None
 
 
 def is_tiff(path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import TextIO
 from seglit.errors import InputError, did_you_mean
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".npy")
-_LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(?=[\s,;]|$)", re.IGNORECASE)
+_LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(\[\d+\])?(?=[\s,;]|$)", re.IGNORECASE)
 
 
 def is_file(path: Path) -> bool:
@@ -71,14 +71,14 @@ def read_list(path: Path, folder: str = "") -> list[str]:
 
     Args:
         path: The list file. Its lines may name a mask after the image, and both relative to the data root, as in
-            `images/a.jpg masks/a.png`.
+            `images/a.jpg masks/a.png`; or a slice of a TIFF stack, as in `stack0[3]` or `stack0.tif[3]`.
         folder: The images' folder, relative to the data root.
     """
     names, folder = [], normalized(folder)
     with _open_text(path) as lines:
         for line in filter(None, map(str.strip, lines)):
             match = _LISTED.match(line)
-            name = normalized(match[1] if match else line)
+            name = normalized(match[1] + (match[2] or "") if match else line)
             name = name.replace("\\", "/") if "/" not in name else name  # written on Windows
             names.append(name.removeprefix("./").lstrip("/").removeprefix(f"{folder}/"))
     return names

@@ -1,14 +1,17 @@
 """Pairs images with masks by names, list files or tables; used by the data modules and `seglit inspect`."""
 
 import posixpath
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import files_below, is_file, nearest_entry, normalized, read_list, reading_table
+from seglit.images.listing import SUFFIXES, files_below, is_file, nearest_entry, normalized, read_list, reading_table
 from seglit.images.name_patterns import has_parts, key_of, stem_of
 from seglit.images.pairs import SPLITS, AnySplit, Missing, Pair, Pairing, PairSettings, split_named
 from seglit.images.part_matching import match_parts
+from seglit.images.stacks import divide_stacks
 
 
 def find_pairs(root: Path, settings: PairSettings) -> Pairing:
@@ -30,6 +33,8 @@ def find_pairs(root: Path, settings: PairSettings) -> Pairing:
             match(pairing, root, split, images, masks, settings)
         used = {file for pair in pairing.pairs for file in pair.files}  # one folder may hold the masks of all splits
         pairing.masks_without_image = sorted({*pairing.masks_without_image} - used)
+    if settings.mask_suffixes == SUFFIXES:  # else masks are drawn from annotations
+        divide_stacks(pairing, root, settings)
     if settings.lists:
         apply_lists(pairing, root, settings)
     return pairing
@@ -38,6 +43,8 @@ def find_pairs(root: Path, settings: PairSettings) -> Pairing:
 def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
     """Assigns pairs to splits by the list files, in the order of the lists, and drops pairs that are not listed.
 
+    A list may name a TIFF stack, for all of its slices, or a slice.
+
     Raises:
         InputError: A list file is missing.
     """
@@ -45,10 +52,11 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
     base = root / folder
 
     def name_of(image: Path) -> str:
-        return normalized(image.relative_to(base).with_suffix("").as_posix())
+        number = "".join(image.suffix.partition("[")[1:])  # of a slice, as in .tif[3]
+        return normalized(image.relative_to(base).with_suffix("").as_posix()) + number
 
-    paired = {name_of(pair.image): pair for pair in pairing.pairs}
-    unpaired = {name_of(image): image for image in pairing.images_without_mask}
+    paired = _by_name(pairing.pairs, name_of, rename=settings.in_split_folders)
+    unpaired = {name_of(image): image for image in (*pairing.images_without_mask, *pairing.uneven_stacks)}
     excluded = {name_of(root / path) for path in settings.exclude if (root / path).is_relative_to(base)}
     names = paired.keys() | unpaired.keys()
     pairs: list[Pair] = []
@@ -62,8 +70,7 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             first = line.split()[0]  # some lists have columns after the name, such as a class
             name = first if first in names and line not in names else line
             if name in paired:
-                pair = paired[name]._replace(split=split)
-                pairs.append(pair._replace(name=name) if settings.in_split_folders else pair)
+                pairs += [pair._replace(split=split) for pair in paired[name]]
             elif name in unpaired:
                 listed_unpaired.add(unpaired[name])
             elif name not in excluded:
@@ -76,10 +83,26 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
         listed = {pair.image for pair in pairs}
         pairs += [pair for pair in pairing.pairs if pair.image not in listed]
     pairing.pairs = pairs
-    pairing.images_without_mask = {
-        image: expected for image, expected in pairing.images_without_mask.items() if image in listed_unpaired
-    }
+    _keep(pairing.images_without_mask, listed_unpaired)
+    _keep(pairing.uneven_stacks, listed_unpaired)
     pairing.masks_without_image = []
+
+
+def _by_name(pairs: list[Pair], name_of: Callable[[Path], str], rename: bool) -> dict[str, list[Pair]]:
+    """Returns the pairs that each name in a list stands for: one, or those of all slices of a stack."""
+    by_name: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        name = name_of(pair.numbered(pair.image))
+        named = pair._replace(name=name) if rename else pair
+        by_name[name] = [named]
+        if pair.page is not None:
+            by_name.setdefault(name_of(pair.image), []).append(named)
+    return by_name
+
+
+def _keep(images: dict[Path, Any], kept: set[Path]) -> None:
+    for image in images.keys() - kept:
+        del images[image]
 
 
 def listed_file(root: Path, entry: str | None, where: str) -> Path:

@@ -47,6 +47,7 @@ class Pair(NamedTuple):
         parts: The files of a mask in several files; empty if the image shows no object, and `mask` is the folder of its
             parts. None for a mask in one file.
         fill: Class index of the pixels in no part.
+        page: Number of the slice, of both files, if they are TIFF stacks; their slices have names like `stack0[3]`.
     """
 
     image: Path
@@ -56,11 +57,32 @@ class Pair(NamedTuple):
     group: str = ""
     parts: tuple[MaskPart, ...] | None = None
     fill: int = IGNORE_INDEX
+    page: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that are read."""
         return self.image, *((self.mask,) if self.parts is None else (part.path for part in self.parts))
+
+    def slice(self, page: int) -> "Pair":
+        """Returns the pair of a slice of this pair of stacks."""
+        return self._replace(name=f"{self.name}[{page}]", page=page)
+
+    def numbered(self, file: Path) -> Path:
+        """Returns a file of this pair with the number of the slice, as lists and messages name it: `stack0.tif[3]`."""
+        return file if self.page is None else file.with_name(f"{file.name}[{self.page}]")
+
+    @property
+    def file_name(self) -> str:
+        """The name without the number of the slice."""
+        return self.name if self.page is None else self.name.removesuffix(f"[{self.page}]")
+
+
+class AssumedPages(NamedTuple):
+    """How the pages of a file are read that may be slices, or bands of one image."""
+
+    num_pages: int
+    as_slices: bool
 
 
 @dataclass(frozen=True)
@@ -164,12 +186,16 @@ class Pairing:
         images_without_mask: Images without a mask, each with the expected mask name and the folder searched.
         masks_without_image: Masks without an image.
         missing: Files that lists and tables name, but that do not exist.
+        uneven_stacks: TIFF stacks left out because their masks have another number of slices, and both numbers.
+        assumed_pages: Files that do not state whether their pages are slices, and how they are read.
     """
 
     pairs: list[Pair] = field(default_factory=list)
     images_without_mask: dict[Path, tuple[str, Path]] = field(default_factory=dict)
     masks_without_image: list[Path] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    uneven_stacks: dict[Path, str] = field(default_factory=dict)
+    assumed_pages: dict[Path, AssumedPages] = field(default_factory=dict)
 
     @property
     def in_several_splits(self) -> list[Path]:
@@ -183,7 +209,8 @@ class Pairing:
         """Checks that the pairs can be trained on.
 
         Raises:
-            InputError: A listed file or a mask is missing, or an image is in more than one split.
+            InputError: A listed file or a mask is missing, a stack and its mask differ in slices, or an image is in
+                more than one split.
         """
         if self.missing:
             raise InputError(self.missing[0].message + self.missing[0].hint())
@@ -192,6 +219,8 @@ class Pairing:
             hint = did_you_mean(mask, names)
             fit = "; set mask_name to fit" if hint and mask.endswith(".*") else ""  # not if it is set already
             raise InputError(f"{image}: its mask {mask} is not in {folder}{hint}{fit}")
+        for image, why in self.uneven_stacks.items():
+            raise InputError(f"{image}: {why}")
         if images := self.in_several_splits:
             raise InputError(f"{len(images)} images are in more than one split, first {images[0]}; keep each in one")
 

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_single, check_size, decode_errors, unreadable
+from seglit.images.checks import check_single, check_size, decode_errors, unreadable
 from seglit.images.formats import (
     SIDEWAYS,
     as_pixels,
@@ -22,6 +22,7 @@ from seglit.images.formats import (
     read_npy,
     read_png,
     read_tiff,
+    seek_page,
     turn,
 )
 from seglit.images.validity import NODATA_TAG, Flags, mark_invalid, matches, parse_tag
@@ -247,13 +248,14 @@ class Picture:
         return np.array(Image.fromarray(np.ascontiguousarray(self._rgb())).convert("L"))
 
 
-def open_picture(path: Path, bands: int | None = None) -> Picture:
+def open_picture(path: Path, bands: int | None = None, page: int | None = None) -> Picture:
     """Reads an image or mask file.
 
     Args:
         path: The file.
         bands: Expected number of bands of an image: determines the axes if the file does not state them, and whether
             an 8-bit TIFF is read with more bands than its colours.
+        page: Number of the slice in a TIFF stack; None if the file is one image.
 
     Raises:
         InputError: The file is missing, corrupt, not an image, or in an unsupported coding.
@@ -267,14 +269,13 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
         try:
             # an open file: given a path, Pillow would map it into memory and misread a rotated grey TIFF
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as picture:
+                is_split = seek_page(picture, path, page)
                 check_size(path, picture.height, picture.width)
                 check_single(path, picture)
                 coding = str(picture.tile[0][3]) if picture.tile else ""  # RGB;16B: loading would drop the lower 8 bits
                 orientation = exif_orientation(picture)  # before loading, which applies and removes that of a TIFF
                 file_format = str(picture.format)
-                if file_format == "TIFF":
-                    check_layout(path)
-                all_bands = file_format == "TIFF" and bands not in (None, 1, 3)
+                all_bands = is_split or (file_format == "TIFF" and bands not in (None, 1, 3))
                 if not all_bands and not is_deep(picture, coding):
                     picture.load()
                     if picture.mode == "LAB":
@@ -287,9 +288,10 @@ def open_picture(path: Path, bands: int | None = None) -> Picture:
                 raise unreadable(path, "unknown format, or truncated") from None
     nodata: tuple[float, ...] = ()
     if file_format == "TIFF":
-        array, orientation, nodata = read_tiff(path, bands)
+        array, orientation, nodata = read_tiff(path, bands, page)
     elif file_format == "PNG":
         array = read_png(path, coding.partition(";")[0])
     else:
         raise InputError(f"{path}: {file_format} of more than 8 bits is not supported; save it as PNG, TIFF or .npy")
-    return Picture(path, turn(array, orientation), "array", file_format, orientation, nodata=nodata)
+    mode = "L" if array.dtype == np.uint8 and array.ndim == 2 else "array"
+    return Picture(path, turn(array, orientation), mode, file_format, orientation, nodata=nodata)

@@ -1,7 +1,7 @@
 """Reads an image, or an image with its mask, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from seglit.images.validity import no_data
 from seglit.labels import IGNORE_INDEX, Labels
 
 
-def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> npt.NDArray[Any]:
+def read_image(path: Path, in_channels: int, nodata: Sequence[float] = (), page: int | None = None) -> npt.NDArray[Any]:
     """Reads an image (H, W, in_channels) in the stored dtype: uint8, uint16, int16 or float32.
 
     8-bit grey and RGB are converted to each other for `in_channels` 1 and 3, and lose their alpha; any other image
@@ -28,11 +28,12 @@ def read_image(path: Path, in_channels: int, nodata: Sequence[float] = ()) -> np
         path: The file.
         in_channels: Number of channels.
         nodata: Value of pixels without data, beside the one that the file states: one for all bands, or one per band.
+        page: See `open_picture`.
 
     Raises:
         InputError: The errors of `open_picture` and `Picture.image`.
     """
-    return open_picture(path, in_channels).image(in_channels, nodata)
+    return open_picture(path, in_channels, page).image(in_channels, nodata)
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,26 @@ class PairReader:
         Raises:
             InputError: The errors of `open_picture`, `decode` and `class_index`.
         """
-        picture = open_picture(pair.image, self.in_channels)
+        picture = self._open(pair, pair.image, self.in_channels)
         if pair.parts is None:
-            return self.decode(picture, open_picture(pair.mask))
+            return self.decode(picture, self._open(pair, pair.mask))
         parts = (
-            (self._fitted(open_picture(part.path), picture), class_index(part, self.labels)) for part in pair.parts
+            (self._fitted(self._open(pair, part.path), picture), class_index(part, self.labels)) for part in pair.parts
         )
         mask = draw_parts(parts, picture.size, pair.fill, self.labels.tolerance).indices
         return picture.image(self.in_channels, self.nodata), mask
+
+    @staticmethod
+    def _open(pair: Pair, file: Path, bands: int | None = None) -> Picture:
+        picture = open_picture(file, bands, pair.page)
+        return replace(picture, path=pair.numbered(file))  # for messages
 
     def source(self, pair: Pair) -> tuple[tuple[Path, ...], tuple[object, ...]]:
         """Returns what determines the result of `read`: files, and settings as plain data with a distinct `repr`."""
         labels = self.labels  # not its names and colours, which change nothing decoded
         parts = pair.parts and [class_index(part, labels) for part in pair.parts]
         options = self.in_channels, self.nodata, labels.values, labels.tolerance, self.masks, parts, pair.fill
-        return pair.files, options
+        return pair.files, (*options, pair.page)
 
     def decode(self, picture: Picture, mask: Picture) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Converts an image and its mask that were opened already; returns the same as `read`.

@@ -44,22 +44,30 @@ def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:
     drawn, groups = _draw_shares(groups, settings.shares, len(pairs))
     if settings.fold is not None:
         drawn["val"], groups = _draw_fold(groups, *settings.fold)
-    if pairs and (not groups or not all(drawn.values())) and settings.group is not None:
-        raise InputError(
-            f"group is {settings.group!r}, which divides {len(pairs)} images into {num_groups} groups: too few for "
-            f"splits {settings.splits}"
-        )
+    if pairs and not (groups and all(part or settings.shares.get(split) == 0 for split, part in drawn.items())):
+        if settings.group is not None:
+            raise InputError(
+                f"group is {settings.group!r}, which divides {len(pairs)} images into {num_groups} groups: too few for "
+                f"splits {settings.splits}"
+            )
+        if num_groups < len(pairs):
+            raise InputError(
+                f"splits is {settings.splits}, but slices of one stack stay together: {num_groups} files are too few; "
+                "if its parts are independent, save each as a file"
+            )
     return {**drawn, "train": [pair for group in groups for pair in group]}
 
 
 def _grouping(settings: PairSettings) -> Callable[[Pair], str]:
     """Returns the function from a pair to its group: that of the table, or the first group of the regular expression.
 
+    Without one, the slices of a stack are a group.
+
     Raises:
         InputError: `group` is not a regular expression with a group.
     """
     if settings.group is None:
-        return lambda pair: pair.name
+        return lambda pair: pair.file_name
     try:
         pattern = re.compile(settings.group)
     except re.error as error:
@@ -71,8 +79,8 @@ def _grouping(settings: PairSettings) -> Callable[[Pair], str]:
         )
 
     def group_of(pair: Pair) -> str:
-        match = pattern.search(pair.name) if pattern.groups else None
-        return pair.group or (match and match[1]) or pair.name
+        match = pattern.search(pair.file_name) if pattern.groups else None
+        return pair.group or (match and match[1]) or pair.file_name
 
     return group_of
 
@@ -80,7 +88,7 @@ def _grouping(settings: PairSettings) -> Callable[[Pair], str]:
 def _shuffled_groups(pairs: Iterable[Pair], group_of: Callable[[Pair], str], seed: int) -> Groups:
     """Returns the pairs of each group, in random order; a pair without group is its own."""
     groups: dict[str, list[Pair]] = defaultdict(list)
-    for pair in sorted(pairs, key=lambda pair: pair.name):
+    for pair in sorted(pairs, key=lambda pair: (pair.file_name, pair.page or 0)):
         groups[group_of(pair)].append(pair)
     shuffled = list(groups.values())
     random.Random(seed).shuffle(shuffled)

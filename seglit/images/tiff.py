@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -53,7 +54,7 @@ class LargeTiff:
         self.nodata = nodata
         with decode_errors(path), ExitStack() as stack:
             self._file = stack.enter_context(tifffile.TiffFile(path))
-            check_pages(path, self._file)
+            check_pages(path)
             self._page: Any = self._file.series[0].keyframe
             self.tags = _georeference(self._page)
             self.by_windows = _is_large(self._page) and len(self._file.series[0].pages) == 1
@@ -137,6 +138,32 @@ def write_tiff(path: Path, blocks: Iterable[Array], shape: tuple[int, ...], dtyp
         compression="zlib",
         metadata=None,
         extratags=tags,
+    )
+
+
+def write_stack(path: Path, pages: Iterable[Array], num_pages: int, tags: list[Tag]) -> None:
+    """Writes a tiled, compressed TIFF stack page by page.
+
+    Args:
+        path: The file.
+        pages: Arrays (H, W) or (H, W, 3) of one size and type.
+        num_pages: Their number.
+        tags: The georeference tags, which every page has.
+    """
+    import tifffile
+
+    rest = iter(pages)
+    first = next(rest)
+    tifffile.imwrite(
+        path,
+        (tile for page in chain([first], rest) for tile in _tiles([page], page.shape, page.dtype)),
+        shape=(num_pages, *first.shape),
+        dtype=first.dtype,
+        photometric="rgb" if first.ndim == 3 else "minisblack",
+        tile=(_TILE, _TILE),
+        compression="zlib",
+        metadata={"axes": "ZYXS"[: 1 + first.ndim]},
+        extratags=[(*tag[:-1], False) for tag in tags],
     )
 
 

@@ -64,7 +64,7 @@ def _remarks(inspection: Inspection) -> Iterator[tuple[Pair | Path, tuple[Findin
     survey = inspection.survey
     by_file: dict[Path, Pair] = {}
     for pair in survey.pairs:
-        for path in (pair.image, pair.mask, survey.mask_file(pair)):
+        for path in (pair.numbered(pair.image), pair.numbered(pair.mask), survey.mask_file(pair)):
             by_file.setdefault(path, pair)
     for finding in inspection.findings:
         for path, detail in finding.files[:_MAX_PER_FINDING]:
@@ -75,7 +75,7 @@ def _remarks(inspection: Inspection) -> Iterator[tuple[Pair | Path, tuple[Findin
 def _card(
     subject: Pair | Path, remarks: list[tuple[Finding, str]], inspection: Inspection, labels: Labels, max_bytes: int
 ) -> Card:
-    file, split = (subject, "") if isinstance(subject, Path) else (subject.image, subject.split)
+    file, split = (subject, "") if isinstance(subject, Path) else (subject.numbered(subject.image), subject.split)
     image, mask, reason = _read(subject, inspection, labels)
     picture, classes = None, []
     if image is not None:
@@ -98,13 +98,13 @@ def _read(
             return *_read_pair(subject, inspection, labels), ""
         except InputError as error:
             reason = str(error)
-    file = subject.image if isinstance(subject, Pair) else subject
+    file, page = (subject.image, subject.page) if isinstance(subject, Pair) else (subject, None)
     try:
         if file in inspection.layout.pairing.masks_without_image:
             stored = survey.reading.settings.classes(open_picture(file).stored_values(labels.stored_as_color))
             mask = labels.encode(np.ma.getdata(stored), file.name)
             return np.full((*mask.shape, 3), _NO_IMAGE, np.uint8), mask, ""
-        return survey.opener(file).array(survey.nodata), None, reason
+        return survey.opener(file, page=page).array(survey.nodata), None, reason
     except InputError as error:
         return None, None, str(error).removeprefix(f"{file}: ")
 

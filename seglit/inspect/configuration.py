@@ -122,8 +122,9 @@ def _exclude(inspection: Inspection) -> list[str]:
     """Lists the images that cannot be trained on, with the reason."""
     layout, survey = inspection.layout, inspection.survey
     reasons = dict(survey.unreadable_images)
-    reasons.update({pair.image: f"mask: {why}" for pair, why in survey.unreadable_masks})
-    reasons.update({pair.image: why for pair, why in survey.mismatched})
+    reasons.update({pair.numbered(pair.image): f"mask: {why}" for pair, why in survey.unreadable_masks})
+    reasons.update({pair.numbered(pair.image): why for pair, why in survey.mismatched})
+    reasons.update(layout.pairing.uneven_stacks)
     reasons.update(dict.fromkeys(layout.pairing.images_without_mask, "no mask"))
     reasons.update(layout.annotated.twice if layout.annotated else {})
     reasons.update(dict.fromkeys(layout.annotated.found.broken if layout.annotated else (), "cannot be read"))

@@ -25,7 +25,7 @@ class Duplicate:
 
 
 def find_duplicates(survey: Survey) -> list[Duplicate]:
-    """Finds images that repeat an earlier one; exact copies first."""
+    """Finds images that repeat an earlier one, but not those in the same TIFF stack; exact copies first."""
     table = np.array(survey.hashes, np.uint64).reshape(-1, 4)
     pairs = [survey.pairs[index] for index in table[:, 0].tolist()]
     duplicates: list[Duplicate] = []
@@ -33,14 +33,19 @@ def find_duplicates(survey: Survey) -> list[Duplicate]:
     repeated: set[int] = set()
     for index, digest in enumerate(table[:, 1].tolist()):
         original = first.setdefault(digest, index)
-        if original != index:
+        if original != index and not _in_one_stack(pairs[original], pairs[index]):
             duplicates.append(Duplicate(pairs[original], pairs[index], exact=True))
             repeated.add(index)
     for original, copy in _near(table[:, 2:], repeated):
-        if copy not in repeated:
+        if copy not in repeated and not _in_one_stack(pairs[original], pairs[copy]):
             duplicates.append(Duplicate(pairs[original], pairs[copy], exact=False))
             repeated.add(copy)
     return duplicates
+
+
+def _in_one_stack(pair: Pair, other: Pair) -> bool:
+    """Whether two pairs are slices of one stack, which stay in one split."""
+    return pair.image == other.image and pair.page != other.page
 
 
 def _near(hashes: npt.NDArray[np.uint64], repeated: set[int]) -> Iterator[tuple[int, int]]:

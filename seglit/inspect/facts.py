@@ -1,9 +1,8 @@
 """Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
 from seglit.images.formats import turn
 from seglit.images.mask_settings import MaskOrientation, MaskSettings, follows, orientation_by_size
-from seglit.images.pairs import MaskPart, Pair
+from seglit.images.pairs import Pair
 from seglit.images.part_drawing import draw_parts
 from seglit.images.picture import Picture, open_picture
 from seglit.images.scaling import resize_nearest, scale_range
@@ -127,7 +126,7 @@ def read_facts(
     entry: AnnotatedImage | None = None,
     label_format: LabelFormat | None = None,
     masks: MaskSettings | None = None,
-    opener: Callable[[Path], Picture] = open_picture,
+    opener: Callable[..., Picture] = open_picture,
     classes: PartClasses | None = None,
 ) -> PairFacts:
     """Reads both files of a pair once.
@@ -138,13 +137,13 @@ def read_facts(
         entry: Annotations that the mask is drawn from.
         label_format: Draws them.
         masks: How mask files are read; None reads them by the defaults.
-        opener: Opens the files.
+        opener: Opens the files, or slices of them; called like `open_picture`.
         classes: The classes of masks in several files.
     """
     facts, masks = PairFacts(), masks or MaskSettings()
     picture, array, empty = None, None, None
     try:
-        picture = opener(pair.image)
+        picture = opener(pair.image, page=pair.page)
         array = picture.array(nodata)
         empty = no_data(array)
         facts.image = _image_facts(picture, array)
@@ -155,9 +154,9 @@ def read_facts(
             if size := facts.image.size if facts.image else entry.size:
                 facts.mask = _drawn_facts(label_format, entry, size, empty)
             return facts
-        mask = None if pair.parts == () else opener(pair.mask)
+        mask = None if pair.parts == () else opener(pair.mask, page=pair.page)
         if pair.parts is not None and classes is not None:
-            facts.mask = None if picture is None else _part_facts(pair.parts, picture, empty, classes, masks)
+            facts.mask = None if picture is None else _part_facts(pair, picture, empty, classes, masks)
         elif mask is not None:
             facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
         if facts.mask is None or mask is None:
@@ -236,14 +235,17 @@ def _drawn_facts(
 
 
 def _part_facts(
-    parts: Iterable[MaskPart],
+    pair: Pair,
     image: Picture,
     empty: npt.NDArray[np.bool_] | None,
     classes: PartClasses,
     settings: MaskSettings,
 ) -> MaskFacts:
     """Facts about a mask that is drawn from several files."""
-    files = ((settings.upright(open_picture(part.path), image), classes.indices[part.class_name]) for part in parts)
+    files = (
+        (settings.upright(open_picture(part.path, page=pair.page), image), classes.indices[part.class_name])
+        for part in pair.parts or ()
+    )
     drawn = draw_parts(files, image.size, classes.fill)
     facts = _count(drawn.indices, empty, MaskKind("parts", "several files", "uint8"))
     facts.disputed = drawn.disputed

@@ -79,8 +79,9 @@ def _files(layout: Layout, survey: Survey) -> Iterator[Finding]:
     yield from _finding("decompression_bomb", bombs)
     yield from _finding("unreadable_image", (image for image in survey.unreadable_images if image not in bombs))
     yield from _finding("unreadable_mask", ((survey.mask_file(pair), why) for pair, why in survey.unreadable_masks))
-    yield from _finding("size_mismatch", ((pair.mask, sizes) for pair, sizes in survey.mismatched))
+    yield from _finding("size_mismatch", ((pair.numbered(pair.mask), sizes) for pair, sizes in survey.mismatched))
     pairing = layout.pairing
+    yield from _finding("uneven_stack", pairing.uneven_stacks.items())
     for code, paths in (
         ("image_without_mask", pairing.images_without_mask),
         ("mask_without_image", pairing.masks_without_image),
@@ -92,8 +93,8 @@ def _files(layout: Layout, survey: Survey) -> Iterator[Finding]:
     splits = {pair.split for pair in layout.pairs if pair.image not in repeated}
     if "val" not in {*splits, *layout.settings.get("splits", ())} and splits != {"all"}:
         yield from _finding("no_validation", count=1)
-    if splits == {"all"} and len(layout.pairs) < _MIN_PAIRS:
-        yield from _finding("too_few", count=1, pairs=len(layout.pairs))
+    if splits == {"all"} and (count := len({pair.image for pair in layout.pairs})) < _MIN_PAIRS:
+        yield from _finding("too_few", count=1, images=f"{count} image{'s' * (count != 1)}")
 
 
 def _blurred(survey: Survey, coding: Coding) -> Iterator[Finding]:
@@ -133,7 +134,8 @@ def _duplicates(layout: Layout, duplicates: Iterable[Duplicate]) -> Iterator[Fin
         original, copy = duplicate.original, duplicate.copy
         is_leak = original.split != copy.split
         code = f"{'exact' if duplicate.exact else 'near'}_{'leak' if is_leak else 'duplicate'}"
-        by_code[code].append((copy.image, f"like {original.image.name}{f' in {original.split}' * is_leak}"))
+        like = original.numbered(original.image).name
+        by_code[code].append((copy.numbered(copy.image), f"like {like}{f' in {original.split}' * is_leak}"))
     advice = DRAWN_COPIES if drawn else COPIES
     for code, files in by_code.items():
         yield from _finding(code, files, severity="error" if drawn else None, copies=advice)
@@ -150,7 +152,7 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
     parents = {path.parent for pair in layout.pairs for path in pair.files}
     folders = {parent: parent.resolve().is_relative_to(within) for parent in parents}
     linked = (path for pair in layout.pairs for path in pair.files if not folders[path.parent] or path.is_symlink())
-    outside = (path for path in linked if path.exists() and not path.resolve().is_relative_to(within))
+    outside = (path for path in dict.fromkeys(linked) if path.exists() and not path.resolve().is_relative_to(within))
     yield from _finding("symlink_outside", ((path, f"leads to {path.resolve()}") for path in outside))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
-from seglit.images.picture import Picture, open_picture
+from seglit.images.picture import Picture
+from seglit.images.stacks import open_first
 
 _SAMPLES = 4  # files that are read
 _FEW = 32  # values of a mask; more are the noise of JPEG, or blended edges, in a small share of the pixels
@@ -42,7 +43,7 @@ class Content:
         return f"{len(self.values)} value{'s' * (len(self.values) != 1)}{shown}{same}"
 
 
-def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open_picture) -> Content:
+def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open_first) -> Content:
     """Reads a few of the files, evenly spaced."""
     masks, values, few = list[npt.NDArray[Any]](), set[int | str](), True
     for file in files[:: -(-len(files) // _SAMPLES)]:

@@ -36,8 +36,8 @@ def propose_group(
     Every name has to match it; it has to give at least three groups, and splits that are not empty.
     """
     drawn = [pair for pair in pairs if pair.split in ("all", "train")]
-    names = {pair.name for pair in drawn}
-    inside = [copy for copy in duplicates if {copy.original.name, copy.copy.name} <= names]
+    names = {pair.file_name for pair in drawn}
+    inside = [copy for copy in duplicates if {copy.original.file_name, copy.copy.file_name} <= names]
     required = [copy for copy in inside if not copy.exact] or inside
     if not settings.shares.get("val") or settings.group or not required:
         return None
@@ -46,7 +46,7 @@ def propose_group(
         groups = len({*group_of.values()})
         if len(group_of) < len(names) or not _FEWEST_GROUPS <= groups < len(names):
             continue
-        kept = [copy for copy in inside if group_of[copy.original.name] == group_of[copy.copy.name]]
+        kept = [copy for copy in inside if group_of[copy.original.file_name] == group_of[copy.copy.file_name]]
         if all(copy in kept for copy in required) and _divides(drawn, replace(settings, group=pattern)):
             return GroupProposal(pattern, groups, len(kept), len(inside))
     return None

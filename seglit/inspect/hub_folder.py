@@ -27,8 +27,8 @@ class Rows:
 
     root: Path
 
-    def open(self, path: Path) -> Picture:
-        """Opens a cell.
+    def open(self, path: Path, page: int | None = None) -> Picture:
+        """Opens a cell, which is no stack: `page` is None.
 
         Raises:
             InputError: The cell is empty, or no picture.

@@ -95,6 +95,6 @@ def write_pairs(file: Path, root: Path, pairs: list[Pair]) -> None:
     with replacing(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["image", "mask", "split"][: 2 + has_splits])
-        for pair in pairs:
-            paths = (path.relative_to(root).as_posix() for path in (pair.image, pair.mask))
-            writer.writerow([*paths, pair.split][: 2 + has_splits])
+        for *files, split in dict.fromkeys((pair.image, pair.mask, pair.split) for pair in pairs):  # of a stack, once
+            paths = (path.relative_to(root).as_posix() for path in files)
+            writer.writerow([*paths, split][: 2 + has_splits])

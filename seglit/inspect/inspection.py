@@ -20,6 +20,7 @@ from seglit.inspect.part_classes import find_part_classes
 from seglit.inspect.part_coding import find_part_coding
 from seglit.inspect.read_pairs import read_all
 from seglit.inspect.region_coding import find_region_coding
+from seglit.inspect.stack_questions import stack_questions
 from seglit.inspect.survey import Survey
 
 
@@ -83,10 +84,7 @@ def inspect_folder(
             f"--class_names: the names come from the annotations, {', '.join(annotated.class_names[:20])}; to choose "
             "some, edit class_names in the written configuration"
         )
-    if not layout.pairs:
-        raise InputError(
-            f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks"
-        )
+    _check_pairs(root, layout)
     survey = _survey(layout, workers)
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
@@ -96,9 +94,19 @@ def inspect_folder(
     duplicates = find_duplicates(survey)
     group = propose_group(layout.pairs, layout.split_settings, duplicates)
     # or its configuration answers
-    coding.questions = [] if layout.public else [*layout.questions, *coding.questions, *_questions(survey, group)]
+    asked = [*coding.questions, *_questions(survey, group), *stack_questions(layout.data_root, layout.pairing)]
+    coding.questions = [] if layout.public else [*layout.questions, *asked]
     findings = find_all(root, layout, survey, coding, duplicates)
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings, group)
+
+
+def _check_pairs(root: Path, layout: Layout) -> None:
+    """Raises InputError if there is nothing to read."""
+    if layout.pairs:
+        return
+    for image, why in layout.pairing.uneven_stacks.items():
+        raise InputError(f"{image}: {why}")
+    raise InputError(f"{root}: no image has a mask ({layout.description}); name the folders with --images and --masks")
 
 
 def _coding(root: Path, layout: Layout, survey: Survey, class_names: Sequence[str] | None) -> Coding:

@@ -13,6 +13,7 @@ from seglit.errors import InputError
 from seglit.images.listing import reading_table
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings
+from seglit.images.stacks import divide_stacks
 from seglit.inspect.hub_folder import Rows, is_hub_folder, read_hub_folder
 from seglit.inspect.image_metadata import read_metadata, with_splits
 from seglit.inspect.infer_settings import (
@@ -129,6 +130,7 @@ def _from_metadata(root: Path, metadata: Pairing) -> Layout:
             return Layout(f"{found.description}; as the metadata file lists them", found.settings, pairing, root)
     except InputError:  # names do not tell masks from images; the metadata do
         pass
+    divide_stacks(metadata, root, PairSettings())
     metadata.pairs = with_splits(root, metadata.pairs, DEFAULT_SHARES)
     settings = {"splits": DEFAULT_SHARES} if all(pair.split == "all" for pair in metadata.pairs) else {}
     return Layout("pairs that the metadata file lists", settings, metadata, root, needs_table=True)

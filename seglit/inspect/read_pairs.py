@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from pathlib import Path
 
 from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
@@ -55,7 +54,7 @@ def _read_chunk(
     nodata: tuple[float, ...],
     label_format: LabelFormat | None,
     masks: MaskSettings,
-    opener: Callable[[Path], Picture],
+    opener: Callable[..., Picture],
     classes: PartClasses | None,
 ) -> list[PairFacts]:
     return [read_facts(pair, nodata, entry, label_format, masks, opener, classes) for pair, entry in pairs]

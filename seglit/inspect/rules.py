@@ -44,7 +44,7 @@ _ERRORS = {
         f"data leakage makes scores too high: keep each in one split; {LEFT_OUT}",
     ),
     "no_validation": ("no images for validation", "`fit` requires a split `val`"),
-    "too_few": ("{pairs} pairs are too few to split", "label more images"),
+    "too_few": ("{images} with a mask: too few to split", "label more images"),
     "broken_annotations": ("annotation files that cannot be read ({count})", _RENEW),
     "annotated_twice": (
         "images that are annotated in two places ({count})",
@@ -53,6 +53,10 @@ _ERRORS = {
     "size_mismatch": (
         "masks that differ in size from their image ({count})",
         f"export image and mask at one size, masks without interpolation; {LEFT_OUT}",
+    ),
+    "uneven_stack": (
+        "TIFF stacks whose masks have another number of slices ({count})",
+        f"save image and mask with as many pages, one per slice; {LEFT_OUT}",
     ),
     "jpeg_masks": (
         "masks are saved with lossy compression (JPEG), which adds values along every edge ({share:.1%} of the pixels)",

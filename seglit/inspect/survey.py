@@ -172,8 +172,8 @@ class Survey:
         return any(kind.file_format in LOSSY for kind in self.mask_kinds)
 
     @property
-    def opener(self) -> Callable[[Path], Picture]:
-        """Opens images and masks."""
+    def opener(self) -> Callable[..., Picture]:
+        """Opens images and masks; called like `open_picture`."""
         return open_picture if self.rows is None else self.rows.open
 
     @property
@@ -183,7 +183,7 @@ class Survey:
 
     def mask_file(self, pair: Pair) -> Path:
         """Returns the file that messages name for the mask of a pair."""
-        return pair.mask if self.annotated is None else self.annotated.mask_file(pair)
+        return pair.numbered(pair.mask) if self.annotated is None else self.annotated.mask_file(pair)
 
     def renumber(self, order: Mapping[Stored, Stored]) -> None:
         """Changes values to those that they are mapped to."""
@@ -202,14 +202,14 @@ class Survey:
         """Adds the facts of the pair with this index."""
         pair = self.pairs[index]
         if facts.image_unreadable:
-            self.unreadable_images.append((pair.image, facts.image_unreadable))
+            self.unreadable_images.append((pair.numbered(pair.image), facts.image_unreadable))
         if facts.mask_unreadable:
             self.unreadable_masks.append((pair, facts.mask_unreadable))
         if facts.image:
             self._add_image(index, pair, facts.image)
         if facts.image and facts.mask:
             image, mask = facts.image.size, facts.mask.size
-            self.evidence.add(pair.mask, image, facts.mask)
+            self.evidence.add(pair.numbered(pair.mask), image, facts.mask)
             if self.reading.fits(image, mask):
                 self.split_counts[pair.split] += 1
                 self._add_mask(pair, facts.mask)
@@ -219,11 +219,12 @@ class Survey:
     def _add_image(self, index: int, pair: Pair, image: ImageFacts) -> None:
         self.sizes[image.size] += 1
         self.image_kinds[image.kind] += 1
-        self.first_of.setdefault(image.kind, pair.image)
+        file = pair.numbered(pair.image)
+        self.first_of.setdefault(image.kind, file)
         if image.turned:
-            self.turned.append(pair.image)
+            self.turned.append(file)
         if image.kind.mode == "CMYK":
-            self.cmyk.append(pair.image)
+            self.cmyk.append(file)
         self.low, self.high = min(self.low, image.low), max(self.high, image.high)
         moments = self.moments[len(image.total)]
         moments.images += 1
@@ -233,7 +234,7 @@ class Survey:
         self.suspects[len(image.total)].add(image.suspects)
         self.nodata_tags.update(image.nodata)
         if lacking := image.size[0] * image.size[1] * len(image.counts) - int(image.counts.sum()):
-            self.incomplete.append((pair.image, lacking / (lacking + int(image.counts.sum()))))
+            self.incomplete.append((file, lacking / (lacking + int(image.counts.sum()))))
         self.hashes.extend((index, image.digest, *image.dhash))
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:

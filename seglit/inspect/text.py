@@ -98,6 +98,10 @@ def pairs_text(survey: Survey) -> str:
     usable = sum(survey.split_counts.values())
     counts = ", ".join(f"{split} {count}" for split, count in survey.split_counts.items() if split != "all")
     text = str(len(survey.pairs)) + (f", {usable} usable" if usable != len(survey.pairs) else "")
+    if stacks := {pair.image for pair in survey.pairs if pair.page is not None}:
+        slices = sum(pair.page is not None for pair in survey.pairs)
+        of_stacks = f"slices of {len(stacks)} stack{'s' * (len(stacks) != 1)}"
+        text += f" {of_stacks}" if slices == len(survey.pairs) else f", {slices} of them {of_stacks}"
     return f"{text} ({counts})" if counts else text
 
 

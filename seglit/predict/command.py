@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from seglit.errors import InputError, one_line, printable
 from seglit.images.picture import Picture
 from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.read import read_image
+from seglit.images.stacks import count_slices
 from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
@@ -31,7 +32,7 @@ from seglit.predict.write import Masks, Writer
 from seglit.runs.checkpoint import find_checkpoint
 
 Array = npt.NDArray[Any]
-ReadResult = tuple[Array, list[Tag]] | Literal["video", "by windows"] | InputError
+ReadResult = tuple[Array, list[Tag]] | Literal["video", "stack", "by windows"] | InputError
 
 
 def predict(
@@ -52,7 +53,7 @@ def predict(
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
     Masks are written to OUTPUT/masks under the images' names and sub-folders: as PNG, or for a TIFF as TIFF with its
-    georeference.
+    georeference, and for a TIFF stack as a stack.
 
     Args:
         run: Run folder or checkpoint.
@@ -88,6 +89,7 @@ def predict(
 
 def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelFormat | None) -> int:
     """Predicts what is not done, writes label files, and prints a summary; returns the exit code."""
+    jobs = _count_slices(jobs, pipeline.predictor.in_channels)
     pending = [job for job in jobs if not job.is_done]
     start = time.monotonic()
     with progress_bar("images") as progress:
@@ -95,7 +97,7 @@ def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelForm
         pipeline.run(pending, partial(progress.advance, task))
     seconds = time.monotonic() - start
     count = pipeline.predicted
-    done_before = len(jobs) - len(pending) + pipeline.skipped
+    done_before = sum(len(job.slices) for job in jobs) - sum(len(job.slices) for job in pending) + pipeline.skipped
     before = f", {done_before} done before" if done_before else ""
     speed = f" in {seconds:.1f} s ({count / seconds:.1f} images/s)" if count else ""
     print(f"{count} image{'s' * (count != 1)} predicted{speed}{before}: {output / 'masks'}")
@@ -106,6 +108,20 @@ def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelForm
     if labels is not None:
         report_label_files(labels, jobs, output, pipeline.masks, pipeline.predictor.labels)
     return int(bool(pipeline.failed))
+
+
+def _count_slices(jobs: list[Job], in_channels: int) -> list[Job]:
+    """The jobs with their numbers of slices; says what is assumed where files do not state it."""
+    counted, assumed = [], defaultdict[str, list[Job]](list)
+    for job in jobs:
+        num_slices, what = count_slices(job.path, in_channels)
+        counted.append(replace(job, num_slices=num_slices))
+        assumed[what].append(job)
+    assumed.pop("", None)
+    for what, (first, *others) in assumed.items():
+        more = f" and {len(others)} more" * bool(others)
+        print(f"{printable(str(first.path))}{more}: {what}", file=sys.stderr)
+    return counted
 
 
 class _Pipeline:
@@ -119,13 +135,14 @@ class _Pipeline:
         self.failed: list[InputError] = []
         self.without_overlay: list[Job] = []
         self.large: list[Job] = []
+        self.stacks: list[Job] = []
         self.in_flight: deque[tuple[Job, Array, list[Tag], float]] = deque()
         self.predicted = 0
         self.skipped = 0  # video frames that were done before
         self.threads = min(4, os.cpu_count() or 1)
 
     def run(self, jobs: list[Job], advance: Callable[[float], None]) -> None:
-        """Processes all jobs, large TIFFs last; calls `advance` with each completed fraction of a job."""
+        """Processes all jobs, stacks and large TIFFs last; calls `advance` with each completed fraction of a job."""
         probabilities = any(job.probabilities for job in jobs)
         with ThreadPoolExecutor(self.threads) as pool:
             predictions = self.predictor.stream(self._read_images(jobs, advance), probabilities)
@@ -133,11 +150,13 @@ class _Pipeline:
             for fraction in prefetch(self._write, finished, pool, self.threads):
                 self.predicted += 1
                 advance(fraction)
+        for job in self.stacks:
+            self._predict_stack(job, advance)
         for job in self.large:
             self._predict_large(job, advance)
 
     def _read_images(self, jobs: list[Job], advance: Callable[[float], None]) -> Iterator[Array]:
-        """Yields every image and video frame that fits in memory; defers the others to `large`."""
+        """Yields every image and video frame that fits in memory; defers the others to `stacks` and `large`."""
         with ThreadPoolExecutor(self.threads) as pool:
             for job, read in zip(jobs, prefetch(self._read, jobs, pool, self.threads), strict=True):
                 if isinstance(read, InputError):
@@ -145,6 +164,8 @@ class _Pipeline:
                     advance(1)
                 elif read == "by windows":
                     self.large.append(job)
+                elif read == "stack":
+                    self.stacks.append(job)
                 elif read == "video":
                     for frame, image, fraction in one_ahead(self._read_video(job)):
                         self.in_flight.append((frame, image, [], fraction))
@@ -157,6 +178,8 @@ class _Pipeline:
     def _read(self, job: Job) -> ReadResult:
         if job.is_video:
             return "video"
+        if job.num_slices is not None:
+            return "stack"
         try:
             tags: list[Tag] = []
             if job.is_tiff and job.path.is_file():
@@ -196,6 +219,31 @@ class _Pipeline:
         job, image, tags, fraction, prediction = finished
         self.writer.write(job, image, prediction, tags)
         return fraction
+
+    def _predict_stack(self, job: Job, advance: Callable[[float], None]) -> None:
+        """Reads, predicts and writes the slices of a stack one after another."""
+        slices = job.slices
+        in_flight: deque[Array] = deque()
+
+        def images() -> Iterator[Array]:
+            for one in slices:
+                image = self._check_dtype(one, read_image(one.path, *self.reading, page=one.page))
+                in_flight.append(image)
+                yield image
+
+        def masks() -> Iterator[Array]:
+            predictions = self.predictor.stream(one_ahead(images()), job.probabilities is not None)
+            for one, prediction in zip(slices, predictions, strict=True):
+                yield self.writer.write_all_but_mask(one, in_flight.popleft(), prediction)
+                advance(1 / len(slices))
+
+        try:
+            with LargeTiff(job.path, *self.reading) as file:
+                tags = file.tags
+            self.writer.write_masks(job, masks(), tags)
+            self.predicted += len(slices)
+        except InputError as error:
+            self.failed.append(error)
 
     def _predict_large(self, job: Job, advance: Callable[[float], None]) -> None:
         """Reads, predicts and writes a TIFF one row of tiles at a time."""

@@ -19,19 +19,23 @@ RECORD = "predictions.json"
 
 @dataclass(frozen=True)
 class Job:
-    """An image and its output files; or a video and its output folders, one file per frame.
+    """An image or TIFF stack and its output files; or a video and its output folders, one file per frame.
 
     Args:
         path: Image or video.
-        mask: PNG, or TIFF if the image is a TIFF.
+        mask: PNG, or TIFF if the image is a TIFF: of a stack, a stack.
         overlay: PNG; None if not requested.
         probabilities: NPY; None if not requested.
+        num_slices: Number of slices of a stack; the files of overlays and probabilities are numbered. None for others.
+        page: Number of the slice, if the job is one of a stack.
     """
 
     path: Path
     mask: Path
     overlay: Path | None
     probabilities: Path | None
+    num_slices: int | None = None
+    page: int | None = None
 
     @property
     def is_tiff(self) -> bool:
@@ -59,8 +63,21 @@ class Job:
         return replace(self, mask=self.mask / name, overlay=overlay, probabilities=probabilities).with_suffixes()
 
     @property
+    def slices(self) -> list[Self]:
+        """The jobs of the slices of a stack, which share the mask's file; the job itself if it is no stack."""
+        return [self] if self.num_slices is None else [self._slice(page) for page in range(self.num_slices)]
+
+    def _slice(self, page: int) -> Self:
+        overlay, probabilities = (
+            file and file.with_name(f"{file.stem}[{page}]{file.suffix}") for file in (self.overlay, self.probabilities)
+        )
+        return replace(self, overlay=overlay, probabilities=probabilities, num_slices=None, page=page)
+
+    @property
     def is_done(self) -> bool:
         """Whether all output files exist; they are written atomically, so none is partial."""
+        if self.num_slices is not None:
+            return all(one.is_done for one in self.slices)
         return all(path is None or is_file(path) for path in (self.mask, self.overlay, self.probabilities))
 
 

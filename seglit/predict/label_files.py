@@ -39,6 +39,8 @@ def report_label_files(
 ) -> None:
     """Converts the masks in OUTPUT/masks to label files in OUTPUT/labels, and prints where.
 
+    The images of a TIFF stack are its slices, named as in `stack0.tif[3]`.
+
     Reads the masks that exist, whichever call has written them, so that the files are complete after an interruption.
     Videos, and TIFFs that are read by windows, have no label files, which is said.
 
@@ -61,7 +63,10 @@ def report_label_files(
         for job in done:
             below = job.mask.relative_to(output / "masks").with_suffix("").as_posix()
             name = job.path.relative_to(common).as_posix()
-            yield PredictedMask(job.path, name, below, _class_indices(job.mask, masks, labels))
+            for page in (one.page for one in job.slices):
+                number = "" if page is None else f"[{page}]"
+                indices = _class_indices(job.mask, page, masks, labels)
+                yield PredictedMask(Path(f"{job.path}{number}"), f"{name}{number}", f"{below}{number}", indices)
 
     classes = Classes(labels.class_names, labels.palette)
     print(f"labels for {label_format}: {_WRITERS[label_format](images(), classes, output / 'labels')}")
@@ -71,7 +76,7 @@ def report_label_files(
 
 def _by_windows(job: Job) -> bool:
     """Whether an image is too large to be held in memory."""
-    if not job.is_tiff or not is_file(job.path):
+    if not job.is_tiff or job.num_slices is not None or not is_file(job.path):
         return False
     try:
         with LargeTiff(job.path, 1) as file:
@@ -80,9 +85,10 @@ def _by_windows(job: Job) -> bool:
         return False
 
 
-def _class_indices(file: Path, masks: Masks, labels: Labels) -> npt.NDArray[np.uint8]:
+def _class_indices(file: Path, page: int | None, masks: Masks, labels: Labels) -> npt.NDArray[np.uint8]:
     """Reads a mask that `Writer` has encoded: class indices (H, W), and 255 for any other value."""
-    stored = np.ma.getdata(open_picture(file).stored_values(in_color=masks == "color" or labels.stored_as_color))
+    picture = open_picture(file, page=page)
+    stored = np.ma.getdata(picture.stored_values(in_color=masks == "color" or labels.stored_as_color))
     values = Writer(masks, labels, nodata=False).encode(np.arange(labels.num_classes, dtype=np.uint8)[None])[0]
     indices = np.full(stored.shape[:2], IGNORE_INDEX, np.uint8)
     for index, value in enumerate(values):

@@ -10,7 +10,7 @@ from PIL import Image
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
-from seglit.images.tiff import Tag, write_tiff
+from seglit.images.tiff import Tag, write_stack, write_tiff
 from seglit.images.validity import NODATA_TAG
 from seglit.labels import IGNORE_INDEX, Labels, Stored
 from seglit.predict.jobs import Job
@@ -52,18 +52,27 @@ class Writer:
             prediction: Class indices and, if requested, probabilities.
             tags: Georeference of a TIFF.
         """
+        values = self.write_all_but_mask(job, image, prediction)
+        with replacing(job.mask) as part:
+            if job.is_tiff:
+                write_tiff(part, [values], values.shape, values.dtype, self._tags(tags))
+            else:
+                self._picture(values).save(part, "PNG")
+
+    def write_all_but_mask(self, job: Job, image: Array, prediction: Prediction) -> Array:
+        """Writes probabilities and overlay, if requested; returns the values of the mask's file, see `encode`."""
         if job.probabilities is not None and prediction.probabilities is not None:
             with replacing(job.probabilities) as part, part.open("wb") as file:
                 np.save(file, prediction.probabilities.astype(np.float16))
         if job.overlay is not None:
             with replacing(job.overlay) as part:
                 Image.fromarray(lay_over(as_rgb(image), prediction.mask, self.labels)).save(part, "PNG")
-        values = self.encode(prediction.mask)
+        return self.encode(prediction.mask)
+
+    def write_masks(self, job: Job, masks: Iterable[Array], tags: list[Tag]) -> None:
+        """Writes the masks of a stack's slices, as `encode` returns them, while they are predicted."""
         with replacing(job.mask) as part:
-            if job.is_tiff:
-                write_tiff(part, [values], values.shape, values.dtype, self._tags(tags))
-            else:
-                self._picture(values).save(part, "PNG")
+            write_stack(part, masks, len(job.slices), self._tags(tags))
 
     def write_blocks(self, job: Job, size: tuple[int, int], blocks: Iterable[Block], tags: list[Tag]) -> None:
         """Writes the mask, and probabilities if requested, of a large TIFF while it is predicted.

@@ -54,6 +54,10 @@ def pages(file_format: str) -> Callable[[Path, Array], object]:
     return write
 
 
+def with_thumbnail(path: Path, classes: Array) -> None:
+    Image.fromarray(classes).save(path, save_all=True, append_images=[Image.fromarray(1 - classes[::2, ::2])])
+
+
 def array(change: Callable[[Array], Array]) -> Callable[[Path, Array], object]:
     return lambda path, classes: path.write_bytes(as_npy(change(classes)))
 
@@ -83,7 +87,7 @@ MASKS: dict[str, Case] = {
         settings={"mask_values": {"dark": -1, "bright": 0}}),
     "PNG named TIFF": Case("x.tif", png_named_tiff),
     "animated PNG": Case("x.png", pages("PNG")),
-    "TIFF of two pages": Case("x.tif", pages("TIFF")),
+    "TIFF with a thumbnail": Case("x.tif", with_thumbnail),
     "booleans": Case("x.npy", array(lambda m: m > 0)),
     "64 bits, big-endian": Case("x.npy", array(lambda m: m.astype(">i8"))),
     "an additional axis": Case("x.npy", array(lambda m: m[..., None])),

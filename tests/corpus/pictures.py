@@ -51,6 +51,10 @@ def pages(file_format: str, **options: object) -> Write:
     return write
 
 
+def with_thumbnail(path: Path) -> None:
+    Image.fromarray(COLORS).save(path, save_all=True, append_images=[Image.fromarray(COLORS[::2, ::2])])
+
+
 class Trap:
     """Creates a file when it is unpickled."""
 
@@ -129,7 +133,7 @@ PICTURES: dict[str, Case] = {
         struct.pack("<i", 12), struct.pack("<i", -12), 1)), shows=COLORS),
     "animated PNG": Case("x.png", pages("PNG"), shows=COLORS),
     "animated WebP": Case("x.webp", pages("WEBP", lossless=True), shows=COLORS),
-    "TIFF of several pages": Case("x.tif", pages("TIFF"), shows=COLORS),
+    "TIFF with a thumbnail": Case("x.tif", with_thumbnail, shows=COLORS),
     "JPEG of several images": Case("x.jpg", lambda path: Image.fromarray(EVEN).save(
         path, "MPO", save_all=True, append_images=[Image.fromarray(255 - EVEN)]), shows=EVEN),
     "CMYK": Case("x.tif", lambda path: Image.fromarray(CMYK, "CMYK").save(path),
