@@ -8,10 +8,9 @@ from pydoc import locate
 from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import LightningArgumentParser
 from pytorch_lightning.loggers import Logger
 
 from seglit.callbacks import BestCheckpoint, LastCheckpoint, Pictures
@@ -29,6 +28,7 @@ from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
 from seglit.runs.metrics_file import MetricsFile
+from seglit.runs.plain_loading import PlainLoadingCLI
 from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
 from seglit.runs.run_folder import make_run_folder, remove_if_empty
 
@@ -36,7 +36,7 @@ DEFAULTS = Path(__file__).with_name("default.yaml")
 COMMANDS = ("fit", "validate", "test")
 
 
-class SegmentationCLI(LightningCLI):
+class SegmentationCLI(PlainLoadingCLI):
     """Reads YAML and options, builds data module, module and trainer, and runs one subcommand."""
 
     trainer: pl.Trainer
@@ -64,7 +64,7 @@ class SegmentationCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """The subcommands; `seglit predict` is a command of its own, which needs a checkpoint only."""
-        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name in COMMANDS}
+        return {name: skipped for name, skipped in PlainLoadingCLI.subcommands().items() if name in COMMANDS}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds seglit's own options, and links what the model must know of the data."""
@@ -146,7 +146,7 @@ class SegmentationCLI(LightningCLI):
         tested = path and self.config.fit.test_after_fit and self.datamodule.has_split("test")
         if tested:
             # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.
-            self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+            self.load_weights(path)
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
             has_test_split = self.datamodule.has_split("test")

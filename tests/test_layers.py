@@ -37,7 +37,10 @@ ROOMS = {
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
-    "runs": (f"msgspec numpy torch yaml {LIGHTNING}", "config data.base errors images labels normalization"),
+    "runs": (
+        f"msgspec numpy torch yaml {LIGHTNING}",
+        "annotations config data.base errors images labels normalization",
+    ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
         "annotations config drawing errors hardware images labels networks.contract normalization runs",

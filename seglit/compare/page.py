@@ -13,6 +13,7 @@ from seglit.drawing.distinct_colors import distinct_colors
 from seglit.drawing.page import write_page
 from seglit.errors import InputError
 from seglit.labels import Color, Labels
+from seglit.runs.trusted import NotTrustedError
 
 _MAX_IMAGES = 8
 
@@ -28,6 +29,8 @@ def write_comparison(path: Path, comparison: Comparison) -> str | None:
     missing: str | None = None
     try:
         drawn = draw(comparison, [index for indices in groups.values() for index in indices])
+    except NotTrustedError:
+        raise
     except InputError as error:  # the numbers require neither data nor checkpoints
         missing = f"no pictures: {error}"
     taken = [*(drawn.colors.values() if drawn else Labels.create(comparison.class_names).palette)]

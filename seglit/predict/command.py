@@ -49,11 +49,12 @@ def predict(
     precision: Precision | None = None,
     nodata: bool = True,
     labels: LabelFormat | None = None,
+    trust: str | list[str] | None = None,
 ) -> int:
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
-    Masks are written to OUTPUT/masks under the images' names and sub-folders: as PNG, or for a TIFF as TIFF with its
-    georeference, and for a TIFF stack as a stack.
+    Masks are written to OUTPUT/masks under the images' names and sub-folders: as PNG, or for a TIFF or TIFF stack as
+    such, with its georeference.
 
     Args:
         run: Run folder or checkpoint.
@@ -70,6 +71,7 @@ def predict(
         nodata: Mark pixels without data (NaN, no-data values, transparency) in the masks by 255, or the next lower
             value that no class stores; masks of TIFFs state it. false predicts a class there.
         labels: Also write OUTPUT/labels: the masks in the format of a labelling tool, to be imported and corrected.
+        trust: Package or packages whose networks may be loaded besides those of seglit and its libraries: mynet.
 
     Returns:
         0 if all images are done, 1 if some could not be read.
@@ -80,11 +82,14 @@ def predict(
     settings = Settings(tile, overlap, flips, scales, precision, nodata)
     checkpoint = find_checkpoint(Path(run).expanduser()).absolute()
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
-    predictor = load(checkpoint)
+    predictor = load(checkpoint, trust)
     predictor.settings = settings
-    changed = checkpoint.stat().st_mtime
-    claim(Path(output), {"checkpoint": str(checkpoint), "changed": changed, "masks": masks, **asdict(settings)})
+    claim(Path(output), {**_version(checkpoint), "masks": masks, **asdict(settings)})
     return _run(_Pipeline(predictor, masks), jobs, Path(output), labels)
+
+
+def _version(checkpoint: Path) -> dict[str, str | float]:
+    return {"checkpoint": str(checkpoint), "changed": checkpoint.stat().st_mtime}
 
 
 def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelFormat | None) -> int:

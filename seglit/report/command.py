@@ -5,9 +5,10 @@ from pathlib import Path
 
 from seglit.report.page import write_report
 from seglit.runs.tested import read_run
+from seglit.runs.trusted import packages_of
 
 
-def report(run: str, output: str | None = None) -> int:
+def report(run: str, output: str | None = None, trust: str | list[str] | None = None) -> int:
     """Writes a page about a tested run: one self-contained HTML file that works offline.
 
     The images that it shows are read and predicted again; it has none if the data or the checkpoint is missing.
@@ -15,11 +16,13 @@ def report(run: str, output: str | None = None) -> int:
     Args:
         run: Folder of a tested run, as written by `seglit fit` and `seglit test`.
         output: HTML file to write; by default report.html in the run folder.
+        trust: Package or module whose classes the run may name, such as mynet or [mynet,mydata]; by default only
+            seglit's own, and networks of torch.nn, torchvision, segmentation_models_pytorch and timm.
 
     Raises:
-        InputError: The run does not exist or was not tested.
+        InputError: The run does not exist, was not tested, or names code that is not trusted.
     """
-    tested = read_run(Path(run).expanduser())
+    tested = read_run(Path(run).expanduser(), packages_of(trust))
     path = Path(output).expanduser() if output else tested.folder / "report.html"
     for line in write_report(path, tested):
         print(f"not shown: {line}", file=sys.stderr)

@@ -18,6 +18,7 @@ from seglit.report.head import describe
 from seglit.report.pictures import Drawn, draw
 from seglit.runs.scores import ImageScores, Level
 from seglit.runs.tested import TestedRun
+from seglit.runs.trusted import NotTrustedError
 
 _IMAGES = 4  # per group: worst, median, best
 _MIN_COST = 0.0005  # confusions that cost less IoU would be shown as 0.000
@@ -39,6 +40,8 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
     distances = {_distance(level): level for level in saved.distances}
     try:
         drawn = draw(run, names, regions)
+    except NotTrustedError:
+        raise
     except InputError as error:
         missing = [f"no picture, as the images cannot be predicted: {error}"]
         drawn = Drawn(Labels.create(run.class_names), missing=missing)

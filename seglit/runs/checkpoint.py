@@ -1,7 +1,6 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
-import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,11 +8,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from seglit.config.build import build
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.labels import Labels
 from seglit.normalization import Normalization
+from seglit.runs.build import build
 
 RECORD_KEY = "seglit"
 """Key of the record in a checkpoint."""
@@ -78,17 +77,21 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
-def load_network(file: Path) -> tuple[nn.Module, ModelRecord]:
+def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, ModelRecord]:
     """Builds the network of a checkpoint, without downloading pretrained weights, and loads its weights.
+
+    Args:
+        file: The checkpoint.
+        trust: Further packages whose classes it may name, see `import_class`.
 
     Raises:
         InputError: The file is not a seglit checkpoint, or its network cannot be built, or the weights do not fit it.
     """
     record, weights = _read(file)
     init_args = record.network.get("init_args", {})
-    untrained = {name: None for name in _PRETRAINED if isinstance(init_args.get(name), str)}
+    untrained = {name: None for name in _PRETRAINED if isinstance(init_args.get(name), str | bool)}
     spec = {**record.network, "init_args": {**init_args, **untrained}}
-    network: nn.Module = build(nn.Module, spec, f"{file}: its network")
+    network: nn.Module = build(nn.Module, spec, f"{file}: its network", trust)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -100,14 +103,27 @@ def load_network(file: Path) -> tuple[nn.Module, ModelRecord]:
     return network, record
 
 
+def read_checkpoint(file: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint to the CPU with `weights_only=True`, which runs no code in it.
+
+    Raises:
+        InputError: It is not a checkpoint, damaged, or contains objects that only code can load.
+    """
+    try:
+        # memory-mapped, since the optimizer state, twice the size of the weights, is not always needed
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{file}: not a checkpoint, or truncated ({reason})") from error
+    if not isinstance(checkpoint, dict):
+        raise InputError(f"{file}: not a checkpoint")
+    return checkpoint
+
+
 def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     """Reads the record and the network's weights."""
-    try:
-        # memory-mapped, since the optimizer state, twice the size of the weights, is not needed
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{file}: not a checkpoint, or truncated ({str(error).splitlines()[0]})") from error
-    if not isinstance(checkpoint, dict) or RECORD_KEY not in checkpoint:
+    checkpoint = read_checkpoint(file)
+    if RECORD_KEY not in checkpoint:
         raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
     state = checkpoint["state_dict"].items()
     weights = {name.removeprefix(_PREFIX): value for name, value in state if name.startswith(_PREFIX)}

@@ -1,10 +1,10 @@
 """Checks of `--ckpt_path`, made before data and model are built."""
 
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from seglit.errors import InputError, did_you_mean
+from seglit.runs.checkpoint import read_checkpoint
 
 
 def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> None:
@@ -19,7 +19,8 @@ def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> N
         max_epochs: `--trainer.max_epochs`.
 
     Raises:
-        InputError: There is no such checkpoint, the command requires one, or `fit` has no epoch left to train.
+        InputError: There is no such checkpoint, or it is damaged, the command requires one, or `fit` has no epoch left
+            to train.
     """
     if path is None:
         if command != "fit":
@@ -32,13 +33,17 @@ def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> N
     if not Path(path).exists():
         names = [file.name for file in Path(path).parent.glob("*.ckpt")]
         raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
-    if command == "fit":
-        _check_epochs_left(path, max_epochs)
+    if Path(path).is_file():
+        checkpoint = read_checkpoint(path)
+        if command == "fit":
+            _check_epochs_left(path, checkpoint, max_epochs)
 
 
-def _check_epochs_left(path: str, max_epochs: int | None) -> None:
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:
+    try:
+        done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: has no state of a training to continue") from error
     if max_epochs is not None and 0 <= max_epochs <= done:
         raise InputError(
             f"{path} has finished its {done} epochs; to train on, give a larger --trainer.max_epochs than {max_epochs}"

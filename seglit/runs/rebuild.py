@@ -6,19 +6,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seglit.config.build import build
 from seglit.data.base import SegmentationDataModule
+from seglit.runs.build import build
 from seglit.runs.tested import TestedRun
+
+_TRAINING = ("augment", "cache", "download")
+"""Settings that only training needs, and that call code or write files."""
 
 
 def make_data(run: TestedRun) -> SegmentationDataModule:
-    """Builds the data module of a run; its seed is not set, as reading the test split draws nothing at random.
+    """Builds the data module of a run to read its test split: without augmentation, cache, downloads and seed.
 
     Raises:
+        NotTrustedError: Its class is neither seglit's nor in `run.trust`.
         InputError: The class is not found, no longer accepts the settings, or its files are missing.
     """
-    spec = run.config["data"]
-    return build(SegmentationDataModule, spec, f"{run.folder / 'config.yaml'}: its data")  # type: ignore[type-abstract]
+    data = run.config["data"]
+    init_args = {name: value for name, value in data.get("init_args", {}).items() if name not in _TRAINING}
+    where = f"{run.folder / 'config.yaml'}: its data"
+    return build(SegmentationDataModule, {**data, "init_args": init_args}, where, run.trust)  # type: ignore[type-abstract]
 
 
 def read_named(

@@ -1,6 +1,5 @@
 """`seglit fit --resume RUN`: the run folder, its newest whole checkpoint, and what continues there."""
 
-import pickle
 import re
 import sys
 import zipfile
@@ -9,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
+from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.scores import SCORE_FILE
 
 RESUME_KEY = "resume"
@@ -139,16 +138,17 @@ def find_progress(folder: Path, checkpoints: Path) -> Progress:
     for file in files:
         try:
             whole.append(_read_progress(file))
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (InputError, TypeError, KeyError, zipfile.BadZipFile) as error:
             damaged.append(file)
-            _say(f"{file} is damaged ({(str(error) or type(error).__name__).splitlines()[0]}); using an older one")
+            reason = error.__cause__ or error
+            _say(f"{file} is damaged ({(str(reason) or type(reason).__name__).splitlines()[0]}); using an older one")
     if damaged and not whole:
         raise InputError(f"{checkpoints}: every checkpoint is damaged; to start again: -c {folder / 'config.yaml'}")
     return max(whole, key=lambda each: (each.epochs, each.batches), default=Progress())
 
 
 def _read_progress(file: Path) -> Progress:
-    checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    checkpoint = read_checkpoint(file)
     with zipfile.ZipFile(file) as archive:
         if broken := archive.testzip():
             raise zipfile.BadZipFile(f"wrong checksum of {broken}")

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -29,6 +30,7 @@ class TestedRun:
         config: The complete configuration.
         environment: Versions and hardware, in one line.
         saved: The content of the score file.
+        trust: Further packages whose classes configuration and checkpoint may name, see `import_class`.
     """
 
     __test__ = False  # else pytest collects it as a test class
@@ -37,6 +39,7 @@ class TestedRun:
     config: dict[str, Any]
     environment: str
     saved: SavedScores
+    trust: Collection[str] = ()
 
     @property
     def name(self) -> str:
@@ -104,8 +107,12 @@ class TestedRun:
         return [self.folder, *([] if self.checkpoint is None else self.checkpoint.parents[1:2])]
 
 
-def read_run(folder: Path) -> TestedRun:
+def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
     """Reads the folder of a tested run.
+
+    Args:
+        folder: The run folder.
+        trust: See `TestedRun`.
 
     Raises:
         InputError: The folder or one of its files is missing or corrupt.
@@ -125,7 +132,7 @@ def read_run(folder: Path) -> TestedRun:
         settings = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{config}: not valid YAML ({' '.join(str(error).split())})") from error
-    return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved)
+    return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved, trust)
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 from scipy.io import savemat
-
 from seglit.config.build import build
+
 from seglit.config.named_configs import find_config
 from seglit.data import SegmentationDataModule, archives
 from seglit.errors import InputError

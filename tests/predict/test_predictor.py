@@ -125,9 +125,8 @@ def test_load_errors_are_one_line(folder: Path, tmp_path: Path) -> None:
     assert "not a checkpoint, or truncated" in refused(tmp_path / "no.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     assert "not a seglit checkpoint" in refused(tmp_path / "other.ckpt")
-    assert "mine.nets.Net is not found; run `python -m seglit`" in refused(
-        change(folder, tmp_path, class_path="mine.nets.Net")
-    )
+    with pytest.raises(InputError, match=r"mine\.nets\.Net is not found; run `python -m seglit` from the folder"):
+        seglit.load(change(folder, tmp_path, class_path="mine.nets.Net"), trust="mine")
     assert "seglit.networks.Unet is not found" in refused(change(folder, tmp_path, class_path="seglit.networks.Unet"))
     other = {"num_classes": 6, "channels": [4, 6]}
     assert "its weights do not fit its network seglit.networks.UNet" in refused(

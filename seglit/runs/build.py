@@ -1,0 +1,153 @@
+"""Builds objects from the `{class_path, init_args}` of checkpoints and run folders, which may be a stranger's.
+
+The parser of the command line imports and calls what a value names, wherever it stands. Here values are data: only the
+class itself is imported, and those of arguments that are annotated as modules, if `trusted.py` allows them.
+"""
+
+import inspect
+from collections.abc import Collection, Iterator, Sequence
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from torch import nn
+
+from seglit.annotations.reader import Reader
+from seglit.errors import InputError, did_you_mean
+from seglit.runs.trusted import NotTrustedError, import_class, is_in
+
+T = TypeVar("T")
+
+_KINDS = (nn.Module, Reader)  # of arguments that may name a class
+_CONTAINERS = (Union, UnionType, list, Sequence)
+_READS_FILES = ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")  # arguments of timm
+_MAX_VALUES, _MAX_DEPTH = 1_000_000, 50  # values that are shared, as by YAML's aliases, are counted each time
+
+
+class _Spec(msgspec.Struct, forbid_unknown_fields=True):
+    class_path: str
+    init_args: dict[str, Any] = {}
+    dict_kwargs: dict[str, Any] = {}
+
+
+def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) -> T:
+    """Builds an instance of a class or of its subclass.
+
+    Args:
+        kind: The class.
+        spec: `class_path` and optionally `init_args`, as a file states them.
+        where: File and object, for messages: `run/best.ckpt: its network`.
+        trust: Further packages whose classes may be named, see `import_class`.
+
+    Raises:
+        NotTrustedError: A class is not trusted, or is named where plain data is expected; it is not imported.
+        InputError: The class is not found, lacks one of the arguments, or rejects a value.
+    """
+    _check_plain(spec, where)
+    try:
+        parts = msgspec.convert(spec, _Spec)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where} is not a class_path with init_args ({error})") from error
+    found = import_class(kind, parts.class_path, where, trust)
+    where = f"{where} {parts.class_path}"
+    hints, is_complete = _annotations(found)
+    arguments = {**parts.dict_kwargs, **parts.init_args}
+    if not is_in(parts.class_path, trust):
+        _check_reads_no_files(arguments, where)
+    if unknown := [name for name in arguments if is_complete and name not in hints]:
+        raise InputError(f"{where} has no setting {unknown[0]!r}{did_you_mean(unknown[0], hints)}")
+    values = {
+        name: _convert(value, hints.get(name, Any), f"{where}: its argument {name!r}", trust)
+        for name, value in arguments.items()
+    }
+    try:
+        return found(**values)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{where} cannot be built ({reason})") from error
+
+
+def _annotations(kind: type) -> tuple[dict[str, Any], bool]:
+    """Returns the annotations of the arguments, and whether there are no others.
+
+    Where an `__init__` has `**kwargs`, the arguments of the next base class follow.
+    """
+    hints: dict[str, Any] = {}
+    for base in kind.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        try:
+            parameters = inspect.signature(vars(base)["__init__"], eval_str=True).parameters.values()
+        except (NameError, ValueError):  # annotations that are not defined at run time; a class without a signature
+            return hints, False
+        for parameter in parameters:
+            untyped = parameter.annotation is parameter.empty
+            hints.setdefault(parameter.name, Any if untyped else parameter.annotation)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return hints, True
+    return hints, False
+
+
+def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
+    """Converts plain data to the annotated type of an argument."""
+    kind = _named_kind(hint)
+    if kind is not None and isinstance(value, dict) and "class_path" in value:
+        return build(kind, value, where, trust)
+    if kind is not None and isinstance(value, list):
+        return [_convert(item, kind, where, trust) for item in value]
+    if class_path := _named_class(value):
+        raise NotTrustedError(f"{where} names the class {class_path!r}, but must be plain data")
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {error}") from error
+    except TypeError:  # an annotation that msgspec does not support, such as a union with Callable
+        return value
+
+
+def _named_kind(hint: Any) -> type | None:
+    """Returns the class that an annotation allows to be named: itself, or in a union or list."""
+    if isinstance(hint, type) and issubclass(hint, _KINDS):
+        return hint
+    if get_origin(hint) in _CONTAINERS:
+        return next(filter(None, map(_named_kind, get_args(hint))), None)
+    return None
+
+
+def _named_class(value: Any) -> Any:
+    """Returns what a value, or one within it, states as `class_path`; None if none does."""
+    return next((part["class_path"] for part in _parts(value) if isinstance(part, dict) and "class_path" in part), None)
+
+
+def _check_reads_no_files(arguments: dict[str, Any], where: str) -> None:
+    """Refuses the arguments by which timm reads another file, which older versions of it unpickle."""
+    for part in _parts(arguments):
+        for name in _READS_FILES:
+            if isinstance(part, dict) and part.get(name) is not None:
+                raise NotTrustedError(f"{where}: its argument {name!r} reads another file")
+
+
+def _check_plain(spec: object, where: str) -> None:
+    for count, (part, depth) in enumerate(_with_depth(spec)):
+        if count > _MAX_VALUES or depth > _MAX_DEPTH:
+            raise InputError(f"{where} has more than {_MAX_VALUES:,} values, or {_MAX_DEPTH} within each other")
+        if not isinstance(part, dict | list | tuple | str | int | float | None):
+            raise InputError(f"{where} contains a {type(part).__name__}, but must be plain data")
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    return (part for part, _ in _with_depth(value))
+
+
+def _with_depth(value: Any) -> Iterator[tuple[Any, int]]:
+    """Yields a value and all values within it, each with the number of values that it is within."""
+    stack = [(value, 0)]
+    while stack:
+        part, depth = stack.pop()
+        yield part, depth
+        if isinstance(part, dict):
+            stack += [(inner, depth + 1) for inner in (*part, *part.values())]
+        elif isinstance(part, list | tuple):
+            stack += [(inner, depth + 1) for inner in part]

@@ -1,0 +1,86 @@
+"""Which classes a checkpoint, or the configuration of another run, may name: either may be a stranger's file.
+
+What such a file names is imported and called. So that it runs no code of its own, it may name classes of the packages
+below only, which is checked before anything is imported; `--trust` adds packages.
+"""
+
+import importlib
+from collections.abc import Collection
+from typing import TypeVar
+
+from torch import nn
+
+from seglit.errors import InputError
+
+T = TypeVar("T")
+
+_OWN = (__name__.partition(".")[0],)
+_NETWORKS = (*_OWN, "torch.nn", "torchvision", "segmentation_models_pytorch", "timm")
+
+
+Trust = str | Collection[str] | None
+"""Packages or modules that a user trusts: one, several or none."""
+
+
+class NotTrustedError(InputError):
+    """A file names code that it may not run."""
+
+
+def packages_of(trust: Trust) -> tuple[str, ...]:
+    """Returns the packages that a user trusts.
+
+    Raises:
+        InputError: One is not the import path of a package or module.
+    """
+    packages = (trust,) if isinstance(trust, str) else tuple(trust or ())
+    for package in packages:
+        if not all(map(str.isidentifier, package.split("."))):
+            raise InputError(f"trust: {package!r} is not the import path of a package or module, such as mynet")
+    return packages
+
+
+def is_in(class_path: str, packages: Collection[str]) -> bool:
+    """Whether a class is of one of these packages or modules."""
+    module = class_path.rpartition(".")[0]
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def import_class(kind: type[T], class_path: str, where: str, trust: Collection[str]) -> type[T]:
+    """Imports a class that a file names.
+
+    Args:
+        kind: The class, or a base class of it.
+        class_path: The import path of the class.
+        where: File and object, for messages: `run/best.ckpt: its network`.
+        trust: Packages and modules whose classes may be named besides those of seglit, and for an `nn.Module` those of
+            torch.nn, torchvision, segmentation_models_pytorch and timm.
+
+    Raises:
+        NotTrustedError: The class is of another package; nothing was imported.
+        InputError: The class is not found, or is not a `kind`.
+    """
+    module, _, name = class_path.rpartition(".")
+    packages = _NETWORKS if issubclass(kind, nn.Module) else _OWN
+    if not is_in(class_path, (*packages, *trust)):
+        own = class_path.partition(".")[0]
+        raise NotTrustedError(
+            f"{where} {class_path} is not of {', '.join(packages)}; if you trust its code: --trust {own}, "
+            f"or in Python: trust=[{own!r}]"
+        )
+    found = _find(module, name, f"{where} {class_path}")
+    if not isinstance(found, type) or not issubclass(found, kind):
+        raise InputError(f"{where} {class_path} is not a class of the kind {kind.__name__}")
+    return found
+
+
+def _find(module: str, name: str, where: str) -> object:
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError:
+        pass
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError) or error.name is None:
+            raise InputError(f"{where} cannot be imported ({error})") from error
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise InputError(f"{where} needs the package {error.name!r}") from error
+    raise InputError(f"{where} is not found; run `python -m seglit` from the folder that contains its code")

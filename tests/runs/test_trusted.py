@@ -1,0 +1,215 @@
+"""A checkpoint and a run folder may be a stranger's: they run no code but that of trusted packages."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+import seglit
+from seglit.errors import InputError
+from tests.conftest import Outcome, Run
+from tests.corpus.conftest import only_line
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def command(marker: Path) -> dict[str, Any]:
+    """What runs a command where it is built."""
+    return {"class_path": "subprocess.Popen", "init_args": {"args": ["touch", str(marker)]}}
+
+
+def smp(**options: Any) -> dict[str, Any]:
+    init_args = {"num_classes": 6, "architecture": "unet", "encoder_name": "resnet18", "options": options}
+    return {"class_path": "seglit.networks.SMP", "init_args": init_args}
+
+
+def stranger(trained: Outcome, folder: Path, change: Change) -> Path:
+    """A copy of a run folder with a changed checkpoint."""
+    shutil.copytree(trained.folder, folder)
+    checkpoint = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
+    change(checkpoint)
+    torch.save(checkpoint, folder / "checkpoints/best.ckpt")
+    return folder
+
+
+def set_network(network: object) -> Change:
+    return lambda checkpoint: checkpoint["seglit"].update(network=network)
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "executed"
+
+
+@pytest.mark.parametrize("options", ["{}", "{decoder_channels: {}}", "{a: [1, {}]}"])
+def test_checkpoint_runs_no_command(run: Run, trained: Outcome, tmp_path: Path, marker: Path, options: str) -> None:
+    network = smp(**yaml.safe_load(options.replace("{}", yaml.safe_dump(command(marker), default_flow_style=True))))
+    folder = stranger(trained, tmp_path / "theirs", set_network(network))
+    for args in (["predict", folder, folder / "pictures"], ["report", folder]):
+        outcome = run(*args)
+        assert outcome.code == 2
+        assert "'options' names the class 'subprocess.Popen', but must be plain data" in only_line(outcome.err)
+    with pytest.raises(InputError, match="must be plain data"):
+        seglit.load(folder)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "this.s", "builtins.exec", "torch.hub.load"])
+def test_only_trusted_packages_are_imported(trained: Outcome, tmp_path: Path, name: str) -> None:
+    folder = stranger(trained, tmp_path / "theirs", set_network({"class_path": name, "init_args": {}}))
+    sys.modules.pop("this", None)  # prints a poem when it is imported
+    package = name.partition(".")[0]
+    with pytest.raises(InputError, match=f"its network {name} is not of seglit, .*--trust {package}, .*{package}"):
+        seglit.load(folder)
+    assert "this" not in sys.modules
+    with pytest.raises(InputError, match=f"its network {name} is not a class of the kind Module"):
+        seglit.load(folder, trust=package)  # imported, but called only if it is a network
+
+
+@pytest.mark.parametrize("name", ["torch.nn.init.zeros_", "seglit.load"])
+def test_functions_are_not_called(trained: Outcome, tmp_path: Path, name: str) -> None:
+    folder = stranger(trained, tmp_path / "theirs", set_network({"class_path": name}))
+    with pytest.raises(InputError, match=f"its network {name} is not a class of the kind Module"):
+        seglit.load(folder)
+
+
+@pytest.mark.parametrize("options", [{"checkpoint_path": "a.pth"}, {"a": [{"pretrained_cfg": {"file": "a.pth"}}]}])
+def test_library_networks_read_no_other_file(trained: Outcome, tmp_path: Path, options: dict[str, Any]) -> None:
+    folder = stranger(trained, tmp_path / "theirs", set_network(smp(**options)))
+    with pytest.raises(InputError, match=r"SMP: its argument '(checkpoint_path|pretrained_cfg)' reads another file"):
+        seglit.load(folder)
+
+
+NETWORK = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes: int, size: tuple[int, int], act: nn.Module, more: list[nn.Module] | None = None):
+        super().__init__()
+        assert isinstance(size, tuple)
+        self.head = nn.Sequential(nn.Conv2d(3, num_classes, 1), act, *(more or []))
+
+    def forward(self, x):
+        return self.head(x)
+"""
+
+
+def test_a_network_of_ones_own(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--trust` imports it; its arguments become what they are annotated as, modules of trusted packages too."""
+    (tmp_path / "mynet.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    images = trained.folder.parents[2] / "shapes/images/test"
+    head = nn.Sequential(nn.Conv2d(3, 6, 1), nn.PReLU(), nn.Tanh(), nn.LeakyReLU(0.5))
+    weights = {f"network.head.{name}": value for name, value in head.state_dict().items()}
+    more = [{"class_path": "torch.nn.Tanh"}, {"class_path": "torch.nn.LeakyReLU", "init_args": {"negative_slope": 0.5}}]
+    arguments = {"num_classes": 6, "size": [3, 3], "act": {"class_path": "torch.nn.PReLU"}, "more": more}
+    network = {"class_path": "mynet.Net", "init_args": arguments}
+
+    def change(checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = weights
+        checkpoint["seglit"]["network"] = network
+
+    folder = stranger(trained, tmp_path / "mine", change)
+    outcome = run("predict", folder, images)
+    assert outcome.code == 2
+    assert only_line(outcome.err).endswith("; if you trust its code: --trust mynet, or in Python: trust=['mynet']")
+    assert "mynet" not in sys.modules
+    assert run("report", folder, "--trust=[mynet,other]")[::2] == (0, "")
+    assert run("predict", folder, images, "--trust", "mynet")[::2] == (0, "")
+    assert str(seglit.load(folder, trust=["mynet"]).network.head) == str(head)
+    del sys.modules["mynet"]
+
+
+def test_modules_in_arguments_are_of_trusted_packages(trained: Outcome, tmp_path: Path, marker: Path) -> None:
+    arguments = {"weights": [1.0], "terms": [command(marker)]}
+    network = {"class_path": "seglit.losses.WeightedSum", "init_args": arguments}
+    folder = stranger(trained, tmp_path / "theirs", set_network(network))
+    with pytest.raises(InputError, match=r"'terms' subprocess.Popen is not of seglit, torch.nn, .*--trust subprocess"):
+        seglit.load(folder)
+    assert not marker.exists()
+
+
+def test_run_folder_runs_no_command(run: Run, trained: Outcome, tmp_path: Path, marker: Path) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(trained.folder, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    transform = {"class_path": "albumentations.Lambda", "init_args": {"image": command(marker)}}
+    config["data"]["init_args"]["augment"] = {"transforms": [transform]}
+    config["data"]["init_args"]["cache"] = {"folder": str(tmp_path / "cache")}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert run("report", folder)[::2] == (0, "")  # reading the test split neither augments nor caches
+    assert not (tmp_path / "cache").exists()
+    for change in ({"root": command(marker)}, {"exclude": [command(marker)]}):
+        theirs = {**config["data"], "init_args": {**config["data"]["init_args"], **change}}
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "data": theirs}))
+        outcome = run("report", folder)
+        assert outcome.code == 2
+        assert "names the class 'subprocess.Popen', but must be plain data" in only_line(outcome.err)
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "data": command(marker)}))
+    for args in (["report", folder], ["compare", folder, folder, "--output=page.html"]):
+        outcome = run(*args)
+        assert outcome.code == 2
+        assert "its data subprocess.Popen is not of seglit; if you trust its code" in outcome.err.splitlines()[-1]
+    assert not marker.exists()
+
+
+def test_hyperparameters_in_a_checkpoint_change_nothing(
+    run: Run, trained: Outcome, tmp_path: Path, marker: Path
+) -> None:
+    """LightningCLI would build the classes that they name."""
+    hyperparameters = {"network": smp(decoder_channels=command(marker)), "criterion": command(marker)}
+    folder = stranger(trained, tmp_path / "theirs", lambda it: it.update(hyper_parameters=hyperparameters))
+    best = folder / "checkpoints/best.ckpt"
+    outcome = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", best)
+    assert outcome.code == 0, outcome.err
+    assert not marker.exists()
+
+
+class Command:
+    """Unpickled, it runs a command."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return subprocess.check_call, (["touch", str(self.marker)],)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of `tmp_path` on this machine."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_pickles_are_not_executed(
+    run: Run, trained: Outcome, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    torch.save({"state_dict": Command(marker)}, tmp_path / "theirs.ckpt")
+    for name, path in (
+        ("fit", tmp_path / "theirs.ckpt"),
+        ("fit", f"{address}/theirs.ckpt"),
+        ("test", f"{address}/theirs.ckpt"),
+    ):
+        outcome = run(name, "-c", trained.folder / "config.yaml", f"--ckpt_path={path}", "--trainer.max_epochs=9")
+        assert outcome.code == 2
+        assert f"{path}: not a checkpoint" in outcome.err.splitlines()[-1]
+        assert not marker.exists()
+    outcome = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path=a.ckpt", "--weights_only=false")
+    assert "unknown setting 'weights_only'" in only_line(outcome.err)
