@@ -30,7 +30,7 @@ ROOMS = {
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 datasets numpy PIL tifffile", "errors labels"),
-    "annotations": ("cv2 numpy PIL yaml", "errors images labels"),
+    "annotations": ("cv2 numpy PIL yaml", "config.bounded_yaml errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",

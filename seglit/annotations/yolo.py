@@ -14,6 +14,7 @@ from seglit.annotations.json_files import json_errors
 from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.annotations.reader import AnnotatedImage, Annotations, Reader, split_paths
 from seglit.annotations.regions import Box, Polygon, Region, Shape, coordinates
+from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError, did_you_mean
 from seglit.images.listing import files_below, nearest_entry
 from seglit.images.pairs import SPLITS, AnySplit, Split
@@ -123,8 +124,8 @@ def _shape(values: list[float], size: tuple[int, int]) -> Shape:
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(file.read_text("utf-8"))
-    except (RecursionError, ValueError, yaml.YAMLError) as error:
+        settings = load_yaml(file.read_text("utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
         raise InputError(f"{file}: is not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(settings, dict):
         raise InputError(f"{file}: has no 'names'")

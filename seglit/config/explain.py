@@ -16,6 +16,7 @@ from typing import cast
 import yaml
 from jsonargparse import ArgumentParser
 
+from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError, did_you_mean
 
 _YAML = (".yaml", ".yml")
@@ -50,7 +51,7 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
         files = "; name a configuration (-c FILE), or the data (--data NAME or FILE)" if "." in match[1] else ""
         return f"not set: {', '.join(missing)}{files}"
     if leaf.startswith("Unexpected config"):
-        file = next(file for file in _files(args) if not isinstance(yaml.safe_load(file.read_text("utf-8")), dict))
+        file = next(file for file in _files(args) if not isinstance(load_yaml(file.read_text("utf-8")), dict))
         return f"{file}: contains no settings; a configuration consists of lines `name: value`"
     if match := re.search(r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]", whole):
         return _missing_file(match[1] or match[2], args)
@@ -71,7 +72,7 @@ def check_yaml(args: Sequence[str]) -> str | None:
     """Returns one line about the first configuration file that is not valid YAML, or None."""
     for file in _files(args):
         try:
-            yaml.safe_load(file.read_text(encoding="utf-8"))
+            load_yaml(file.read_text(encoding="utf-8"))
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else "?"
             return f"{file}, line {line}: not valid YAML ({error.problem})"

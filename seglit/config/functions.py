@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
-from jsonargparse import auto_cli
+import yaml
+from jsonargparse import auto_cli, get_loader, set_loader
 
+from seglit.config.bounded_yaml import check_bounds
 from seglit.config.explain import explain
 from seglit.errors import InputError
+
+_load = get_loader("yaml")
 
 
 def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
@@ -22,10 +26,16 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
     args, lists = _gather(_expand_switches(args, switches), parameters)
     options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
+    set_loader("yaml", _load_bounded, (yaml.YAMLError,))
     try:
         return auto_cli(function, args=args, set_defaults=lists or None, **options)
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
+
+
+def _load_bounded(text: str) -> Any:
+    check_bounds(text)
+    return _load(text)
 
 
 def _gather(args: list[str], parameters: Mapping[str, Parameter]) -> tuple[list[str], dict[str, list[str]]]:

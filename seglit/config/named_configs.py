@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse import get_loader, set_loader
 
+from seglit.config.bounded_yaml import check_bounds, load_yaml
 from seglit.errors import InputError, did_you_mean
 
 Group = Literal["augment", "data", "model"]
@@ -66,6 +67,7 @@ def read_names_in_files() -> None:
 
 
 def _load_with_names(text: str) -> Any:
+    check_bounds(text)
     loaded = _load(text)
     if isinstance(loaded, dict):
         loaded |= {group: _file(group, loaded[group]) for group in _TOP_LEVEL if group in loaded}
@@ -100,7 +102,7 @@ def _names_network(args: Sequence[str]) -> bool:
 
 def _sets_network(file: Path) -> bool:
     try:
-        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+        loaded = load_yaml(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         return True  # the parser reports the error
     model = loaded.get("model") if isinstance(loaded, dict) else None

@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.training import Training
@@ -129,7 +130,7 @@ def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
     text = config.read_text(encoding="utf-8")
     saved = SavedScores.read(folder)
     try:
-        settings = yaml.safe_load(text)
+        settings = load_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"{config}: not valid YAML ({' '.join(str(error).split())})") from error
     return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved, trust)
