@@ -74,7 +74,8 @@ def _run(args: list[str]) -> int:
     # Lightning's advertisement at every start
     lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
+    warnings.filterwarnings("default", message="(?s).*subclass_spec_in_any")  # that a configuration calls any class
     if args[0] in FUNCTIONS:
         from seglit.config.functions import call
 

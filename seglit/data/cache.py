@@ -19,6 +19,7 @@ from torch.utils.data import get_worker_info
 
 from seglit.data.cache_key import pair_key
 from seglit.data.dataset import SegmentationDataset
+from seglit.data.private_folder import make_folder, no_follow
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 
@@ -42,11 +43,12 @@ class Cache:
     pairs that do not fit are decoded each time. A tenth of the disk, at most 10 GB, stays free.
 
     Args:
-        folder: Created if missing. Several runs and data sets may share it.
+        folder: Created if missing. Several runs and data sets may share it, and a group of users, but below a folder
+            that everybody may write to, such as /tmp or /dev/shm, it is yours alone, with the mode 0700.
         gb: Maximum size of all entries in GB (10^9 bytes).
 
     Raises:
-        InputError: `gb` is not positive, or the folder cannot be written.
+        InputError: `gb` is not positive, the folder cannot be written, or others could replace what is in it.
     """
 
     folder: str
@@ -59,7 +61,7 @@ class Cache:
         if self.gb <= 0:
             raise InputError(f"cache: gb is {self.gb:g}; the maximum size in GB must be above 0")
         try:
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
+            make_folder(Path(self.folder))
             with self._lock():
                 self._write_total(self._make_room(0))
         except (OSError, NotImplementedError) as error:  # NotImplementedError: no file locks
@@ -115,7 +117,7 @@ class Cache:
                     return
                 self._write_total(total + size)
                 with replacing(self._entry(key)) as unfinished:
-                    with unfinished.open("wb") as file:
+                    with open(unfinished, "wb", opener=no_follow) as file:
                         file.writelines(parts)
                     _touch(unfinished)
         except (InputError, OSError, NotImplementedError) as error:
@@ -166,7 +168,9 @@ class Cache:
             return self._make_room(0)
 
     def _write_total(self, total: int) -> None:
-        Path(self.folder, "seglit.total").write_text(str(total), encoding="ascii")
+        path = Path(self.folder, "seglit.total")
+        with open(path, "w", encoding="ascii", opener=no_follow) as file:
+            file.write(str(total))
 
     def _lock(self) -> FileLock:
         return FileLock(Path(self.folder, "seglit.lock"))

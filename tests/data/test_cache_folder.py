@@ -120,7 +120,7 @@ def test_least_recently_used_entries_are_evicted(tmp_path: Path, capsys: pytest.
 
 def test_lower_limit_evicts_on_start_and_keeps_other_files(tmp_path: Path) -> None:
     data, folder = shapes(write(tmp_path / "data", 4)), tmp_path / "cache"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     (folder / "mine.pair").write_bytes(bytes(10**5))
     first = CachedDataset(data.dataset("train"), Cache(str(folder)))
     assert same(first, data.dataset("train"))

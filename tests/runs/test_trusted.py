@@ -1,5 +1,6 @@
 """A checkpoint and a run folder may be a stranger's: they run no code but that of trusted packages."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from jsonargparse._deprecated import shown_deprecation_warnings
 from torch import nn
 
 import seglit
@@ -213,3 +215,12 @@ def test_pickles_are_not_executed(
         assert not marker.exists()
     outcome = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path=a.ckpt", "--weights_only=false")
     assert "unknown setting 'weights_only'" in only_line(outcome.err)
+
+
+def test_a_configuration_that_calls_any_class_is_told_so(run: Run, tiny: list[str]) -> None:
+    """jsonargparse's warning is not filtered: a configuration that is named by `-c` may do what a program may."""
+    shown_deprecation_warnings.discard("instantiate_subclass_spec_in_any")
+    init_args = {"architecture": "none", "options": {"a": {"class_path": "fractions.Fraction"}}}
+    network = {"class_path": "seglit.networks.SMP", "init_args": init_args}
+    with pytest.warns(DeprecationWarning, match="a type that accepts any value"):
+        run("fit", *tiny, f"--model.network={json.dumps(network)}")
