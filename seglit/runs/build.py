@@ -5,7 +5,7 @@ class itself is imported, and those of arguments that are annotated as modules, 
 """
 
 import inspect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from seglit.annotations.reader import Reader
 from seglit.errors import InputError, did_you_mean
+from seglit.runs.plain_data import check_plain, parts_of
 from seglit.runs.trusted import NotTrustedError, import_class, is_in
 
 T = TypeVar("T")
@@ -21,7 +22,6 @@ T = TypeVar("T")
 _KINDS = (nn.Module, Reader)  # of arguments that may name a class
 _CONTAINERS = (Union, UnionType, list, Sequence)
 _READS_FILES = ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")  # arguments of timm
-_MAX_VALUES, _MAX_DEPTH = 1_000_000, 50  # values that are shared, as by YAML's aliases, are counted each time
 
 
 class _Spec(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
         NotTrustedError: A class is not trusted, or is named where plain data is expected; it is not imported.
         InputError: The class is not found, lacks one of the arguments, or rejects a value.
     """
-    _check_plain(spec, where)
+    check_plain(spec, where)
     try:
         parts = msgspec.convert(spec, _Spec)
     except msgspec.ValidationError as error:
@@ -118,36 +118,13 @@ def _named_kind(hint: Any) -> type | None:
 
 def _named_class(value: Any) -> Any:
     """Returns what a value, or one within it, states as `class_path`; None if none does."""
-    return next((part["class_path"] for part in _parts(value) if isinstance(part, dict) and "class_path" in part), None)
+    mappings = (part for part in parts_of(value) if isinstance(part, dict))
+    return next((mapping["class_path"] for mapping in mappings if "class_path" in mapping), None)
 
 
 def _check_reads_no_files(arguments: dict[str, Any], where: str) -> None:
     """Refuses the arguments by which timm reads another file, which older versions of it unpickle."""
-    for part in _parts(arguments):
+    for part in parts_of(arguments):
         for name in _READS_FILES:
             if isinstance(part, dict) and part.get(name) is not None:
                 raise NotTrustedError(f"{where}: its argument {name!r} reads another file")
-
-
-def _check_plain(spec: object, where: str) -> None:
-    for count, (part, depth) in enumerate(_with_depth(spec)):
-        if count > _MAX_VALUES or depth > _MAX_DEPTH:
-            raise InputError(f"{where} has more than {_MAX_VALUES:,} values, or {_MAX_DEPTH} within each other")
-        if not isinstance(part, dict | list | tuple | str | int | float | None):
-            raise InputError(f"{where} contains a {type(part).__name__}, but must be plain data")
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    return (part for part, _ in _with_depth(value))
-
-
-def _with_depth(value: Any) -> Iterator[tuple[Any, int]]:
-    """Yields a value and all values within it, each with the number of values that it is within."""
-    stack = [(value, 0)]
-    while stack:
-        part, depth = stack.pop()
-        yield part, depth
-        if isinstance(part, dict):
-            stack += [(inner, depth + 1) for inner in (*part, *part.values())]
-        elif isinstance(part, list | tuple):
-            stack += [(inner, depth + 1) for inner in part]

@@ -13,6 +13,7 @@ from seglit.images.listing import nearest_entry
 from seglit.labels import Labels
 from seglit.normalization import Normalization
 from seglit.runs.build import build
+from seglit.runs.record_schema import check_record
 
 RECORD_KEY = "seglit"
 """Key of the record in a checkpoint."""
@@ -95,7 +96,7 @@ def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, Mo
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        first = str(error).splitlines()[:2][-1].strip()
         raise InputError(
             f"{file}: its weights do not fit its network {record.network['class_path']}, whose code has changed since "
             f"({first})"
@@ -125,6 +126,9 @@ def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     checkpoint = read_checkpoint(file)
     if RECORD_KEY not in checkpoint:
         raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
-    state = checkpoint["state_dict"].items()
-    weights = {name.removeprefix(_PREFIX): value for name, value in state if name.startswith(_PREFIX)}
+    check_record(checkpoint[RECORD_KEY], file)
+    state = checkpoint.get("state_dict")
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise InputError(f"{file}: damaged; it stores no weights")
+    weights = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
     return ModelRecord.from_dict(checkpoint[RECORD_KEY]), weights

@@ -204,8 +204,17 @@ class SavedScores(msgspec.Struct, frozen=True):
             raise ValueError(f"names the class {unknown[0]!r}, which is not among its classes")
         if [len(row) for row in self.confusion] != [count] * count:
             raise ValueError(f"its confusion matrix is not of {count} x {count} classes")
+        intervals = [(scores.iou_low, scores.iou_high) for scores in self.classes.values()]
+        intervals.append((self.scores["miou_low"], self.scores["miou_high"]))
+        if any((low is None) != (high is None) for low, high in intervals):
+            raise ValueError("has an interval with one end")
+        bins = self.calibration
+        if not len(bins.pixels) == len(bins.accuracy) == len(bins.confidence):
+            raise ValueError("its calibration has lists of different lengths")
+        if any(not 0 <= side < 2**31 for region in regions for side in region.box):
+            raise ValueError("has a region outside its image")
         counts = [pixels for image in self.images for entry in image.pixels.values() for pixels in entry]
-        counts += [pixels for row in self.confusion for pixels in row]
+        counts += [pixels for row in (*self.confusion, bins.pixels) for pixels in row]
         if any(not 0 <= pixels < 2**62 for pixels in counts):
             raise ValueError("has a number of pixels that is negative or too large")
 

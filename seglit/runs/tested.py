@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -20,6 +21,23 @@ from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.training import Training
 
 Curve = list[tuple[int, float]]
+
+
+class _Part(msgspec.Struct):
+    class_path: str
+    init_args: dict[str, Any] = {}
+
+
+class _Model(msgspec.Struct):
+    network: _Part
+
+
+class _Config(msgspec.Struct):
+    """What a configuration contains at least."""
+
+    data: _Part
+    model: _Model
+    trainer: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -127,23 +145,32 @@ def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
         raise InputError(f"{folder}: contains no {SCORE_FILE}; {hint}")
     if not config.is_file():
         raise InputError(f"{folder}: contains no config.yaml beside {SCORE_FILE}; a run folder has both")
-    text = config.read_text(encoding="utf-8")
     saved = SavedScores.read(folder)
     try:
+        text = config.read_text(encoding="utf-8")
         settings = load_yaml(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{config}: not valid YAML ({' '.join(str(error).split())})") from error
+        msgspec.convert(settings, _Config)
+    except (UnicodeDecodeError, msgspec.ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{config}: not the configuration of a run ({' '.join(str(error).split())})") from error
     return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved, trust)
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:
-    """Reads metrics.csv of a run folder: logged name to (optimizer step, value); empty if the file is missing."""
+    """Reads metrics.csv of a run folder: logged name to (optimizer step, value); empty if the file is missing.
+
+    Raises:
+        InputError: The file is not a table of numbers.
+    """
     curves: dict[str, Curve] = defaultdict(list)
     path = folder / "metrics.csv"
-    if path.is_file():
+    if not path.is_file():
+        return {}
+    try:
         with path.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines):
+            for row in csv.DictReader(lines, restkey=""):
                 for name, value in row.items():
                     if value and name not in ("epoch", "step"):
                         curves[name].append((int(row["step"]), float(value)))
+    except (ValueError, TypeError, KeyError, csv.Error) as error:
+        raise InputError(f"{path}: not a table of logged values ({error})") from error
     return dict(curves)
