@@ -114,6 +114,7 @@ def test_own_parts_train(run: Run) -> None:
     trained = run(*shapes, *own, *SMALL, *few)
     assert trained.code == 0, trained.err
     assert "AreaError" in trained.out
+    assert f"report {trained.folder} --trust mynet\n" in trained.out
     assert "val/AreaError" in trained.out.partition("{")[2]  # TextLogger prints what is logged
     assert Path("val-predictions.png").is_file()
 
@@ -123,12 +124,12 @@ def test_own_parts_train(run: Run) -> None:
     names: dict[str, Any] = {}
     for code in blocks(README.read_text(encoding="utf-8"), "python"):
         if '"RUN"' in code:
-            exec(code.replace("RUN", trained.folder.as_posix()), names)
+            exec(code.replace('"RUN"', f'"{trained.folder.as_posix()}", trust="mynet"'), names)
     assert names["probabilities"].shape == (6, 30, 40)
     for call in commands(README.read_text(encoding="utf-8")):
         command, *options = (word.replace("RUN", trained.folder.as_posix()) for word in call)
         if call[:2] in (["predict", "RUN"], ["report", "RUN"]):
-            assert run(command, *options).code == 0
+            assert run(command, *options, "--trust=mynet").code == 0
         elif [command, *options] != call:
             assert run(command, *options, "--print_config").code == 0, call
 

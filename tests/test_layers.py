@@ -128,5 +128,6 @@ def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
     )
     for loaded in (losses, metrics, networks, predict):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING.split()}
+    assert "jsonargparse" not in predict  # it would build what a checkpoint names, and its settings are process-wide
     assert not losses & {"torchvision", "segmentation_models_pytorch"}
     assert not callbacks & {"wandb", "tensorboard", "mlflow", "datasets", "pycocotools"}

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytorch_lightning as pl
+import yaml
 
 from seglit.callbacks.saving import last_checkpoint
+from seglit.runs.trusted import trust_option
 
 
 class NextSteps(pl.Callback):
@@ -27,11 +29,16 @@ def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_
         has_test_split: Whether the data has a test split.
         is_tested: Whether the checkpoint was scored on it.
     """
-    page = f"; a page: {_program()} report {folder}" if is_tested else ""
+    page = f"; a page: {_program()} report {folder}{_trust(folder)}" if is_tested else ""
     print(f"run folder: {folder}")
     print(f"look at:    {folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
     if checkpoint:
         print(f"score it:   {_command('test' if has_test_split else 'validate', folder, checkpoint)}")
+
+
+def _trust(folder: Path) -> str:
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return trust_option(config["model"]["network"]["class_path"], config["data"]["class_path"])
 
 
 def _command(command: str, folder: Path, checkpoint: str) -> str:

@@ -23,19 +23,28 @@ from seglit.runs.training import Training
 Curve = list[tuple[int, float]]
 
 
-class _Part(msgspec.Struct):
+class _DataSettings(msgspec.Struct):
+    root: str | None = None
+    crop_size: tuple[int, int] | None = None
+
+
+class _Data(msgspec.Struct):
     class_path: str
-    init_args: dict[str, Any] = {}
+    init_args: _DataSettings = msgspec.field(default_factory=_DataSettings)
+
+
+class _Network(msgspec.Struct):
+    class_path: str
 
 
 class _Model(msgspec.Struct):
-    network: _Part
+    network: _Network
 
 
 class _Config(msgspec.Struct):
     """What a configuration contains at least."""
 
-    data: _Part
+    data: _Data
     model: _Model
     trainer: dict[str, Any]
 

@@ -42,5 +42,5 @@ class Training(msgspec.Struct, frozen=True):
             return None
         try:
             return msgspec.json.decode(file.read_bytes(), type=cls)
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # msgspec's errors, and not UTF-8
             raise InputError(f"{file}: corrupt ({error}); delete it") from error

@@ -39,6 +39,13 @@ def packages_of(trust: Trust) -> tuple[str, ...]:
     return packages
 
 
+def trust_option(network: str, data: str) -> str:
+    """Returns the option, after a space, that a run with these classes needs to be reported; '' if it needs none."""
+    own = [path for path, trusted in ((network, _NETWORKS), (data, _OWN)) if not is_in(path, trusted)]
+    packages = ",".join(sorted({path.partition(".")[0] for path in own}))
+    return f" --trust {f'[{packages}]' if ',' in packages else packages}" if packages else ""
+
+
 def is_in(class_path: str, packages: Collection[str]) -> bool:
     """Whether a class is of one of these packages or modules."""
     module = class_path.rpartition(".")[0]

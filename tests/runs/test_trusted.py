@@ -18,7 +18,10 @@ from jsonargparse._deprecated import shown_deprecation_warnings
 from torch import nn
 
 import seglit
+from seglit.data import AnnotationDataModule
 from seglit.errors import InputError
+from seglit.runs.build import build
+from tests.annotations import test_yolo
 from tests.conftest import Outcome, Run
 from tests.corpus.conftest import only_line
 
@@ -163,6 +166,21 @@ def test_run_folder_runs_no_command(run: Run, trained: Outcome, tmp_path: Path, 
         assert outcome.code == 2
         assert "its data subprocess.Popen is not of seglit; if you trust its code" in outcome.err.splitlines()[-1]
     assert not marker.exists()
+
+
+def test_data_of_label_formats_is_rebuilt(tmp_path: Path) -> None:
+    root = test_yolo.write(tmp_path / "pets")
+    reader: dict[str, Any] = {"class_path": "seglit.annotations.Yolo", "init_args": {"data": "data.yaml"}}
+    spec = {
+        "class_path": "seglit.data.AnnotationDataModule",
+        "init_args": {"root": str(root), "reader": reader, "crop_size": [8, 9], "mean": [1, 2, 3], "std": [1, 2, 3]},
+    }
+    data = build(AnnotationDataModule, spec, "config.yaml: its data")
+    assert data.crop_size == (8, 9)
+    assert len(data.dataset("train")) > 0
+    reader["class_path"] = "torch.nn.Linear"
+    with pytest.raises(InputError, match=r"'reader' torch.nn.Linear is not of seglit; if you trust its code"):
+        build(AnnotationDataModule, spec, "config.yaml: its data")
 
 
 def test_hyperparameters_in_a_checkpoint_change_nothing(
