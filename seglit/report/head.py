@@ -12,10 +12,9 @@ def describe(run: TestedRun) -> dict[str, str]:
     settings = data.get("init_args", {})
     facts = {"Network": f"{_class(network)}, {run.saved.cost.parameters:,} parameters", "Data": _class(data)}
     if root := settings.get("root"):
-        facts["Data"] += f", {PurePath(root).name}"
+        facts["Data"] += f", {PurePath(str(root)).name}"
     if "crop_size" in settings:
-        crop = settings["crop_size"]
-        facts["Crop"] = f"{crop[0]} x {crop[1]} pixels" if crop else "none, whole images"
+        facts["Crop"] = _crop(settings["crop_size"])
     most = run.config["trainer"].get("max_epochs")
     if training is None:
         facts |= {"Epochs": f"at most {most}", "Device": run.environment.rpartition(", ")[2]}
@@ -24,6 +23,13 @@ def describe(run: TestedRun) -> dict[str, str]:
         facts |= {"Epochs": epochs, "Device": training.device}
         facts["Training time"] = _duration(training.seconds)
     return facts
+
+
+def _crop(size: Any) -> str:
+    """Describes a `crop_size`, which a data module of one's own may state in another way."""
+    if isinstance(size, list) and len(size) == 2:
+        return f"{size[0]} x {size[1]} pixels"
+    return str(size) if size else "none, whole images"
 
 
 def _class(spec: dict[str, Any]) -> str:

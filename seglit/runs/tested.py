@@ -23,28 +23,19 @@ from seglit.runs.training import Training
 Curve = list[tuple[int, float]]
 
 
-class _DataSettings(msgspec.Struct):
-    root: str | None = None
-    crop_size: tuple[int, int] | None = None
-
-
-class _Data(msgspec.Struct):
+class _Part(msgspec.Struct):
     class_path: str
-    init_args: _DataSettings = msgspec.field(default_factory=_DataSettings)
-
-
-class _Network(msgspec.Struct):
-    class_path: str
+    init_args: dict[str, Any] = {}
 
 
 class _Model(msgspec.Struct):
-    network: _Network
+    network: _Part
 
 
 class _Config(msgspec.Struct):
     """What a configuration contains at least."""
 
-    data: _Data
+    data: _Part
     model: _Model
     trainer: dict[str, Any]
 
