@@ -53,8 +53,7 @@ def predict(
 ) -> int:
     """Predicts the masks of images with a trained network. Called again, it skips images that are done.
 
-    Masks are written to OUTPUT/masks under the images' names and sub-folders: as PNG, or for a TIFF or TIFF stack as
-    such, with its georeference.
+    Masks are written to OUTPUT/masks under the images' names and sub-folders: PNG, or TIFF (stack) with georeference.
 
     Args:
         run: Run folder or checkpoint.
