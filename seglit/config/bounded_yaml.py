@@ -14,8 +14,6 @@ MAX_REPEATED = 100_000
 MAX_DEPTH = 100
 """Levels of lists and mappings within each other, of which parsers in C overflow the stack."""
 
-_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 def load_yaml(text: str) -> Any:
     """Loads YAML as plain data.
@@ -33,7 +31,7 @@ def check_bounds(text: str) -> None:
     Raises:
         yaml.YAMLError: It is not valid YAML, its aliases repeat too much, or it is nested too deeply.
     """
-    events: Iterator[Any] = yaml.parse(text, _Parser)
+    events: Iterator[Any] = yaml.parse(text, yaml.SafeLoader)  # its messages say more than those of the parser in C
     anchored: dict[str | None, tuple[int, int]] = {}  # number of values, and levels
     open_values = [_Value(None)]
     repeated = 0
