@@ -37,8 +37,8 @@ setup: $(READY) ## Set up .venv (the others do it too); TORCH=cpu leaves out the
 train: $(READY) ## Train: CONFIG=configs/experiment/shapes.yaml ARGS="--trainer.max_epochs 5"; or continue: RESUME=RUN
 	$(BIN)/seglit fit $(if $(RESUME),--resume $(RESUME),-c $(CONFIG)) $(ARGS)
 
-test: $(READY) ## Run the tests: ARGS="-k unet -x"
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run the tests, on all cores: ARGS="-k unet -x"
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
 
 chaos: $(READY) ## Kill runs at random moments, resume them, compare them bit by bit: ARGS=--kills=200
 	$(BIN)/python -m tests.chaos $(ARGS)

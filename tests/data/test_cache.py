@@ -30,8 +30,6 @@ SIZE = (20, 28)
 ENTRY = 64 + 20 * 28 * 4  # bytes of a pair of 8-bit RGB
 CLASSES = ["a", "b", "c"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
 
 def save(file: Path, array: npt.NDArray[Any], orientation: int = 1) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)

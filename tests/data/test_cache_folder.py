@@ -27,8 +27,6 @@ from tests.data.test_cache import ENTRY, SIZE, CachedDataset, cached, entries, s
 AUGMENT = Path(__file__).parents[2] / "configs" / "augment" / "strong.yaml"
 GB = ENTRY / 1e9
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
 
 def bytes_in(folder: str) -> int:
     total = 0

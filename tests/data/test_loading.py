@@ -28,12 +28,8 @@ from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX
 from tests.conftest import Run
 
-pytestmark = [
-    # On a machine with one core.
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
-    # Python from 3.12 on warns at every fork beside the threads of torch, which the workers do not use.
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-]
+# On a machine with one core.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
 def augment() -> Augment:
