@@ -12,12 +12,12 @@ import pytest
 import yaml
 from PIL import Image
 from scipy.io import savemat
-from seglit.config.build import build
 
 from seglit.config.named_configs import find_config
 from seglit.data import SegmentationDataModule, archives
 from seglit.errors import InputError
 from seglit.images.pairs import Split
+from seglit.runs.build import build
 
 Mask = npt.NDArray[np.uint8]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
