@@ -111,14 +111,14 @@ class Net(nn.Module):
 
 def test_a_network_of_ones_own(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--trust` imports it; its arguments become what they are annotated as, modules of trusted packages too."""
-    (tmp_path / "mynet.py").write_text(NETWORK)
+    (tmp_path / "ownnet.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(tmp_path)
     images = trained.folder.parents[2] / "shapes/images/test"
     head = nn.Sequential(nn.Conv2d(3, 6, 1), nn.PReLU(), nn.Tanh(), nn.LeakyReLU(0.5))
     weights = {f"network.head.{name}": value for name, value in head.state_dict().items()}
     more = [{"class_path": "torch.nn.Tanh"}, {"class_path": "torch.nn.LeakyReLU", "init_args": {"negative_slope": 0.5}}]
     arguments = {"num_classes": 6, "size": [3, 3], "act": {"class_path": "torch.nn.PReLU"}, "more": more}
-    network = {"class_path": "mynet.Net", "init_args": arguments}
+    network = {"class_path": "ownnet.Net", "init_args": arguments}
 
     def change(checkpoint: dict[str, Any]) -> None:
         checkpoint["state_dict"] = weights
@@ -127,12 +127,12 @@ def test_a_network_of_ones_own(run: Run, trained: Outcome, tmp_path: Path, monke
     folder = stranger(trained, tmp_path / "mine", change)
     outcome = run("predict", folder, images)
     assert outcome.code == 2
-    assert only_line(outcome.err).endswith("; if you trust its code: --trust mynet, or in Python: trust=['mynet']")
-    assert "mynet" not in sys.modules
-    assert run("report", folder, "--trust=[mynet,other]")[::2] == (0, "")
-    assert run("predict", folder, images, "--trust", "mynet")[::2] == (0, "")
-    assert str(seglit.load(folder, trust=["mynet"]).network.head) == str(head)
-    del sys.modules["mynet"]
+    assert only_line(outcome.err).endswith("; if you trust its code: --trust ownnet, or in Python: trust=['ownnet']")
+    assert "ownnet" not in sys.modules
+    assert run("report", folder, "--trust=[ownnet,other]")[::2] == (0, "")
+    assert run("predict", folder, images, "--trust", "ownnet")[::2] == (0, "")
+    assert str(seglit.load(folder, trust=["ownnet"]).network.head) == str(head)
+    del sys.modules["ownnet"]
 
 
 def test_modules_in_arguments_are_of_trusted_packages(trained: Outcome, tmp_path: Path, marker: Path) -> None:
