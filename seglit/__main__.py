@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from seglit.errors import InputError, did_you_mean, one_line
+from seglit.errors import InputError, RunError, did_you_mean, one_line
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
@@ -36,7 +36,7 @@ COMMANDS = {  # a fork may delete rooms
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 on success, 1 for findings, 2 for invalid input."""
+    """Runs one command and returns its exit code: 0 on success, 1 for findings or a failed run, 2 for bad input."""
     args = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in args
     try:
@@ -56,11 +56,12 @@ def main(args: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("seglit: interrupted", file=sys.stderr)
         return 128 + 2  # SIGINT
-    except InputError as error:
+    except (InputError, RunError, MemoryError) as error:
         if debug:
             raise
-        print(f"seglit: error: {one_line(error)}", file=sys.stderr)
-        return 2
+        message = "out of memory" if isinstance(error, MemoryError) else one_line(error)
+        print(f"seglit: error: {message}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
     return 0
 
 

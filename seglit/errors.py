@@ -1,4 +1,4 @@
-"""InputError, raised for everything a user can correct, and helpers for its one-line messages."""
+"""InputError, raised for everything a user can correct, RunError, and helpers for their one-line messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,7 +14,14 @@ class InputError(ValueError):
     """
 
 
-def one_line(error: InputError) -> str:
+class RunError(RuntimeError):
+    """A run that cannot go on with valid input: values that are not finite, no memory left, a dead worker process.
+
+    The message is a single line. The command line prints it and exits with code 1.
+    """
+
+
+def one_line(error: Exception) -> str:
     """Returns the message as one printable line, without the traceback that a DataLoader worker adds."""
     return printable(str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].strip())
 

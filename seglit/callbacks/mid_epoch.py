@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from seglit.callbacks.logged_steps import is_logged_step
 from seglit.callbacks.saving import LastCheckpoint
 from seglit.callbacks.signals import Signals
 
@@ -62,7 +63,7 @@ class MidEpochCheckpoint(pl.Callback):
         """Whether to save now; the same on all ranks."""
         if self.save_steps and trainer.global_step % self.save_steps == 0:
             return True
-        if self.save_minutes is None or trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        if self.save_minutes is None or not is_logged_step(trainer):
             return False
         late = time.monotonic() - last.saved_at >= 60 * self.save_minutes
         return bool(trainer.strategy.broadcast(late))

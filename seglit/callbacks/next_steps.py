@@ -7,15 +7,16 @@ import pytorch_lightning as pl
 import yaml
 
 from seglit.callbacks.saving import last_checkpoint
+from seglit.errors import RunError
 from seglit.runs.trusted import trust_option
 
 
 class NextSteps(pl.Callback):
-    """After a failure, prints how to go on with what was saved; nothing if no checkpoint was."""
+    """After a failure, prints how to go on with what was saved; nothing if it would fail again."""
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Prints the command that resumes the training, or its test."""
-        if trainer.is_global_zero and last_checkpoint(trainer):
+        if trainer.is_global_zero and last_checkpoint(trainer) and not isinstance(exception, RunError):
             print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
             print(f"go on:      {_program()} fit --resume {trainer.default_root_dir}", flush=True)
 

@@ -7,6 +7,7 @@ from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
 from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.exact_resume import ExactResume
+from seglit.callbacks.finite import Finite
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
@@ -30,6 +31,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         ExactResume(data),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,
+        Finite(),
         ClassWeighting(data),
         ScoreTable(config.protocol),
         RunRecord(record, data),

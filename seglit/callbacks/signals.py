@@ -12,6 +12,8 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
+from seglit.callbacks.logged_steps import is_logged_step
+
 
 class Signals:
     """Notes signals, so that a run ends after an optimizer step, with a checkpoint.
@@ -46,7 +48,7 @@ class Signals:
         """Returns the signal that any rank has received, or 0; several ranks agree where the loss is logged."""
         if trainer.world_size == 1:
             return self.received
-        if at_logged_steps and trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]  # Lightning sets it
+        if at_logged_steps and not is_logged_step(trainer):
             return 0
         received = torch.tensor(self.received, device=trainer.strategy.root_device)
         self.received = int(trainer.strategy.reduce(received, reduce_op="max"))

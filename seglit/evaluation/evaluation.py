@@ -14,6 +14,7 @@ from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
+from seglit.evaluation.nan_images import NaNImages
 from seglit.evaluation.own_metrics import OwnMetrics
 from seglit.metrics import ConfusionMatrix, Counts, Scores, count_pixels
 from seglit.runs.scores import ConfusedPair, ErrorRegion
@@ -35,6 +36,7 @@ class Evaluation(nn.Module):
         self.confusion = ConfusionMatrix(len(class_names))
         self.own_metrics = OwnMetrics(metrics, class_names)
         self.mean_loss = MeanMetric()
+        self.nan_images = NaNImages()
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
         """Counts whole images without padding; returns the preds, int64 (B, H, W).
@@ -44,13 +46,19 @@ class Evaluation(nn.Module):
             mask: Class indices int64 (B, H, W), void 255.
             names: The images' names; "" for a padding sample that equalises the ranks.
         """
-        preds = logits.argmax(1)
+        largest, preds = logits.max(1)
+        self.nan_images.update(largest, names)
         self.confusion.update(preds, mask)
         self.own_metrics.update(preds, mask, names)
         return preds
 
     def compute(self) -> Scores:
-        """Returns the scores since the last reset, over all ranks."""
+        """Returns the scores since the last reset, over all ranks.
+
+        Raises:
+            RunError: The network answered NaN for an image.
+        """
+        self.nan_images.check()
         return self.confusion.compute()
 
     def reset(self) -> None:
@@ -58,6 +66,7 @@ class Evaluation(nn.Module):
         self.confusion.reset()
         self.mean_loss.reset()
         self.own_metrics.reset()
+        self.nan_images.reset()
 
 
 @dataclass(eq=False, repr=False)
@@ -142,10 +151,14 @@ class TestEvaluation(Evaluation):
         return preds
 
     def compute(self) -> TestScores:
-        """Returns the scores since the last reset, over all ranks."""
+        """Returns the scores since the last reset, over all ranks.
+
+        Raises:
+            RunError: The network answered NaN for an image.
+        """
+        confusion = super().compute().confusion
         names, images = self._gather_images()
         regions, label_errors = map(_gather, self.regions.compute())
-        confusion = super().compute().confusion
         return TestScores(
             confusion,
             self.boundary.compute(),

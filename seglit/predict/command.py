@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from seglit.drawing.progress_bar import progress_bar
-from seglit.errors import InputError, one_line, printable
+from seglit.errors import InputError, RunError, one_line, printable
 from seglit.images.picture import Picture
 from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.read import read_image
@@ -73,7 +73,7 @@ def predict(
         trust: Package or packages whose networks may be loaded besides those of seglit and its libraries: mynet.
 
     Returns:
-        0 if all images are done, 1 if some could not be read.
+        0 if all images are done, 1 if some could not be read or predicted.
 
     Raises:
         InputError: The run, an input or an option is invalid, or OUTPUT contains predictions made with other settings.
@@ -129,14 +129,14 @@ def _count_slices(jobs: list[Job], in_channels: int) -> list[Job]:
 
 
 class _Pipeline:
-    """Reads, predicts and writes concurrently; collects errors of unreadable images in `failed`."""
+    """Reads, predicts and writes concurrently; collects the errors of single images in `failed`."""
 
     def __init__(self, predictor: Predictor, masks: Masks) -> None:
         self.predictor = predictor
         self.masks = masks
         self.reading = predictor.in_channels, predictor.nodata_values
         self.writer = Writer(masks, predictor.labels, nodata=predictor.settings.nodata)
-        self.failed: list[InputError] = []
+        self.failed: list[InputError | RunError] = []
         self.without_overlay: list[Job] = []
         self.large: list[Job] = []
         self.stacks: list[Job] = []
@@ -149,8 +149,8 @@ class _Pipeline:
         """Processes all jobs, stacks and large TIFFs last; calls `advance` with each completed fraction of a job."""
         probabilities = any(job.probabilities for job in jobs)
         with ThreadPoolExecutor(self.threads) as pool:
-            predictions = self.predictor.stream(self._read_images(jobs, advance), probabilities)
-            finished = ((*self.in_flight.popleft(), prediction) for prediction in predictions)
+            predictions = self.predictor.stream_with_errors(self._read_images(jobs, advance), probabilities)
+            finished = self._finished(predictions, advance)
             for fraction in prefetch(self._write, finished, pool, self.threads):
                 self.predicted += 1
                 advance(fraction)
@@ -219,6 +219,18 @@ class _Pipeline:
             raise InputError(f"{job.path}: {error}") from error
         return image
 
+    def _finished(
+        self, predictions: Iterator[Prediction | RunError], advance: Callable[[float], None]
+    ) -> Iterator[tuple[Job, Array, list[Tag], float, Prediction]]:
+        """Yields what is to be written; an image for which the network answers NaN is not."""
+        for prediction in predictions:
+            job, image, tags, fraction = self.in_flight.popleft()
+            if isinstance(prediction, RunError):
+                self.failed.append(RunError(f"{job.path}: {prediction}"))
+                advance(fraction)
+            else:
+                yield job, image, tags, fraction, prediction
+
     def _write(self, finished: tuple[Job, Array, list[Tag], float, Prediction]) -> float:
         job, image, tags, fraction, prediction = finished
         self.writer.write(job, image, prediction, tags)
@@ -272,5 +284,7 @@ class _Pipeline:
             self.predicted += 1
         except InputError as error:
             self.failed.append(error)
+        except RunError as error:
+            self.failed.append(RunError(f"{job.path}: {error}"))
         if job.overlay is not None:
             self.without_overlay.append(job)

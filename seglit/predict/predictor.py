@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seglit.errors import RunError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.images.picture import Picture
 from seglit.images.read import read_image
@@ -63,8 +64,15 @@ class Block(NamedTuple):
 
     @property
     def mask(self) -> npt.NDArray[np.uint8]:
-        """Class indices (h, w); 255 where the image has no data."""
-        mask = self.scores.argmax(0).byte().cpu().numpy()
+        """Class indices (h, w); 255 where the image has no data.
+
+        Raises:
+            RunError: The network answered NaN.
+        """
+        largest, indices = self.scores.max(0)
+        if largest.isnan().any():
+            raise RunError("the network answers NaN")
+        mask = indices.byte().cpu().numpy()
         if self.empty is not None:
             mask[self.empty] = IGNORE_INDEX
         return mask
@@ -126,6 +134,7 @@ class Predictor:
         Raises:
             InputError: The file cannot be read, the number of channels differs, or the normalisation does not support
                 the dtype.
+            RunError: The network answered NaN.
         """
         (prediction,) = self.stream([self._read(image)])
         return prediction.mask
@@ -135,6 +144,7 @@ class Predictor:
 
         Raises:
             InputError: As for the mask.
+            RunError: Likewise.
         """
         (prediction,) = self.stream([self._read(image)], probabilities=True)
         assert prediction.probabilities is not None  # noqa: S101  # requested
@@ -146,18 +156,35 @@ class Predictor:
         Args:
             images: Images (H, W, in_channels), see `seglit.images.read.read_image`.
             probabilities: Whether to return probabilities too.
+
+        Raises:
+            RunError: The network answered NaN.
         """
+        for prediction in self.stream_with_errors(images, probabilities):
+            if isinstance(prediction, RunError):
+                raise prediction
+            yield prediction
+
+    def stream_with_errors(
+        self, images: Iterable[Array], probabilities: bool = False
+    ) -> Iterator[Prediction | RunError]:
+        """Like `stream`, but yields the error of an image in its place, and goes on."""
+        error: RunError | None = None
         mask, probs = np.empty((0, 0), np.uint8), None
         tiles = (tile for image in images for tile in _cut(image, self.grid(*image.shape[:2])))
         for block in self.blocks(tiles, probabilities):
             if block.row.start == block.column.start == 0:
                 mask = np.empty(block.grid.size, np.uint8)
                 probs = np.empty((self.labels.num_classes, *mask.shape), np.float32) if probabilities else None
-            mask[block.row.finished, block.column.finished] = block.mask
+                error = None
+            try:
+                mask[block.row.finished, block.column.finished] = block.mask
+            except RunError as nan:
+                error = nan
             if probs is not None:
                 probs[:, block.row.finished, block.column.finished] = block.scores.cpu().numpy()
             if (block.row.done, block.column.done) == mask.shape:
-                yield Prediction(mask, probs)
+                yield error or Prediction(mask, probs)
 
     def grid(self, height: int, width: int) -> Grid:
         """Returns the tiles of an image of this size."""
@@ -204,7 +231,7 @@ class Predictor:
             return (sum(probabilities[1:], probabilities[0]) / len(probabilities)).log()
         except torch.OutOfMemoryError:
             if max(pixels.shape[1:3]) <= SMALLEST_TILE and len(pixels) == 1:
-                raise
+                raise RunError(f"the GPU's memory is too small for one tile of {SMALLEST_TILE} pixels") from None
         # Outside the handler, as the exception keeps the tensors of the failed attempt alive.
         if len(pixels) > 1:
             half = len(pixels) // 2
