@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import seglit
 from seglit.data.batch import Batch
 from seglit.data.synthetic import SyntheticDataset
-from seglit.errors import InputError
+from seglit.errors import InputError, RunError
 from seglit.labels import Labels
 from seglit.module import SegmentationModule
 from seglit.networks import Normalization, UNet
@@ -285,7 +285,7 @@ def test_divides_batches_and_images_that_exceed_the_memory(monkeypatch: pytest.M
         assert prediction.probabilities is not None
         np.testing.assert_allclose(prediction.probabilities, predict.probabilities(image), atol=1e-5)
     network.pixels = 10
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(RunError, match="memory is too small"):
         predict(images[0])
 
 
