@@ -27,6 +27,7 @@ from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_pre
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
+from seglit.runs.failures import explaining_failures
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.plain_loading import PlainLoadingCLI
 from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
@@ -177,10 +178,12 @@ def run(args: list[str]) -> None:
 
     Raises:
         InputError: The command line, a file or the data is invalid.
+        RunError: The run failed: values that are not finite, memory, a worker.
     """
     try:
         read_names_in_files()
         args, resumed = resume_arguments(args)
-        SegmentationCLI(expand_names(args), resumed)
+        with explaining_failures():
+            SegmentationCLI(expand_names(args), resumed)
     except MisconfigurationException as error:  # raised by Lightning while it runs
         raise InputError(refusal(error)) from error

@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.exact_resume import ExactResume
 from seglit.callbacks.finite import Finite
+from seglit.callbacks.memory import MemoryAdvice
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
@@ -37,6 +38,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         RunRecord(record, data),
         ScoreFile(),
         NextSteps(),
+        MemoryAdvice(data),
     ]
     own_bar = any(isinstance(callback, LightningProgressBar) for callback in chosen)
     return callbacks if config.trainer.enable_progress_bar is False or own_bar else [*callbacks, ProgressBar()]

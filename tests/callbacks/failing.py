@@ -1,5 +1,6 @@
 """Networks and callbacks whose values stop being finite, or that run out of memory."""
 
+import multiprocessing
 from typing import Any
 
 import pytorch_lightning as pl
@@ -56,3 +57,11 @@ class Scaled(pl.Callback):
         plugin = trainer.precision_plugin
         assert isinstance(plugin, MixedPrecision)
         plugin.scaler = torch.amp.GradScaler("cpu", init_scale=self.scale)
+
+
+class KillWorkers(pl.Callback):
+    """Kills the worker processes after a batch, as the kernel does if the memory is full."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        for worker in multiprocessing.active_children():
+            worker.kill()

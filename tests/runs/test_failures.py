@@ -1,0 +1,88 @@
+"""Full memory and dead worker processes are explained in one line."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seglit.errors import RunError
+from seglit.runs.failures import explaining_failures
+from tests.conftest import Run
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--data.batch_size=4", "--data.crop_size=[16,24]", "--trainer.accumulate_grad_batches=3"],
+            r"4, crop_size [16,24] and .*; as many .*: --data.batch_size 2 --trainer.accumulate_grad_batches 6",
+        ),
+        (
+            ["--data.batch_size=3"],
+            r"3, crop_size null .* and .*; as many .*: --data.batch_size 1 --trainer.accumulate_grad_batches 3",
+        ),
+        (["--data.batch_size=1"], r"1, crop_size null .* and .*; use a smaller --data.crop_size"),
+    ],
+)
+def test_full_memory_of_a_gpu(run: Run, tiny: list[str], options: list[str], message: str) -> None:
+    network = ["--model.network=tests.callbacks.failing.Failing", "--model.network.fails=memory"]
+    code, _, err = run("fit", *tiny, *network, *options)
+    assert code == 1
+    begin = "seglit: error: out of memory on the GPU with batch_size "
+    pattern = ".*".join(map(re.escape, f"{begin}{message}".split(".*")))
+    assert re.fullmatch(pattern, err.splitlines()[-1])
+    assert "precision 32-true" in err
+
+
+def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    callbacks = {"class_path": "tests.callbacks.failing.KillWorkers"}
+    (tmp_path / "kill.yaml").write_text(yaml.dump({"trainer": {"callbacks": callbacks}}))
+    code, _, err = run("fit", *tiny, "-c", "kill.yaml", "--data.num_workers=1", "--data.batch_size=1")
+    assert code == 1
+    assert re.match(
+        r"seglit: error: worker process \d+ was killed by SIGKILL: probably because the memory is full; use fewer "
+        r"--data.num_workers",
+        err.splitlines()[-1],
+    )
+
+
+# As torch writes them; two are of NumPy and OpenCV in a worker.
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError(
+                "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers "
+                "are out of shared memory. Please try to raise your shared memory limit."
+            ),
+            r"worker process 7 was killed by SIGBUS: probably because /dev/shm is full; .*--shm-size",
+        ),
+        (
+            RuntimeError("DataLoader worker (pid 8) is killed by signal: Segmentation fault. "),
+            "worker process 8 was killed by SIGSEGV: a library crashed",
+        ),
+        (RuntimeError("DataLoader worker (pid(s) 8, 9) exited unexpectedly"), "worker process 8, 9 ended: "),
+        (
+            RuntimeError("Caught _ArrayMemoryError in DataLoader worker process 0.\nOriginal Traceback ...\nUnable to"),
+            "out of memory in a worker process$",
+        ),
+        (
+            RuntimeError("Caught error in DataLoader worker process 1.\n(-4:Insufficient memory) Failed to allocate"),
+            "out of memory in a worker process$",
+        ),
+        (
+            RuntimeError(
+                "Caught RuntimeError in ...\nunable to write to file </torch_1_2>: No space left on device (28)"
+            ),
+            "/dev/shm is full; enlarge it",
+        ),
+        (RuntimeError("CUDA error: out of memory"), "out of memory on the GPU$"),
+        (MemoryError(), "out of memory$"),
+    ],
+)
+def test_messages_of_torch_are_recognised(error: Exception, message: str) -> None:
+    with pytest.raises(RunError, match=f"^{message}"), explaining_failures():
+        raise error
+    with pytest.raises(RuntimeError, match="another"), explaining_failures():
+        raise RuntimeError("another")
