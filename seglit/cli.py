@@ -28,6 +28,7 @@ from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
 from seglit.runs.failures import explaining_failures
+from seglit.runs.init_from import start_from
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.plain_loading import PlainLoadingCLI
 from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
@@ -106,6 +107,8 @@ class SegmentationCLI(PlainLoadingCLI):
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
         config.experiment = config.experiment or self._experiment_name()
         config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
+        if config.init_from:
+            config.init_from = str(Path(config.init_from).expanduser().absolute())
         if root := config.data.init_args.get("root"):
             config.data.init_args.root = str(Path(root).expanduser().absolute())
         if cache := config.data.init_args.get("cache"):
@@ -136,10 +139,12 @@ class SegmentationCLI(PlainLoadingCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Reads all pairs once, unless `--check false`; if one is invalid, removes the empty run folder."""
-        if self.config.fit.check and not self.config.fit.trainer.fast_dev_run:
-            with self._removing_empty_run_folder():
-                verify(self.datamodule, test=self.config.fit.test_after_fit)
+        """Reads initial weights, and all pairs unless `--check false`; on an error, removes the empty run folder."""
+        config = self.config.fit
+        with self._removing_empty_run_folder():
+            start_from(self.model, self.datamodule, config.ckpt_path, config.init_from)
+            if config.check and not config.trainer.fast_dev_run:
+                verify(self.datamodule, test=config.test_after_fit)
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""

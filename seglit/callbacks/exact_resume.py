@@ -1,6 +1,7 @@
 """Continues a run where its checkpoint was saved: at the same sample, with the same random numbers."""
 
 import random
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
 
 from seglit.data.base import SegmentationDataModule
+from seglit.runs.init_from import TRAIN_IMAGES_KEY, describe_images
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.scores import SCORE_FILE
 
@@ -32,6 +34,10 @@ class ExactResume(pl.Callback):
         self.data = data
         self._random: dict[str, Any] | None = None  # to restore at the first batch
 
+    @cached_property
+    def _train_images(self) -> dict[str, Any]:
+        return describe_images(self.data)
+
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -48,6 +54,7 @@ class ExactResume(pl.Callback):
         checkpoint[RESUME_KEY] = {
             "random": states,
             "batch_size": self.data.batch_size,
+            TRAIN_IMAGES_KEY: self._train_images,
             "stopped": trainer.should_stop,  # early
             "loggers": {type(logger).__name__: logger.version for logger in trainer.loggers},
         }

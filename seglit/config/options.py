@@ -39,6 +39,12 @@ def add_options(parser: ArgumentParser) -> None:
         help="Continue the run in this folder, exactly where its newest checkpoint was saved (fit only).",
     )
     parser.add_argument(
+        "--init_from",
+        type=str | None,
+        help="Checkpoint or run folder (its best checkpoint) whose weights a new training starts from; of the same "
+        "network and classes (fit only).",
+    )
+    parser.add_argument(
         "--save_minutes",
         type=NonNegativeFloat | None,
         default=30.0,

@@ -56,9 +56,17 @@ class ModelRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Creates a record from the plain data of `to_dict`."""
-        labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
-        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
+        """Creates a record from the plain data of `to_dict`.
+
+        Raises:
+            InputError: It is other data.
+        """
+        try:
+            labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
+            return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise InputError(f"the checkpoint's {RECORD_KEY!r} is not what seglit writes ({reason})") from error
 
 
 def find_checkpoint(path: Path) -> Path:

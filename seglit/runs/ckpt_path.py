@@ -47,4 +47,5 @@ def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | 
     if max_epochs is not None and 0 <= max_epochs <= done:
         raise InputError(
             f"{path} has finished its {done} epochs; to train on, give a larger --trainer.max_epochs than {max_epochs}"
+            f"; to start a new training from its weights: --init_from {path}"
         )

@@ -86,7 +86,7 @@ def _check_options(args: Sequence[str], config: Path) -> None:
         if not re.fullmatch(rf"--(help|print_config(=.*)?|({'|'.join(map(re.escape, _OPTIONS))})([.+].*)?)", option):
             raise InputError(
                 f"{option} cannot change in a run that is resumed, only {', '.join(_OPTIONS)}; to start a new run "
-                f"from its weights: seglit fit -c {config} --ckpt_path ... {option} ..."
+                f"from its weights: seglit fit -c {config} --init_from {config.parent} {option} ..."
             )
 
 

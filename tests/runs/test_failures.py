@@ -56,7 +56,7 @@ def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path) -> None:
                 "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers "
                 "are out of shared memory. Please try to raise your shared memory limit."
             ),
-            r"worker process 7 was killed by SIGBUS: probably because /dev/shm is full; .*--shm-size",
+            r"worker process 7 was killed by SIGBUS: probably because shared memory \(/dev/shm\) is full; .*--shm-size",
         ),
         (
             RuntimeError("DataLoader worker (pid 8) is killed by signal: Segmentation fault. "),
@@ -75,7 +75,7 @@ def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path) -> None:
             RuntimeError(
                 "Caught RuntimeError in ...\nunable to write to file </torch_1_2>: No space left on device (28)"
             ),
-            "/dev/shm is full; enlarge it",
+            r"shared memory \(/dev/shm\) is full; enlarge it",
         ),
         (RuntimeError("CUDA error: out of memory"), "out of memory on the GPU$"),
         (MemoryError(), "out of memory$"),

@@ -1,0 +1,132 @@
+"""A training continues a checkpoint of the same training only, and starts from the weights of any other."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from seglit.data import FolderDataModule, SyntheticDataModule
+from seglit.errors import InputError
+from seglit.losses import CrossEntropy
+from seglit.module import SegmentationModule
+from seglit.networks import UNet
+from seglit.runs.checkpoint import ModelRecord
+from seglit.runs.init_from import describe_images, start_from
+from tests.conftest import CLASS_NAMES, Outcome, Run
+
+
+@pytest.fixture
+def fewer(shapes: Path, tmp_path: Path) -> Path:
+    """The shapes at another place, without one training image."""
+    root = Path(shutil.copytree(shapes, tmp_path / "fewer"))
+    for folder in ("images", "masks"):
+        (root / folder / "train" / "00003.png").unlink()
+    return root
+
+
+def error_of(outcome: Outcome) -> str:
+    assert outcome.code == 2
+    line = outcome.err.splitlines()[-1]
+    assert line.startswith("seglit: error: ")
+    return line.removeprefix("seglit: error: ")
+
+
+def test_weights_are_those_that_training_starts_from(trained: Outcome, run: Run, tiny: list[str], fewer: Path) -> None:
+    averaging = {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": {"decay": 0.5}}
+    (fewer.parent / "ema.yaml").write_text(yaml.dump({"trainer": {"callbacks": [averaging]}}))
+    source = shutil.copytree(trained.folder, fewer.parent / "source")
+    options = ["-c", "ema.yaml", f"--data.root={fewer}", "--model.optimizer.lr=0", "--test_after_fit=false"]
+    outcome = run("fit", *tiny, *options, "--init_from", "source", "--experiment=new", "--trainer.max_epochs=1")
+    assert outcome.code == 0, outcome.err
+    assert f"starting from the weights of {source / 'checkpoints' / 'best.ckpt'}" in outcome.out
+    assert yaml.safe_load((outcome.folder / "config.yaml").read_text())["init_from"] == str(source)
+    weights, trained_on = (
+        torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+        for folder in (source, outcome.folder)
+    )
+    names = [name for name in weights if not name.endswith(("running_mean", "running_var", "tracked"))]
+    assert len(names) > 10
+    torch.testing.assert_close({n: trained_on[n] for n in names}, {n: weights[n] for n in names}, rtol=1e-6, atol=0)
+    shutil.rmtree(source)  # not needed to resume
+    resumed = run("fit", "--resume", outcome.folder, "--trainer.max_epochs=2")
+    assert resumed.code == 0, resumed.err
+    assert "starting from" not in resumed.out
+
+
+def test_images_are_normalised_as_the_weights_were_trained_or_as_the_data_states(tmp_path: Path) -> None:
+    def model(data: SyntheticDataModule) -> SegmentationModule:
+        network = UNet(data.num_classes, channels=[4, 8])
+        return SegmentationModule(network, CrossEntropy(), torch.optim.SGD, data.labels, data.normalization)
+
+    source = model(SyntheticDataModule(2, 2, 2, (8, 8), mean=[30.0], std=[10.0]))
+    record = {"version": "0", "network": {}, "labels": source.labels.to_dict()}
+    record["normalization"] = source.normalization.to_dict()
+    torch.save({"state_dict": source.state_dict(), "seglit": record}, tmp_path / "source.ckpt")
+    for stated, expected in (({}, 30.0), ({"mean": [70.0], "std": [20.0]}, 70.0)):
+        data = SyntheticDataModule(2, 2, 2, (8, 8), **stated)
+        start_from(target := model(data), data, None, str(tmp_path / "source.ckpt"))
+        assert target.normalization.mean == (expected,)
+        assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
+
+
+def test_other_training_images_are_not_continued(trained: Outcome, run: Run, fewer: Path) -> None:
+    last = trained.folder / "checkpoints" / "last.ckpt"
+    hint = f"so its training cannot continue; to start a new training from its weights: --init_from {last}"
+    options = ["--ckpt_path", last, f"--data.root={fewer}", "--trainer.default_root_dir=runs"]
+    longer = error_of(run("fit", "-c", trained.folder / "config.yaml", *options, "--trainer.max_epochs=3"))
+    assert longer == f"{last} was trained on other images (5, here 4), {hint}"
+    assert not list(fewer.parent.glob("runs/*"))
+    finished = error_of(run("fit", "-c", trained.folder / "config.yaml", *options))
+    assert finished.endswith(f"; to start a new training from its weights: --init_from {last}")
+
+
+def test_changed_training_images_are_not_resumed(trained: Outcome, run: Run, shapes: Path, fewer: Path) -> None:
+    folder = Path(shutil.copytree(trained.folder, fewer.parent / "run"))
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace(str(shapes), str(fewer)))
+    message = error_of(run("fit", "--resume", folder, "--trainer.max_epochs=3"))
+    assert "was trained on other images (5, here 4)" in message
+
+
+def test_moved_images_are_the_same(shapes: Path, tmp_path: Path, fewer: Path) -> None:
+    moved = Path(shutil.copytree(shapes, tmp_path / "moved"))
+    same, other, changed = (
+        describe_images(FolderDataModule(str(root), CLASS_NAMES)) for root in (shapes, moved, fewer)
+    )
+    assert same == other != changed
+    for folder in ("images", "masks"):
+        (moved / folder / "train" / "00000.png").rename(moved / folder / "train" / "renamed.png")
+    renamed = describe_images(FolderDataModule(str(moved), CLASS_NAMES))
+    assert renamed["count"] == same["count"]
+    assert renamed["hash"] != same["hash"]
+    assert describe_images(SyntheticDataModule(7, 1, 1))["count"] == 7
+
+
+@pytest.mark.parametrize(
+    ("option", "changed", "message"),
+    [
+        ("--ckpt_path", f"--data.class_names=[{','.join(reversed(CLASS_NAMES))}]", "the checkpoint's classes are back"),
+        ("--init_from", "--model.network.channels=[4, 8, 16]", "the checkpoint is of another network: "),
+    ],
+)
+def test_other_networks_and_classes_are_rejected(
+    trained: Outcome, run: Run, option: str, changed: str, message: str
+) -> None:
+    last = trained.folder / "checkpoints" / "last.ckpt"
+    options = [option, last, changed, "--trainer.max_epochs=3"]
+    assert error_of(run("fit", "-c", trained.folder / "config.yaml", *options)).startswith(f"{last}: {message}")
+
+
+def test_malformed_record_is_one_line(trained: Outcome, run: Run, tmp_path: Path) -> None:
+    checkpoint = torch.load(trained.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    malformed: list[Any] = [{}, [], {"labels": 3, "normalization": {}}, "text", {**checkpoint["seglit"], "nodata": 1}]
+    for record in malformed:
+        with pytest.raises(InputError, match="the checkpoint's 'seglit' is not what seglit writes"):
+            ModelRecord.from_dict(record)
+    torch.save({**checkpoint, "seglit": []}, tmp_path / "bad.ckpt")
+    options = ["--init_from=bad.ckpt", "--trainer.default_root_dir=runs"]
+    message = error_of(run("fit", "-c", trained.folder / "config.yaml", *options))
+    assert message.startswith(f"{tmp_path / 'bad.ckpt'}: the checkpoint's 'seglit' is not what seglit writes")
