@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from lightning_utilities.core.imports import RequirementCache
 
 from seglit.errors import InputError
 from tests.conftest import Run
@@ -114,6 +115,16 @@ CASES = {
         {"model.yaml": MODEL.replace("seglit.networks", "mine")},
         "cannot import mine.UNet: no module named 'mine' (model.yaml, line 2)",
     ),
+    "package of another name": (
+        [*PARTS, "-c", "run.yaml"],
+        {"run.yaml": "trainer:\n  callbacks:\n  - class_path: lightning.pytorch.callbacks.Timer\n"},
+        "lightning.pytorch.callbacks.Timer .*; write pytorch_lightning.callbacks.Timer (run.yaml, line 3)",
+    ),
+    "learning rate finder": (
+        [*PARTS, "--trainer.callbacks=pytorch_lightning.callbacks.LearningRateFinder", "--trainer.accelerator=cpu"],
+        {},
+        "LearningRateFinder sets .* --model.optimizer.init_args.lr instead",
+    ),
     "configuration": (["fit", "-c", "modle.yaml"], {}, r"no such file .*modle.yaml; did you mean 'model.yaml'?"),
     "part": (["fit", "--data=dat.yaml", "--model=model.yaml"], {}, "no such file dat.yaml; did you mean 'data.yaml'?"),
     "part of a configuration": (
@@ -196,6 +207,23 @@ def test_errors_of_lightning(run: Run, files: Path) -> None:
     (line,) = err.splitlines()
     assert line.startswith("seglit: error: `ModelCheckpoint(monitor='val/mIoU')` could not find")
     assert "'val/miou'" in line
+
+
+def test_missing_package_of_a_logger(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytorch_lightning.loggers.mlflow._MLFLOW_AVAILABLE", RequirementCache("mlflow>=99"))
+    code, _, err = run(*PARTS, "--trainer.logger=pytorch_lightning.loggers.MLFlowLogger", "--trainer.accelerator=cpu")
+    assert code == 2
+    assert err.endswith('seglit: error: mlflow>=99 is not installed: pip install "mlflow>=99"\n')
+
+
+def test_folders_within_each_other_without_end(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "deep"
+    for _ in range(120):
+        folder /= "d"
+    folder.mkdir(parents=True)
+    code, _, err = run("inspect", "deep")
+    assert code == 2
+    assert re.fullmatch(r"seglit: error: \S+/deep(/d){101}: more than 100 folders within each other\n", err)
 
 
 def test_debug_shows_the_traceback(run: Run, files: Path) -> None:

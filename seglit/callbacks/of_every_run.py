@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import LearningRateFinder
 from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
 from seglit.callbacks.class_weighting import ClassWeighting
@@ -16,6 +17,7 @@ from seglit.callbacks.record import RunRecord
 from seglit.callbacks.score_file import ScoreFile
 from seglit.callbacks.score_table import ScoreTable
 from seglit.data.base import SegmentationDataModule
+from seglit.errors import InputError
 
 
 def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: str) -> list[pl.Callback]:
@@ -25,9 +27,17 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         config: The configuration of a training command, with its callbacks built.
         data: The data module.
         record: The complete configuration as YAML.
+
+    Raises:
+        InputError: LearningRateFinder is configured, which cannot change the learning rate of an optimizer here.
     """
     chosen = config.trainer.callbacks or []
     chosen = chosen if isinstance(chosen, list) else [chosen]  # Lightning accepts one
+    if any(isinstance(callback, LearningRateFinder) for callback in chosen):
+        raise InputError(
+            "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of the "
+            "optimizer: compare runs with several --model.optimizer.init_args.lr instead"
+        )
     callbacks = [
         ExactResume(data),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),

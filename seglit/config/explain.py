@@ -35,6 +35,9 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     class_paths = re.findall(r"Problem with given class_path '([^']+)'", whole)
     class_paths += re.findall(r"callable class: .+\bclass_path='([^']+)'", whole)
     keys = re.findall(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', whole)
+    if match := re.search(r"\blightning\.(pytorch|fabric)\b([\w.]*)", whole):
+        name = {"pytorch": "pytorch_lightning", "fabric": "lightning_fabric"}[match[1]] + match[2]
+        return f"{match[0]} belongs to another package; write {name}{_location(match[0], args)}"
     if match := re.search(r"Option '([^']+)' is not accepted", leaf):
         return _unknown_argument(match[1], class_paths[-1], args)
     if match := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
@@ -53,10 +56,12 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     if leaf.startswith("Unexpected config"):
         file = next(file for file in _files(args) if not isinstance(load_yaml(file.read_text("utf-8")), dict))
         return f"{file}: contains no settings; a configuration consists of lines `name: value`"
-    if match := re.search(r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]", whole):
-        return _missing_file(match[1] or match[2], args)
-    if match := re.search(r"Expected a path but (\S+\.ya?ml) either not accessible", whole):
-        return _missing_file(match[1], args)
+    if match := re.search(
+        r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]|"
+        r"Expected a path but (\S+\.ya?ml) either not accessible",
+        whole,
+    ):
+        return _missing_file(match[1] or match[2] or match[3], args)
     return _wrong_value(chain, keys, args) or " ".join(chain[0].split())
 
 
@@ -64,8 +69,13 @@ def refusal(error: BaseException) -> str:
     """Returns one line for the error of a class's constructor: its own InputError, without the parser's wrapping."""
     messages = [str(cause) for cause in _causes(error) if isinstance(cause, InputError)]
     whole = " ".join(str(error).split())
-    missing = re.search(r"\w+ is not installed: pip install \"[^\"]+\"", whole)  # of a logger, in a list of unions
-    return messages[0] if messages else missing[0] if missing else whole
+    if messages:
+        return messages[0]
+    if missing := re.search(r"\w+ is not installed: pip install \"[^\"]+\"", whole):  # of a logger, in a list of unions
+        return missing[0]
+    if required := re.search(r"Requirement '([^']+)' not met", whole):  # of Lightning's loggers
+        return f'{required[1]} is not installed: pip install "{required[1]}"'
+    return whole
 
 
 def check_yaml(args: Sequence[str]) -> str | None:

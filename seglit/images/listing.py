@@ -13,6 +13,7 @@ from typing import TextIO
 from seglit.errors import InputError, did_you_mean
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".npy")
+_MAX_DEPTH = 100  # of folders
 _LISTED = re.compile(rf"(.+?)(?:{'|'.join(map(re.escape, SUFFIXES))})(\[\d+\])?(?=[\s,;]|$)", re.IGNORECASE)
 
 
@@ -42,19 +43,22 @@ def picture_folders(
     an image, so that reading it raises. Hidden files and folders, and the `__MACOSX` of archives, are skipped.
 
     Raises:
-        InputError: A folder cannot be read.
+        InputError: A folder cannot be read, or is within too many others.
     """
-    if not folder.is_dir() or (real := folder.resolve()) in above:
-        return
     try:
+        if not folder.is_dir() or (real := folder.resolve()) in above:
+            return
+        if len(above) > _MAX_DEPTH:
+            raise InputError(f"{folder}: more than {_MAX_DEPTH} folders within each other")
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
         names = [entry.name for entry in entries if entry.suffix.lower() in suffixes and _is_file_or_broken_link(entry)]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     yield folder, names
+    inside = above | {real}
     for entry in entries:
-        if entry.suffix.lower() not in suffixes and entry.is_dir():
-            yield from picture_folders(entry, suffixes, above | {real})
+        if entry.suffix.lower() not in suffixes:
+            yield from picture_folders(entry, suffixes, inside)
 
 
 def _is_file_or_broken_link(path: Path) -> bool:

@@ -163,7 +163,10 @@ def _expand(path: Path, excluded: Sequence[Path]) -> list[Path]:
         return [path]
     if path.is_dir():
         return [file for file in files_below(path) if not any(map(file.is_relative_to, excluded))]
-    matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207
+    try:
+        matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207
+    except RecursionError as error:
+        raise InputError(f"{path}: too many folders within each other") from error
     return sorted(match for match in matches if match.is_file())
 
 

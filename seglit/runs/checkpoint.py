@@ -81,7 +81,7 @@ def find_checkpoint(path: Path) -> Path:
         if (path / name).is_file():
             return path / name
     if path.is_dir():
-        runs = sorted(file.parents[1] for file in path.glob("**/checkpoints/best.ckpt"))
+        runs = sorted(file.parents[1] for depth in ("*", "*/*") for file in path.glob(f"{depth}/checkpoints/best.ckpt"))
         raise InputError(f"{path}: contains no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 

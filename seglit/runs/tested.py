@@ -140,7 +140,7 @@ def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such run folder")
     if not file.is_file():
-        tested = sorted(path.parent for path in folder.glob(f"*/**/{SCORE_FILE}"))
+        tested = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{SCORE_FILE}"))
         hint = f"did you mean {tested[-1]}?" if tested else "`seglit test` writes it, as does the end of `seglit fit`"
         raise InputError(f"{folder}: contains no {SCORE_FILE}; {hint}")
     if not config.is_file():

@@ -13,7 +13,7 @@ from seglit.errors import InputError
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import UNet
-from seglit.runs.checkpoint import ModelRecord
+from seglit.runs.checkpoint import ModelRecord, read_checkpoint
 from seglit.runs.init_from import describe_images, start_from
 from tests.conftest import CLASS_NAMES, Outcome, Run
 
@@ -130,3 +130,12 @@ def test_malformed_record_is_one_line(trained: Outcome, run: Run, tmp_path: Path
     options = ["--init_from=bad.ckpt", "--trainer.default_root_dir=runs"]
     message = error_of(run("fit", "-c", trained.folder / "config.yaml", *options))
     assert message.startswith(f"{tmp_path / 'bad.ckpt'}: the checkpoint's 'seglit' is not what seglit writes")
+
+
+def test_checkpoint_that_is_cut_off_at_any_byte_is_one_line(trained: Outcome, tmp_path: Path) -> None:
+    content = (trained.folder / "checkpoints" / "last.ckpt").read_bytes()
+    file = tmp_path / "cut.ckpt"
+    for size in (*range(0, 4000, 97), *range(4000, len(content), len(content) // 50), len(content) - 1):
+        file.write_bytes(content[:size])
+        with pytest.raises(InputError, match=rf"^{file}: not a checkpoint, or truncated \(.+\)$"):
+            read_checkpoint(file)
