@@ -20,6 +20,7 @@ from seglit.callbacks.saving import best_checkpoint
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
+from seglit.config.paths import make_absolute
 from seglit.data.base import SegmentationDataModule
 from seglit.data.verify import verify
 from seglit.errors import InputError
@@ -106,13 +107,7 @@ class SegmentationCLI(PlainLoadingCLI):
         config.trainer.precision = config.trainer.precision or fastest_precision(device)
         config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
         config.experiment = config.experiment or self._experiment_name()
-        config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
-        if config.init_from:
-            config.init_from = str(Path(config.init_from).expanduser().absolute())
-        if root := config.data.init_args.get("root"):
-            config.data.init_args.root = str(Path(root).expanduser().absolute())
-        if cache := config.data.init_args.get("cache"):
-            cache.folder = str(Path(cache.folder).expanduser().absolute())
+        make_absolute(config)
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         config.trainer.default_root_dir = str(self.run_folder)
