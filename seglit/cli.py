@@ -2,7 +2,7 @@
 
 from argparse import ArgumentError
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from pydoc import locate
 from typing import Any, cast
@@ -30,6 +30,7 @@ from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import check_ckpt_path
 from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from
+from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.plain_loading import PlainLoadingCLI
 from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
@@ -46,8 +47,9 @@ class SegmentationCLI(PlainLoadingCLI):
     datamodule: SegmentationDataModule
     model: SegmentationModule
 
-    def __init__(self, args: list[str], resumed: Path | None = None) -> None:
+    def __init__(self, args: list[str], resumed: Path | None, until_end: ExitStack) -> None:
         self.resumed = resumed
+        self.until_end = until_end
         # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
         parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
@@ -110,6 +112,7 @@ class SegmentationCLI(PlainLoadingCLI):
         make_absolute(config)
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
+        self.until_end.enter_context(locked(self.run_folder))
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
         self.progress = continue_run(self.run_folder, config) if self.subcommand == "fit" else Progress()
@@ -183,7 +186,7 @@ def run(args: list[str]) -> None:
     try:
         read_names_in_files()
         args, resumed = resume_arguments(args)
-        with explaining_failures():
-            SegmentationCLI(expand_names(args), resumed)
+        with explaining_failures(), ExitStack() as until_end:
+            SegmentationCLI(expand_names(args), resumed, until_end)
     except MisconfigurationException as error:  # raised by Lightning while it runs
         raise InputError(refusal(error)) from error

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from seglit.runs.lock import LOCK_FILE
+
 _INHERITED = "SEGLIT_RUN_FOLDER"
 
 
@@ -38,5 +40,6 @@ def make_run_folder(root: Path, experiment: str) -> Path:
 def remove_if_empty(folder: Path) -> None:
     """Removes the folder of a run that ended before it wrote a file, and the experiment's if it has no other run."""
     for path in (folder, folder.parent):
-        if path.is_dir() and not any(path.iterdir()):
+        if path.is_dir() and all(entry.name == LOCK_FILE for entry in path.iterdir()):
+            (path / LOCK_FILE).unlink(missing_ok=True)
             path.rmdir()

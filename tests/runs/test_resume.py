@@ -1,7 +1,10 @@
 """A run that is killed at any moment and resumed ends as if it had not been, bit by bit."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
+from seglit.runs.lock import LOCK_FILE, locked
 from seglit.runs.resume import Progress, find_progress, place_loggers
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 from tests.test_cli import logged, table
@@ -191,6 +195,23 @@ def test_wrong_use_is_one_line(trained: Outcome, run: Run, args: list[str], mess
     assert code == 2
     (line,) = err.splitlines()
     assert line.startswith(f"seglit: error: {message}")
+
+
+def test_run_is_resumed_by_one_process_at_a_time(trained: Outcome, tmp_path: Path, run: Run) -> None:
+    folder = copied(trained, tmp_path)
+    script = (
+        f"import fcntl, sys; file = open({str(folder / LOCK_FILE)!r}, 'w'); fcntl.lockf(file, fcntl.LOCK_EX)\n"
+        "print('process 7 on a-node', file=file, flush=True); print('locked', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"locked\n"
+        code, _, err = run("fit", "--resume", folder, "--trainer.max_epochs=3")
+        assert code == 2
+        assert err.splitlines()[-1] == f"seglit: error: {folder} is in use by process 7 on a-node"
+        other.kill()  # a stale lock is no obstacle
+    with locked(folder):
+        assert (folder / LOCK_FILE).read_text().startswith(f"process {os.getpid()} on ")
 
 
 def test_loggers_continue_their_runs(tmp_path: Path) -> None:
