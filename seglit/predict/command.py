@@ -260,6 +260,8 @@ class _Pipeline:
             self.predicted += len(slices)
         except InputError as error:
             self.failed.append(error)
+        except RunError as error:
+            self.failed.append(RunError(f"{job.path}: {error}"))
 
     def _predict_large(self, job: Job, advance: Callable[[float], None]) -> None:
         """Reads, predicts and writes a TIFF one row of tiles at a time."""
