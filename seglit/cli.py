@@ -47,9 +47,9 @@ class SegmentationCLI(PlainLoadingCLI):
     datamodule: SegmentationDataModule
     model: SegmentationModule
 
-    def __init__(self, args: list[str], resumed: Path | None, until_end: ExitStack) -> None:
+    def __init__(self, args: list[str], resumed: Path | None = None, until_end: ExitStack | None = None) -> None:
         self.resumed = resumed
-        self.until_end = until_end
+        self.until_end = until_end or ExitStack()
         # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
         parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(

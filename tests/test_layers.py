@@ -35,7 +35,7 @@ ROOMS = {
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
         "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",
     ),
-    "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors labels metrics"),
+    "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images.replacing labels metrics"),
     "config": ("jsonargparse yaml", "errors"),
     "runs": (
         f"msgspec numpy torch yaml {LIGHTNING}",

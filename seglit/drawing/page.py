@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seglit.errors import printable
+from seglit.images.replacing import replacing
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -25,8 +26,8 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         lstrip_blocks=True,
     )
     page = environment.get_template(template).render(**values)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _visible(value: Any) -> Any:
