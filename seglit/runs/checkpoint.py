@@ -56,17 +56,9 @@ class ModelRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Creates a record from the plain data of `to_dict`.
-
-        Raises:
-            InputError: It is other data.
-        """
-        try:
-            labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
-            return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise InputError(f"the checkpoint's {RECORD_KEY!r} is not what seglit writes ({reason})") from error
+        """Creates a record from the plain data of `to_dict`."""
+        labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
+        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -116,7 +108,8 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
     """Reads a checkpoint to the CPU with `weights_only=True`, which runs no code in it.
 
     Raises:
-        InputError: It is not a checkpoint, damaged, or contains objects that only code can load.
+        InputError: It is not a checkpoint, damaged, or contains objects that only code can load, or its record, if it
+            has one, is not what seglit writes.
     """
     try:
         # memory-mapped, since the optimizer state, twice the size of the weights, is not always needed
@@ -126,6 +119,8 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
         raise InputError(f"{file}: not a checkpoint, or truncated ({reason})") from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"{file}: not a checkpoint")
+    if RECORD_KEY in checkpoint:
+        check_record(checkpoint[RECORD_KEY], Path(file))
     return checkpoint
 
 
@@ -134,7 +129,6 @@ def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     checkpoint = read_checkpoint(file)
     if RECORD_KEY not in checkpoint:
         raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
-    check_record(checkpoint[RECORD_KEY], file)
     state = checkpoint.get("state_dict")
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise InputError(f"{file}: damaged; it stores no weights")

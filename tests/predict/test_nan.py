@@ -17,7 +17,8 @@ from tests.predict.brightest import WATER, checkpoint
 
 def test_others_are_predicted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = torch.load(checkpoint(tmp_path / "dark.ckpt", WATER), weights_only=True)
-    content["seglit"]["network"]["class_path"] = "tests.callbacks.failing.Failing"
+    content["seglit"]["network"] = {"class_path": "tests.callbacks.failing.Failing", "init_args": {"num_classes": 2}}
+    content["state_dict"] = {name.replace(".", ".layer."): value for name, value in content["state_dict"].items()}
     torch.save(content, tmp_path / "dark.ckpt")
     (tmp_path / "in").mkdir()
     bright = np.full((130, 40, 3), 200, np.uint8)
@@ -27,7 +28,7 @@ def test_others_are_predicted(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
         Image.fromarray(image).save(tmp_path / "in" / f"{name}.png")
     monkeypatch.setattr(tiff, "LARGE", 100)
     tifffile.imwrite(tmp_path / "in" / "4.tif", dark)
-    options = ["--output=out", "--probabilities", "--overlays", "--tile=64"]
+    options = ["--output=out", "--probabilities", "--overlays", "--tile=64", "--trust=tests"]
     code, out, err = run("predict", "dark.ckpt", "in", *options)
     assert code == 1
     assert out.startswith("2 images predicted in ")
@@ -37,7 +38,7 @@ def test_others_are_predicted(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
     ]
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written - {"predictions.json"} == {"1.png", "3.png", "1.npy", "3.npy"}
-    predictor = seglit.load(tmp_path / "dark.ckpt")
+    predictor = seglit.load(tmp_path / "dark.ckpt", trust="tests")
     assert (predictor(bright) == 1).all()
     with pytest.raises(RunError, match="the network answers NaN"):
         predictor(dark)
