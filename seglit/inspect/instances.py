@@ -8,6 +8,7 @@ from seglit.labels import IGNORE_INDEX, Stored
 
 _DIVISORS = (1000, 256, 10_000, 1 << 16)
 _VOID = (255, (1 << 16) - 1, (1 << 31) - 1, (1 << 32) - 1)  # usual values of void, which has no instances
+_MOST_NUMBERS = 100  # numbers of instances that are asked about although they do not count up
 _MIN_SHARE = 0.9  # of the classes of all masks whose instances count up; some are hidden or cut off
 
 
@@ -67,22 +68,39 @@ class Instances:
     by_divisor: dict[int, InstanceCounts] = field(
         default_factory=lambda: {divisor: InstanceCounts() for divisor in _DIVISORS}
     )
+    values: set[int] = field(default_factory=set)  # other than 0
 
     def add(self, stored: Iterable[Stored]) -> None:
         """Adds the values of a mask."""
         values = [value for value in stored if isinstance(value, int) and value >= 0 and value not in _VOID]
+        self.values.update(value for value in values if value)
         for divisor, counts in self.by_divisor.items():
             counts.add(values, divisor)
 
     @property
     def question(self) -> str:
         """What only the user can answer; empty if nothing."""
+        if self.divisor == 1:
+            return self._question_of_clusters
         counts = self.by_divisor.get(self.divisor)
         if counts is None or len(counts.without) < 2 or counts.low_counting < _MIN_SHARE * counts.low:
             return ""
         return (
             f"are values below {self.divisor} classes without instance number? they count up from 1, as instances of a "
             f"class 0 would; `mask_divisor` reads them as classes, {min(counts.without)} to {max(counts.without)}"
+        )
+
+    @property
+    def _question_of_clusters(self) -> str:
+        """Asks about numbers that do not count up within masks, such as those of tracks in a video."""
+        divisor = _DIVISORS[0]
+        classes = {value // divisor for value in self.values}
+        are_above = all(value >= divisor and value % divisor < _MOST_NUMBERS for value in self.values)
+        if not are_above or len(classes) == len(self.values):
+            return ""
+        return (
+            f"are the {len(self.values)} values other than 0 class * {divisor} + instance, of {len(classes)} classes? "
+            f"they lie just above multiples of {divisor}; if so, set mask_divisor: {divisor} and name these classes"
         )
 
     @property

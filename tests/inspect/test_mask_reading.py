@@ -185,6 +185,18 @@ def test_codes_of_classes_are_no_instances(tmp_path: Path, run: Run, values: lis
     assert [value["stored"] for value in report["values"]] == values
 
 
+def test_instances_that_do_not_count_up_are_asked_for(tmp_path: Path, run: Run) -> None:
+    with_instances(tmp_path / "data", 1000, 0)
+    for number, file in enumerate(sorted((tmp_path / "data").glob("masks/**/*.png"))):
+        stored = np.zeros((48, 64), np.uint16)
+        stored[8:20, 8:24], stored[28:44, 8:24] = 1003 + number, 2017 - number  # tracks of a video
+        Image.fromarray(stored).save(file)
+    report, config = inspected(run, tmp_path / "data")
+    assert "mask_divisor" not in config
+    (question,) = (each for each in report["questions"] if "mask_divisor: 1000" in each)
+    assert "class * 1000 + instance, of 2 classes?" in question
+
+
 def many_codes(root: Path, count: int) -> None:
     """Exact 16-bit codes in regions of 2 x 2 pixels, all of whose pixels lie along edges."""
     split_folders(root)
