@@ -2,10 +2,13 @@
 
 import re
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 
 import torch
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from seglit.errors import RunError
 
@@ -31,7 +34,7 @@ def explaining_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError, EOFError) as error:
         if message := _dead_worker(error) or _full_memory(error):
             raise RunError(message) from error
         raise
@@ -55,17 +58,36 @@ def _full_memory(error: BaseException) -> str:
 
 
 def _dead_worker(error: BaseException) -> str:
-    """Names process, signal and likely cause; the signal may be that of an earlier exception."""
-    texts: list[str] = []
+    """Names a worker process that died, its signal and the likely cause.
+
+    What torch raises depends on what the training process was doing; not every message has the signal.
+    """
+    chain = list(_chain(error))
+    matches = [match for one in chain if (match := _DEAD.search(str(one)))]
+    match = next((match for match in matches if match[2]), next(iter(matches), None))
+    killed = next((worker for one in chain for worker in _killed_workers(one)), None)
+    if killed:
+        return _describe(str(killed.pid), signal.Signals(-(killed.exitcode or 0)))
+    return _describe(match[1], _SIGNALS.get(match[2])) if match else ""
+
+
+def _describe(pid: str, signum: signal.Signals | None) -> str:
+    if signum is None:
+        return f"worker process {pid} ended: --data.num_workers 0 may show why"
+    cause = _CAUSES.get(signum.name, "from outside, or by a library that crashed")
+    return f"worker process {pid} was killed by {signum.name}: {cause}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an exception and those that it was raised from or during."""
     cause: BaseException | None = error
     while cause is not None:
-        texts.append(str(cause))
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    found = [match for text in texts if (match := _DEAD.search(text))]
-    if not found:
-        return ""
-    match = next((match for match in found if match[2]), found[0])
-    signum = _SIGNALS.get(match[2])
-    what = f"was killed by {signum.name}" if signum else "ended"
-    cause_text = _CAUSES.get(signum.name if signum else "", "--data.num_workers 0 may show why")
-    return f"worker process {match[1]} {what}: {cause_text}"
+
+
+def _killed_workers(error: BaseException) -> list[BaseProcess]:
+    """The workers, of the loader that raised an exception, that a signal ended."""
+    owners = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    loaders = [owner for owner in owners if isinstance(owner, _MultiProcessingDataLoaderIter)]
+    return [worker for loader in loaders for worker in loader._workers if (worker.exitcode or 0) < 0]

@@ -1,6 +1,8 @@
 """Full memory and dead worker processes are explained in one line."""
 
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,16 @@ def test_full_memory_of_a_gpu(run: Run, tiny: list[str], options: list[str], mes
     assert "precision 32-true" in err
 
 
-def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path) -> None:
+@pytest.fixture
+def signal_handlers() -> Iterator[None]:
+    """Restores them: the error of a killed worker may arrive while Lightning does."""
+    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)
+
+
+def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path, signal_handlers: None) -> None:
     callbacks = {"class_path": "tests.callbacks.failing.KillWorkers"}
     (tmp_path / "kill.yaml").write_text(yaml.dump({"trainer": {"callbacks": callbacks}}))
     code, _, err = run("fit", *tiny, "-c", "kill.yaml", "--data.num_workers=1", "--data.batch_size=1")
