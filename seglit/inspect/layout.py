@@ -1,7 +1,7 @@
 """Layout of a folder of images and masks: the settings that find its pairs, and the pairs that they find."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -122,18 +122,25 @@ def find_layout(root: Path, images: str | None = None, masks: str | None = None,
 
 def _from_metadata(root: Path, metadata: Pairing) -> Layout:
     """The layout of an image folder with metadata: settings that find the listed pairs and no others, or a CSV."""
-    try:
-        found = settings_from_names(root)
-        pairing = find_pairs(root, PairSettings(**found.settings))
-        listed, inferred = ({(pair.image, pair.mask, pair.split) for pair in p.pairs} for p in (metadata, pairing))
-        if listed == inferred and not metadata.missing:
-            return Layout(f"{found.description}; as the metadata file lists them", found.settings, pairing, root)
-    except InputError:  # names do not tell masks from images; the metadata do
-        pass
+    by_names = _from_names(root)
+    if by_names is not None and not metadata.missing:
+        pairings = metadata, by_names.pairing
+        listed, found = ({(pair.image, pair.mask, pair.split) for pair in pairing.pairs} for pairing in pairings)
+        if listed == found:
+            return replace(by_names, description=f"{by_names.description}; as the metadata file lists them")
     divide_stacks(metadata, root, PairSettings())
     metadata.pairs = with_splits(root, metadata.pairs, DEFAULT_SHARES)
     settings = {"splits": DEFAULT_SHARES} if all(pair.split == "all" for pair in metadata.pairs) else {}
     return Layout("pairs that the metadata file lists", settings, metadata, root, needs_table=True)
+
+
+def _from_names(root: Path) -> Layout | None:
+    """The layout by the names of folders and files; None if these do not tell masks from images."""
+    try:
+        found = settings_from_names(root)
+        return Layout(found.description, found.settings, find_pairs(root, PairSettings(**found.settings)), root)
+    except InputError:
+        return None
 
 
 def _from_annotations(root: Path, annotated: AnnotatedFolder) -> Layout:

@@ -81,13 +81,16 @@ def import_class(kind: type[T], class_path: str, where: str, trust: Collection[s
 
 
 def _find(module: str, name: str, where: str) -> object:
+    not_found = f"{where} is not found; run `python -m seglit` from the folder that contains its code"
     try:
-        return getattr(importlib.import_module(module), name)
-    except AttributeError:
-        pass
+        imported = importlib.import_module(module)
     except ImportError as error:
         if not isinstance(error, ModuleNotFoundError) or error.name is None:
             raise InputError(f"{where} cannot be imported ({error})") from error
         if not f"{module}.".startswith(f"{error.name}."):
             raise InputError(f"{where} needs the package {error.name!r}") from error
-    raise InputError(f"{where} is not found; run `python -m seglit` from the folder that contains its code")
+        raise InputError(not_found) from error
+    try:
+        return getattr(imported, name)
+    except AttributeError as error:
+        raise InputError(not_found) from error
