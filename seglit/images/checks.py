@@ -36,7 +36,10 @@ def decode_errors(path: Path) -> Iterator[None]:
     """
     # errors are raised; what the libraries log besides would be repeated for every image
     for library in ("tifffile", "PIL.TiffImagePlugin"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)
+        if (
+            logger := logging.getLogger(library)
+        ).level != logging.CRITICAL:  # setting it takes as long as a small image
+            logger.setLevel(logging.CRITICAL)
     try:
         yield
     except InputError:

@@ -82,7 +82,7 @@ class PairReader:
     @staticmethod
     def _open(pair: Pair, file: Path, bands: int | None = None) -> Picture:
         picture = open_picture(file, bands, pair.page)
-        return replace(picture, path=pair.numbered(file))  # for messages
+        return picture if pair.page is None else replace(picture, path=pair.numbered(file))  # for messages
 
     def source(self, pair: Pair) -> tuple[tuple[Path, ...], tuple[object, ...]]:
         """Returns what determines the result of `read`: files, and settings as plain data with a distinct `repr`."""
