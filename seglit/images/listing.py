@@ -50,24 +50,32 @@ def picture_folders(
             return
         if len(above) > _MAX_DEPTH:
             raise InputError(f"{folder}: more than {_MAX_DEPTH} folders within each other")
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX")))
-        names = [entry.name for entry in entries if entry.suffix.lower() in suffixes and _is_file_or_broken_link(entry)]
+        with os.scandir(folder) as scanned:
+            visible = (entry for entry in scanned if not entry.name.startswith((".", "__MACOSX")))
+            entries = sorted(visible, key=lambda entry: entry.name)
+        pictures = [entry for entry in entries if entry.name.lower().endswith(suffixes)]
+        names = [entry.name for entry in pictures if _is_file_or_broken_link(entry)]
+        folders = [folder / entry.name for entry in entries if not entry.is_file(follow_symlinks=False)]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     yield folder, names
     inside = above | {real}
-    for entry in entries:
-        if entry.suffix.lower() not in suffixes:
-            yield from picture_folders(entry, suffixes, inside)
+    for below in folders:
+        if below.suffix.lower() not in suffixes:
+            yield from picture_folders(below, suffixes, inside)
 
 
-def _is_file_or_broken_link(path: Path) -> bool:
-    return path.is_file() or (path.is_symlink() and not path.exists())
+def _is_file_or_broken_link(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return entry.is_file()
+    path = Path(entry)
+    return path.is_file() or not path.exists()
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """Returns all images (or files with other suffixes) below a folder, sorted; empty if there is no such folder."""
-    return sorted(path / name for path, names in picture_folders(folder, suffixes) for name in names)
+    files = (path / name for path, names in picture_folders(folder, suffixes) for name in names)
+    return sorted(files, key=lambda path: path.parts)
 
 
 def read_list(path: Path, folder: str = "") -> list[str]:

@@ -182,12 +182,13 @@ def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: P
     by_stem = {name.rsplit(".", 1)[0]: path for name, path in mask_files.items()}
     masks_are_below = masks != images and masks.is_relative_to(images)
     excluded = {root / path for path in settings.exclude}
-    mask_names = {
-        image: expected
+    names = {
+        image: image.relative_to(images).as_posix()
         for image in files_below(images)
-        if image not in excluded
-        and not (masks_are_below and image.is_relative_to(masks))
-        and (expected := _mask_of(image.relative_to(images).as_posix(), image_name, mask_name))
+        if image not in excluded and not (masks_are_below and image.is_relative_to(masks))
+    }
+    mask_names = {
+        image: expected for image, name in names.items() if (expected := _mask_of(name, image_name, mask_name))
     }
     matches = {
         image: by_stem.get(expected[:-2]) if expected.endswith(".*") else mask_files.get(expected)
@@ -200,6 +201,6 @@ def _match(pairing: Pairing, root: Path, split: AnySplit, images: Path, masks: P
         elif mask is None:
             pairing.images_without_mask[image] = mask_names[image], masks
         else:
-            pairing.pairs.append(Pair(image, mask, image.relative_to(images).with_suffix("").as_posix(), split))
+            pairing.pairs.append(Pair(image, mask, posixpath.splitext(names[image])[0], split))
     others = (mask for mask in mask_files.values() if mask not in mask_names)
     pairing.masks_without_image += [mask for mask in others if images != masks or _is_mask(mask, mask_name)]

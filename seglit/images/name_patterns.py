@@ -51,8 +51,15 @@ def check_patterns(image_name: str, mask_name: str) -> None:
 
 def stem_of(name: str, pattern: str) -> str | None:
     """The part of a name that `{stem}` stands for in a pattern; None if the name does not match."""
-    stems = _values([_expression(normalized(pattern)).fullmatch(normalized(name))], "stem")
-    return stems.pop() if len(stems) == 1 else None
+    return next(iter(stems_of([normalized(name)], pattern)), None)
+
+
+def stems_of(names: Iterable[str], pattern: str) -> set[str]:
+    """The stems of the names, in Unicode's form NFC, that match a pattern."""
+    expression = _expression(normalized(pattern))
+    groups = [group for name, group in expression.groupindex.items() if name.startswith("stem")]
+    stems = (match.group(0, *groups)[1:] for match in map(expression.fullmatch, names) if match)
+    return {texts[0] for texts in stems if len({*texts}) == 1}
 
 
 def key_of(path: str, image_name: str) -> str | None:

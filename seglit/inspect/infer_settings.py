@@ -169,7 +169,8 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
         if mixed and pattern == SAME:
             mask_name = "{stem}" + mask_suffix([path for files, _ in listed for path in files])
         names: dict[str, Any] = {"image_name": image_name, "mask_name": mask_name}
-        if not mixed and (of_splits := _patterns_of_splits(dict(zip(folders, listed, strict=True)), pattern)):
+        by_split = dict(zip(folders, listed, strict=True))
+        if not mixed and len(by_split) > 1 and (of_splits := _patterns_of_splits(by_split, pattern)):
             names = of_splits
         settings |= {key: name for key, name in names.items() if name != "{stem}.*"}
     if set(folders) == {"all"}:
@@ -199,11 +200,12 @@ def _patterns_of_splits(listed: Mapping[str, tuple[list[Path], list[Path]]], com
 
 def _find_lists(root: Path, folder: Path, images: list[Path]) -> dict[str, str]:
     """Finds the list file of each split (train.txt, val.txt, ...) of a flat folder; none if there is none for train."""
-    names = {normalized(image.relative_to(folder).with_suffix("").as_posix()) for image in images}
+    files = sorted(path for path in root.rglob("*.txt") if split_of(path.stem) != "all")
+    names = {normalized(image.relative_to(folder).with_suffix("").as_posix()) for image in images if files}
     lists: dict[str, str] = {}
-    for path in sorted(root.rglob("*.txt")):
+    for path in files:
         split = split_of(path.stem)
-        if split != "all" and split not in lists and path.is_file():
+        if split not in lists and path.is_file():
             entries = read_list(path, _relative(folder, root))
             if sum(entry in names for entry in entries) * 2 > len(entries):
                 lists[split] = _relative(path, root)

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from seglit.images.listing import normalized
-from seglit.images.name_patterns import stem_of
+from seglit.images.name_patterns import stems_of
 from seglit.images.pairs import SPLIT_WORDS
 
 _IMAGE_WORDS = "image images img imgs jpegimages photo photos picture pictures rgb input inputs raw scene scenes frames"
@@ -86,11 +86,7 @@ def _stems(paths: Iterable[Path]) -> list[str]:
 
 
 def _count(stems: Iterable[tuple[list[str], list[str]]], pattern: Pattern) -> int:
-    return sum(len(_cores(images, pattern[0]) & _cores(masks, pattern[1])) for images, masks in stems)
-
-
-def _cores(names: Iterable[str], pattern: str) -> set[str]:
-    return {core for name in names if (core := stem_of(name, pattern)) is not None}
+    return sum(len(stems_of(images, pattern[0]) & stems_of(masks, pattern[1])) for images, masks in stems)
 
 
 def _difference(image: str, mask: str) -> Pattern | None:

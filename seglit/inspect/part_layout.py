@@ -70,12 +70,13 @@ def find_part_names(listed: Sequence[Listed]) -> Names | None:
 def find_image_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
     """Finds the folder, or those of the splits, in which every image has a folder of its own with its masks."""
     files = files_below(root)
-    tops = sorted({root / file.relative_to(root).parts[0] for file in files if file.parent != root})
+    folders = {file.parent for file in files} - {root}
+    tops = sorted({root / folder.relative_to(root).parts[0] for folder in folders})
     by_split = {split: top for top in tops if (split := split_of(top.name)) != "all"}
     candidates: list[dict[str, Path]] = [{"all": root}, by_split, {"all": tops[0]} if len(tops) == 1 else {}]
-    for folders in candidates:
+    for candidate in candidates:
         listed: dict[str, Listed] = {}
-        for split, folder in folders.items():
+        for split, folder in candidate.items():
             below = [file for file in files if file.is_relative_to(folder)]
             both = Listed(folder, below, folder, below)
             if _image_in_each_folder(folder, below) and find_part_names([both]):
@@ -136,12 +137,16 @@ def _image_names(listed: Iterable[Listed]) -> Iterator[str]:
 
 def _image_in_each_folder(base: Path, files: Iterable[Path]) -> str:
     """Returns the pattern of the only image in each sub-folder, if they are called alike; else ''."""
-    folders: dict[str, Counter[str]] = defaultdict(Counter)
+    stems: dict[Path, list[str]] = defaultdict(list)
     for file in files:
-        top, *inner = file.relative_to(base).with_suffix("").parts
-        if not inner:
-            return ""
-        folders[top]["/".join("{stem}" if part == top else part for part in inner)] += 1
+        stems[file.parent].append(file.stem)
+    if base in stems:
+        return ""
+    folders: dict[str, Counter[str]] = defaultdict(Counter)
+    for folder, names in stems.items():
+        top, *inner = folder.relative_to(base).parts
+        above = "".join(f"{'{stem}' if part == top else part}/" for part in inner)
+        folders[top].update(above + ("{stem}" if name == top else name) for name in names)
     if len(folders) < 2:
         return ""
     common = set.intersection(*({name for name, number in each.items() if number == 1} for each in folders.values()))
