@@ -3,13 +3,14 @@
 import base64
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageDraw
 
 from seglit.annotations import Labelme
 from seglit.data import AnnotationDataModule
@@ -72,6 +73,38 @@ def test_circles(tmp_path: Path) -> None:
     away = np.hypot(x - 6.0, y - 5.0)
     assert (drawn[away < 3.5] == 1).all()
     assert (drawn[away > 3.5 + np.sqrt(0.5)] == 0).all()
+
+
+def shape_to_mask(kind: str, points: list[tuple[float, float]]) -> npt.NDArray[np.bool_]:
+    """Draws a shape as labelme's `shape_to_mask` does."""
+    image = Image.new("L", (WIDTH, HEIGHT))
+    draw = ImageDraw.Draw(image)
+    match kind:
+        case "polygon":
+            draw.polygon(points, outline=1, fill=1)
+        case "rectangle":
+            draw.rectangle([*map(min, *points), *map(max, *points)], outline=1, fill=1)
+        case "circle":
+            (x, y), edge = points
+            radius = math.dist((x, y), edge)
+            draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=1, fill=1)
+    return np.array(image, np.bool_)
+
+
+@pytest.mark.parametrize(("kind", "corners"), [("polygon", 7), ("rectangle", 2), ("circle", 2)])
+def test_areas_are_those_of_labelme(tmp_path: Path, kind: str, corners: int) -> None:
+    rng = np.random.default_rng(0)
+    expected = {}
+    for number in range(60):  # fractions, whole and half pixels, inside and partly outside of the image
+        points = rng.uniform(-0.3 * (number % 2), 1 + 0.3 * (number % 2), (corners, 2)) * [WIDTH, HEIGHT]
+        placed = [tuple(point) for point in [points, points.round(), (points * 2).round() / 2][number % 3]]
+        write(tmp_path, shape("crack", kind, *placed), name=f"{number:02}")
+        expected[f"{number:02}"] = shape_to_mask(kind, placed)
+    dataset = AnnotationDataModule(str(tmp_path), Labelme("."), CLASSES, **FLAT).dataset("train")
+    drawn = {name: mask for _, mask, name in map(dataset.read, range(len(dataset)))}
+    assert drawn.keys() == expected.keys()
+    for name, pixels in expected.items():
+        np.testing.assert_array_equal(drawn[name] == 1, pixels)
 
 
 def test_masks_are_pasted_at_their_box(tmp_path: Path) -> None:
