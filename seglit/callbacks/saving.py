@@ -95,7 +95,7 @@ class LastCheckpoint(Checkpoint):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it
             return
         newest = self.file.with_name("newest.ckpt")
-        trainer.save_checkpoint(newest)
+        trainer.save_checkpoint(newest, weights_only=False)  # with the state of the optimizer
         if trainer.is_global_zero:
             if self.file.is_file():
                 self.file.replace(self.file.with_name("previous.ckpt"))

@@ -76,6 +76,12 @@ def test_full_disk_is_one_line_and_spares_the_older_checkpoints(run: Run, tiny: 
         assert torch.load(file, weights_only=True)["epoch"] == 0
 
 
+def test_saving_is_not_said(run: Run, tiny: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "pytorch_lightning"):
+        assert run("fit", *tiny, "--trainer.max_epochs=1").code == 0
+    assert "weights_only" not in caplog.text
+
+
 def test_checkpoint_before_the_last_is_kept(trained: Outcome) -> None:
     folder = trained.folder / "checkpoints"
     assert {file.name for file in folder.iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
