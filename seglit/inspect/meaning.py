@@ -54,7 +54,7 @@ def assign_classes(values: list[Value], class_names: Sequence[str] | None) -> No
         value.hint = _void_hint(value, values)
     void: set[Stored]
     if class_names is None:
-        void = {v.stored for v in values if v.hint and (v.stored == 255 or _is_negative(v.stored, values))}
+        void = {value.stored for value in values if _is_usually_void(value, values)}
     elif len(class_names) > len(values):
         raise InputError(
             f"--class_names has {len(class_names)} names, but the masks contain {len(values)} values: "
@@ -65,8 +65,9 @@ def assign_classes(values: list[Value], class_names: Sequence[str] | None) -> No
         others = [value for value in reversed(values) if not value.hint]
         void = {value.stored for value in [*likely, *others][: len(values) - len(class_names)]}
         for value in values:
-            reasons = filter(None, (NO_NAME, value.hint))
-            value.hint = "; ".join(reasons) if value.stored in void else ""
+            if not _is_usually_void(value, values):  # else its hint stays: the user is asked if it has a name
+                reasons = filter(None, (NO_NAME, value.hint))
+                value.hint = "; ".join(reasons) if value.stored in void else ""
     classes = [value for value in values if value.stored not in void]
     for value, name in zip(classes, class_names or _default_names(classes), strict=True):
         value.class_name = name
@@ -86,6 +87,11 @@ def _void_hint(value: Value, values: list[Value]) -> str:
     if not is_border or not (is_last or value.stored in (0, (0, 0, 0))):
         return ""
     return f"it is rare ({value.share:.1%}), and {value.count.edge_share:.0%} of it lies beside other values"
+
+
+def _is_usually_void(value: Value, values: list[Value]) -> bool:
+    """Whether a value with a hint is void by convention, not only by where it lies."""
+    return bool(value.hint) and (value.stored == 255 or _is_negative(value.stored, values))
 
 
 def _is_negative(stored: Stored, values: list[Value]) -> bool:

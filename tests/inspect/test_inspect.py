@@ -265,6 +265,18 @@ def test_values_without_class_name_are_void(tmp_path: Path, run: Run) -> None:
     assert "has 5 names, but the masks contain 4 values" in refused.err
 
 
+def test_a_name_for_the_usual_value_of_void_is_asked_about(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path, classes=4)
+    recode(tmp_path, lambda indices: np.where(indices == 3, 255, indices).astype(np.uint8))
+    report = inspected(run, tmp_path, "--class_names=ground,block,wall,dog")
+    assert [value["class"] for value in report["values"]] == ["ground", "block", "wall", "dog"]
+    (question,) = report["questions"]
+    assert question.startswith("is 255 void? 255 beside class indices usually means void; if so, move it to ignore_")
+    report = inspected(run, tmp_path, "--class_names=ground,block,wall")
+    assert [value["class"] for value in report["values"]] == ["ground", "block", "wall", None]
+    assert not report["questions"]
+
+
 def test_symlink_outside(tmp_path: Path, run: Run) -> None:
     split_folders(tmp_path / "data")
     outside = tmp_path / "outside.png"
