@@ -46,7 +46,7 @@ def advise(survey: Survey, coding: Coding) -> Advice:
     batch = 2 ** round(math.log2(max(2, min(32, images / 4, _BATCH_PIXELS / (height * width)))))
     reason = (
         f"a multiple of 32 that fits in 90 % of the images (10th percentile {low_height} x {low_width}), at most 512; "
-        f"{batch} of them are {batch * height * width / 1e6:.1f} million pixels per step"
+        f"{batch} of them are {batch * height * width:,} pixels per step"
     )
     counts = ClassCounts(
         tuple(value.count.training_pixels for value in coding.classes),
