@@ -46,7 +46,7 @@ ROOMS = {
         "annotations config drawing errors hardware images labels networks.contract normalization runs",
     ),
     "inspect": (
-        "datasets numpy PIL rich yaml",
+        "cv2 datasets numpy PIL rich yaml",
         "annotations class_weights config.named_configs drawing errors images labels",
     ),
     "module": (

@@ -85,7 +85,7 @@ def find_coding(
     questions = _name(survey, values, class_names, written, is_blurred)
     coding = Coding(_describe(survey, values, len(counts), is_blurred), values)
     if len(coding.classes) > IGNORE_INDEX:
-        raise _too_many(coding.classes)
+        raise _too_many(coding.classes, survey.reading.question)
     if is_blurred:
         coding.blurred = sum(count.pixels for stored, count in counts.items() if stored not in real) / total
     coding.settings = _settings(survey, coding)
@@ -93,13 +93,14 @@ def find_coding(
     return coding
 
 
-def _too_many(classes: Sequence[Value]) -> InputError:
+def _too_many(classes: Sequence[Value], question: str) -> InputError:
     first = ", ".join(shown(value.stored) for value in classes[:2])
     key = "mask_colors" if isinstance(classes[0].stored, tuple) else "mask_values"
     return InputError(
         f"the masks contain {len(classes)} values that are not void, such as {first} in {classes[0].count.first}, but "
         f"at most {IGNORE_INDEX} classes fit beside void in 8 bits; which of them make one class? Join them in the "
         f"configuration, `{key}: {{name: [{first}, ...], ...}}`, or name those to learn with --class_names"
+        f"{'; ' * bool(question)}{question}"
     )
 
 

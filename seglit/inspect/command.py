@@ -21,6 +21,7 @@ def inspect(
     json: bool = False,
     workers: int | None = None,
     force: bool = False,
+    mask_divisor: int | None = None,
 ) -> int:
     """Inspects a folder of images and masks: prints its contents and problems, and writes the data configuration.
 
@@ -35,6 +36,7 @@ def inspect(
         json: Print everything as JSON.
         workers: Worker processes; by default one per core.
         force: Let --write overwrite a file that was edited.
+        mask_divisor: Stored integers are class * mask_divisor + instance; 1: they are classes; inferred if not given.
 
     Returns:
         0, or 1 if any finding is an error.
@@ -43,7 +45,8 @@ def inspect(
         InputError: The folder cannot be read at all.
     """
     names = [name.strip() for name in class_names.split(",")] if class_names else None
-    inspection = inspect_folder(Path(root).expanduser().absolute(), images, masks, pairs, names, workers)
+    folder = Path(root).expanduser().absolute()
+    inspection = inspect_folder(folder, images, masks, pairs, names, workers, mask_divisor)
     console = Console(stderr=json, soft_wrap=True, highlight=False)
     if json:
         print(dumps(as_plain(inspection), indent=1))

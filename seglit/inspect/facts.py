@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from seglit.images.part_drawing import draw_parts
 from seglit.images.picture import Picture, open_picture
 from seglit.images.scaling import resize_nearest, scale_range
 from seglit.images.validity import no_data
+from seglit.inspect.instances import Pieces, find_pieces
 from seglit.inspect.label_format import LabelFormat, ShapeKind
 from seglit.inspect.mask_edges import blends, outlines, prefer_upright
 from seglit.inspect.part_classes import PartClasses
@@ -96,6 +97,7 @@ class MaskFacts:
         orientation: Beside a turned image, what the size says of its orientation.
         edge_preference: Where the size says nothing, what the edges say, see `prefer_upright`.
         disputed: Pixels in files of several classes.
+        pieces: Which integers are in one piece, see `find_pieces`.
     """
 
     kind: MaskKind
@@ -108,6 +110,7 @@ class MaskFacts:
     orientation: MaskOrientation | None = None
     edge_preference: float | None = None
     disputed: int = 0
+    pieces: Pieces = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -206,13 +209,15 @@ def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
 
 def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None, settings: MaskSettings) -> MaskFacts:
     """Facts about a mask; pixels where it, or its image (`empty`), has no data are not counted."""
-    marked = settings.classes(mask.stored_values())  # (H, W) integers or (H, W, 3) colours
+    stored = mask.stored_values()
+    marked = settings.classes(stored)  # (H, W) integers or (H, W, 3) colours
     by_mode = {"P": "palette", "RGB": "grey", "RGBA": "grey"}
     coding = "colours" if marked.ndim == 3 else by_mode.get(mask.mode, "indices")
     is_lossless = mask.file_format == "WEBP" and b"VP8L" in mask.path.read_bytes()
     file_format = "lossless WEBP" if is_lossless else mask.file_format
     facts = _count(marked, empty, MaskKind(coding, file_format, marked.dtype.name))
     facts.palette = {index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())}
+    facts.pieces = find_pieces(np.ma.getdata(stored)) if settings.divisor == 1 else {}
     return facts
 
 

@@ -63,6 +63,7 @@ def inspect_folder(
     pairs: str | None = None,
     class_names: Sequence[str] | None = None,
     workers: int | None = None,
+    mask_divisor: int | None = None,
 ) -> Inspection:
     """Reads and inspects a folder of images and masks.
 
@@ -73,6 +74,7 @@ def inspect_folder(
         pairs: CSV of the pairs, likewise.
         class_names: The classes in the order of their stored values; values without a name are void.
         workers: Worker processes; default: one per core.
+        mask_divisor: Stored integers are class * mask_divisor + instance; 1: they are classes; default: inferred.
 
     Raises:
         InputError: The layout cannot be inferred, no pair can be read, or there are more classes than fit.
@@ -85,7 +87,7 @@ def inspect_folder(
             "some, edit class_names in the written configuration"
         )
     _check_pairs(root, layout)
-    survey = _survey(layout, workers)
+    survey = _survey(layout, workers, mask_divisor)
     if not survey.values:
         of_masks = ((pair.mask, why) for pair, why in (*survey.unreadable_masks, *survey.mismatched))
         path, why = [*survey.unreadable_images, *of_masks][0]
@@ -135,13 +137,15 @@ def _stored_coding(root: Path, survey: Survey, class_names: Sequence[str] | None
     return coding
 
 
-def _survey(layout: Layout, workers: int | None) -> Survey:
+def _survey(layout: Layout, workers: int | None, divisor: int | None) -> Survey:
     """Reads all pairs, and again if that shows that they are to be read otherwise."""
     parts = find_part_classes(layout.pairs)
+    if divisor is not None and (layout.public or layout.rows or layout.annotated or parts):
+        raise InputError("--mask_divisor: applies to masks that are one file each, with integers; these are not")
     first = _read(Survey(layout.pairs, annotated=layout.annotated, rows=layout.rows, parts=parts), workers)
     unstated = first.unstated_nodata  # not to be in any statistic
     # public data have a configuration that says how, and rows no such settings
-    reading = MaskReading() if layout.public or layout.rows else first.evidence.conclude()
+    reading = MaskReading() if layout.public or layout.rows else first.evidence.conclude(divisor)
     if unstated or first.evidence.must_read_again(reading):
         return _read(Survey(layout.pairs, unstated, layout.annotated, layout.rows, parts, reading), workers)
     first.reading = reading

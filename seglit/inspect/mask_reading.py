@@ -70,17 +70,18 @@ class MaskEvidence:
         """Adds a mask and the size of its image."""
         self.masks += 1
         self.orientations.add(file, mask)
-        self.instances.add(mask.values)
+        self.instances.add(mask.values, mask.pieces)
         difference = max(abs(mask.size[0] - image[0]), abs(mask.size[1] - image[1]))
         scales = scale_range(image, mask.size)
         if scales is not None and difference >= max(_MIN_PIXELS, _MIN_SHARE * max(image)):
             self.scales.append(scales)
 
-    def conclude(self) -> MaskReading:
-        """Returns how the masks are read."""
+    def conclude(self, divisor: int | None = None) -> MaskReading:
+        """Returns how the masks are read, by the divisor of instance numbers if the user gave one."""
         orientation, scale = self.orientations.decide(), self._common_scale()
-        settings = MaskSettings(orientation.orientation, self.instances.divisor, scale is not None)
-        return MaskReading(settings, scale, orientation, self.instances.question)
+        question = self.instances.question(self.instances.divisor) if divisor is None else ""
+        settings = MaskSettings(orientation.orientation, divisor or self.instances.divisor, scale is not None)
+        return MaskReading(settings, scale, orientation, question)
 
     def must_read_again(self, reading: MaskReading) -> bool:
         """Whether the masks have to be read by these settings to be counted right."""

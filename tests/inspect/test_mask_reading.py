@@ -1,10 +1,11 @@
 """`seglit inspect` on how masks are read: turned images, instances, scale, blur; the configuration reads them right."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,9 +14,10 @@ from PIL import Image, ImageFilter
 
 from seglit.data import FolderDataModule
 from seglit.images.pairs import SPLITS
+from seglit.inspect.instances import find_pieces
 from tests.conftest import Run
 from tests.images.test_picture import oriented
-from tests.inspect.folders import SIZE, mask, recode, save, split_folders
+from tests.inspect.folders import SIZE, image, mask, recode, save, split_folders
 
 INVERSE = {
     3: Image.Transpose.ROTATE_180,
@@ -185,16 +187,121 @@ def test_codes_of_classes_are_no_instances(tmp_path: Path, run: Run, values: lis
     assert [value["stored"] for value in report["values"]] == values
 
 
-def test_instances_that_do_not_count_up_are_asked_for(tmp_path: Path, run: Run) -> None:
-    with_instances(tmp_path / "data", 1000, 0)
-    for number, file in enumerate(sorted((tmp_path / "data").glob("masks/**/*.png"))):
-        stored = np.zeros((48, 64), np.uint16)
-        stored[8:20, 8:24], stored[28:44, 8:24] = 1003 + number, 2017 - number  # tracks of a video
-        Image.fromarray(stored).save(file)
-    report, config = inspected(run, tmp_path / "data")
-    assert "mask_divisor" not in config
-    (question,) = (each for each in report["questions"] if "mask_divisor: 1000" in each)
-    assert "class * 1000 + instance, of 2 classes?" in question
+def rectangles(root: Path, drawn: Sequence[dict[tuple[int, int], int]]) -> dict[str, npt.NDArray[np.uint16]]:
+    """Masks of 16 bits with a rectangle of each value at (row, column) of a grid."""
+    masks = {}
+    for number, cells in enumerate(drawn):
+        save(image(number), root / f"images/{number:02}.png")
+        stored = np.zeros(SIZE, np.uint16)
+        for (row, column), value in cells.items():
+            stored[12 * row + 1 : 12 * row + 10, 12 * column + 1 : 12 * column + 10] = value
+        (root / "masks").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stored).save(root / f"masks/{number:02}.png")
+        masks[f"{number:02}"] = stored
+    return masks
+
+
+def tracks(divisor: int) -> list[dict[tuple[int, int], int]]:
+    """Two cars and a person in each of 20 frames; each has its number of the sequence, and stays for some frames."""
+    return [
+        {
+            (0, 0): divisor + 3 + number // 3 * 2,
+            (0, 2): divisor + 4 + number // 3 * 2,
+            (2, number % 4): 2 * divisor + 3 + number // 2,
+        }
+        for number in range(20)
+    ]
+
+
+def in_order(divisor: int) -> list[dict[tuple[int, int], int]]:
+    """1 to 5 objects of three classes, which are numbered over all classes of a mask."""
+    every = np.random.default_rng(0).integers(1, 4, (20, 5)).tolist()
+    return [
+        {(index // 4, index % 4): kind * divisor + index + 1 for index, kind in enumerate(kinds[: 1 + number % 5])}
+        for number, kinds in enumerate(every)
+    ]
+
+
+@pytest.mark.parametrize("divisor", [100, 256, 1000, 10_000])
+@pytest.mark.parametrize("drawn", [tracks, in_order])
+def test_instances_that_do_not_count_up_within_a_class(
+    tmp_path: Path, run: Run, drawn: Callable[[int], list[dict[tuple[int, int], int]]], divisor: int
+) -> None:
+    masks = rectangles(tmp_path / "data", drawn(divisor))
+    report, settings = inspected(run, tmp_path / "data")
+    assert settings["mask_divisor"] == divisor
+    assert [value["stored"] for value in report["values"]] == ([0, 1, 2] if drawn is tracks else [0, 1, 2, 3])
+    for name, indices in read(settings).items():
+        np.testing.assert_array_equal(indices, masks[name] // divisor)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "values"),
+    [
+        (tracks(1000)[:6], 7),  # few tracks
+        ([{(0, 0): 1001, (1, 2): 2001, (2, number % 4): 3001} for number in range(6)], 3),  # one object of each class
+        ([{(0, 0): 1001, (1, 1): 1002, (2, 2): 2001} for number in range(6)], 3),  # as many in each mask
+    ],
+)
+def test_values_that_may_be_instances_are_asked_for(
+    tmp_path: Path, run: Run, drawn: list[dict[tuple[int, int], int]], values: int
+) -> None:
+    masks = rectangles(tmp_path / "data", drawn)
+    report, settings = inspected(run, tmp_path / "data")
+    assert "mask_divisor" not in settings
+    (question,) = (each for each in report["questions"] if "instance" in each)
+    assert question.startswith(f"are the {values} values other than 0 class * 1000 + instance, of ")
+    assert question.endswith("inspect again with `--mask_divisor 1000`")
+    report, settings = inspected(run, tmp_path / "data", "--mask_divisor=1000", "--force")  # as the question says
+    assert settings["mask_divisor"] == 1000
+    assert not any("instance" in each for each in report["questions"])
+    for name, indices in read(settings).items():
+        np.testing.assert_array_equal(indices, masks[name] // 1000)
+    assert "mask_divisor" not in inspected(run, tmp_path / "data", "--mask_divisor=1", "--force")[1]
+
+
+def soil_map(codes: npt.NDArray[np.int_], number: int) -> npt.NDArray[np.uint16]:
+    """A map of 16-bit codes without background: the nearest of 30 points has one of the codes."""
+    rng = np.random.default_rng(number)
+    points = rng.integers(0, SIZE, (30, 2))
+    distances = np.square(np.indices(SIZE)[..., None] - points.T[:, None, None]).sum(0)
+    shown: npt.NDArray[np.uint16] = rng.choice(codes, 12)[np.arange(30) % 12][distances.argmin(-1)].astype(np.uint16)
+    return shown
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        np.random.default_rng(0).choice(np.arange(1, 1 << 16), 250, replace=False),
+        np.array([order * 1000 + kind for order in range(1, 9) for kind in range(1, 31)]),
+        np.array(
+            [first * 100 + second * 10 + third for first in range(1, 6) for second in (1, 2, 3) for third in (1, 2)]
+        ),
+    ],
+    ids=["any", "by order", "CORINE"],
+)
+def test_codes_of_a_map_are_classes(tmp_path: Path, run: Run, codes: npt.NDArray[np.int_]) -> None:
+    maps = [soil_map(codes, number) for number in range(20)]
+    for number, stored in enumerate(maps):
+        save(image(number), tmp_path / f"data/images/{number:02}.png")
+        (tmp_path / "data/masks").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stored).save(tmp_path / f"data/masks/{number:02}.png")
+    report, settings = inspected(run, tmp_path / "data")
+    assert "mask_divisor" not in settings
+    assert any("instance" in each for each in report["questions"]) == (codes.size == 240)  # just above multiples
+    assert [value["stored"] for value in report["values"]] == np.unique(maps).tolist()
+
+
+def test_pieces_are_those_of_each_value() -> None:
+    stored = np.random.default_rng(0).integers(1, 4, (40, 50), dtype=np.uint16)
+    stored[5:35, 5:45], stored[18:22, 20:24] = 7, 8
+    pieces = {}
+    for value in np.unique(stored).tolist():
+        _, labels = cv2.connectedComponents((stored == value).astype(np.uint8), connectivity=4)
+        sizes = np.bincount(labels[labels > 0])
+        pieces[value] = bool(sizes.max() >= 0.9 * sizes.sum())
+    assert find_pieces(stored) == pieces == {1: False, 2: False, 3: False, 7: True, 8: True}
+    assert find_pieces(stored.astype(np.uint8)) == {}
 
 
 def many_codes(root: Path, count: int) -> None:
