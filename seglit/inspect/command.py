@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from seglit.inspect.configuration import write_configuration
-from seglit.inspect.inspection import inspect_folder
+from seglit.inspect.inspection import Inspection, inspect_folder
 from seglit.inspect.text import as_plain, print_summary
 
 
@@ -53,13 +53,22 @@ def inspect(
     else:
         print_summary(console, inspection)
     if write:
-        kept = write_configuration(Path(write), inspection, force=force)
-        said = f"not written: {write} {kept}; --force overwrites it" if kept else f"written: {write}"
-        console.print(f"{said}; train with `seglit fit --data {write}`", markup=False)
+        _write(console, Path(write), inspection, force)
     if report:
-        from seglit.inspect.page import write_report
-
-        page = Path(report) / "index.html"
-        write_report(page, inspection)
-        console.print(f"report: {page}", markup=False)
+        _write_report(console, Path(report) / "index.html", inspection)
     return int(not inspection.is_clean)
+
+
+def _write(console: Console, file: Path, inspection: Inspection, force: bool) -> None:
+    """Writes the configuration and says so."""
+    kept = write_configuration(file, inspection, force=force)
+    said = f"not written: {file} {kept}; --force overwrites it" if kept else f"written: {file}"
+    console.print(f"{said}; train with `seglit fit --data {file}`", markup=False)
+
+
+def _write_report(console: Console, page: Path, inspection: Inspection) -> None:
+    """Writes the report and says so."""
+    from seglit.inspect.page import write_report
+
+    write_report(page, inspection)
+    console.print(f"report: {page}", markup=False)

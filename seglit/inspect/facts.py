@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from seglit.annotations.reader import AnnotatedImage
 from seglit.errors import InputError
@@ -18,6 +17,7 @@ from seglit.images.part_drawing import draw_parts
 from seglit.images.picture import Picture, open_picture
 from seglit.images.scaling import resize_nearest, scale_range
 from seglit.images.validity import no_data
+from seglit.inspect.dhash import dhash
 from seglit.inspect.instances import Pieces, find_pieces
 from seglit.inspect.label_format import LabelFormat, ShapeKind
 from seglit.inspect.mask_edges import blends, outlines, prefer_upright
@@ -64,7 +64,7 @@ class ImageFacts:
         nodata: The value that the file states for pixels without data; empty if it states none.
         suspects: Values that may mark pixels without data too.
         digest: Hash of the pixels, 8 bytes.
-        dhash: Perceptual hash, 2 x 64 bits: whether each patch is brighter than the one to its right, and below.
+        dhash: Perceptual hash, see `seglit.inspect.dhash`.
     """
 
     kind: ImageKind
@@ -78,7 +78,7 @@ class ImageFacts:
     nodata: tuple[float, ...]
     suspects: Suspects
     digest: int
-    dhash: tuple[int, int]
+    dhash: bytes
 
 
 @dataclass(slots=True)
@@ -195,16 +195,8 @@ def _image_facts(picture: Picture, array: npt.NDArray[Any]) -> ImageFacts:
         nodata=picture.nodata,
         suspects=find_suspects(visible),
         digest=int.from_bytes(hashlib.blake2b(np.ma.getdata(array).tobytes(), digest_size=8).digest()),
-        dhash=_dhash(np.ma.getdata(visible)),
+        dhash=dhash(np.ma.getdata(visible)),
     )
-
-
-def _dhash(array: npt.NDArray[Any]) -> tuple[int, int]:
-    """Difference hash (N. Krawetz, 2013, hackerfactor.com/blog/?/archives/529), along rows and along columns."""
-    grey = array.mean(-1, dtype=np.float32)
-    small = np.asarray(Image.fromarray(grey).resize((9, 9), Image.Resampling.BOX))
-    across, down = np.packbits([small[:8, :8] > small[:8, 1:], small[:8, :8] > small[1:, :8]]).view(">u8").tolist()
-    return across, down
 
 
 def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None, settings: MaskSettings) -> MaskFacts:

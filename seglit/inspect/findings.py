@@ -1,5 +1,6 @@
 """Findings about a folder, errors and notes, by the rules of `seglit.inspect.rules`."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from seglit.inspect.coding import Coding
 from seglit.inspect.duplicates import Duplicate
+from seglit.inspect.group_proposal import GroupProposal, find_series
 from seglit.inspect.layout import Layout
 from seglit.inspect.meaning import Value, shown
 from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
@@ -38,7 +40,12 @@ class Finding:
 
 
 def find_all(
-    root: Path, layout: Layout, survey: Survey, coding: Coding, duplicates: Iterable[Duplicate]
+    root: Path,
+    layout: Layout,
+    survey: Survey,
+    coding: Coding,
+    duplicates: Iterable[Duplicate],
+    group: GroupProposal | None,
 ) -> list[Finding]:
     """Returns all findings, errors first."""
     findings = [
@@ -46,6 +53,7 @@ def find_all(
         *_blurred(survey, coding),
         *_missing_values(coding),
         *_duplicates(layout, duplicates),
+        *_series(layout, group),
         *_names(root, layout),
         *_coding(survey, coding),
         *_images(survey),
@@ -139,6 +147,15 @@ def _duplicates(layout: Layout, duplicates: Iterable[Duplicate]) -> Iterator[Fin
     advice = DRAWN_COPIES if drawn else COPIES
     for code, files in by_code.items():
         yield from _finding(code, files, severity="error" if drawn else None, copies=advice)
+
+
+def _series(layout: Layout, group: GroupProposal | None) -> Iterator[Finding]:
+    if group is None or group.duplicates:  # those are a question
+        return
+    series = find_series(pair.file_name for pair in layout.pairs)
+    images = {pair.file_name: pair.image for pair in layout.pairs}
+    files = ((images[first], f"the first of {len(others) + 1}") for first, *others in series)
+    yield from _finding("numbered_names", files, pattern=json.dumps(group.pattern), groups=group.groups)
 
 
 def _names(root: Path, layout: Layout) -> Iterator[Finding]:

@@ -1,8 +1,10 @@
-"""Proposes `group`, which keeps near duplicates in one split, if their names share a part."""
+"""Proposes `group`, which keeps in one split near duplicates whose names share a part, or names that are numbered."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from seglit.errors import InputError
@@ -13,10 +15,20 @@ from seglit.inspect.duplicates import Duplicate
 _SEPARATORS = {"_": "_", "-": "-", ".": "[.]", " ": " "}  # and how an expression states it
 _MOST_PARTS = 3
 _FEWEST_GROUPS = 3
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
+_SHORTEST = 5  # names of a series
+_MOST, _EVEN = 0.9, 0.8  # share of the names that are in a series, and of the equal steps in it
 
 
 class GroupProposal(NamedTuple):
-    """A regular expression for `group`, and what it does."""
+    """A regular expression for `group`, and what it does.
+
+    Args:
+        pattern: The expression.
+        groups: Number of groups.
+        kept: Number of duplicates that it keeps with their original.
+        duplicates: Number of duplicates; 0 if only numbers in the names tell that images belong together.
+    """
 
     pattern: str
     groups: int
@@ -25,31 +37,55 @@ class GroupProposal(NamedTuple):
 
     def __str__(self) -> str:
         """The evidence."""
+        if not self.duplicates:
+            return f"{self.groups} groups of consecutively numbered names"
         return f"{self.groups} groups, which keep {self.kept} of {self.duplicates} duplicates with their original"
 
 
 def propose_group(
     pairs: Sequence[Pair], settings: PairSettings, duplicates: Sequence[Duplicate]
 ) -> GroupProposal | None:
-    """Returns the first expression that keeps all near duplicates together, coarse ones first; None if none does.
+    """Returns the first expression that keeps all near duplicates together, else all series of names.
 
-    Every name has to match it; it has to give at least three groups, and splits that are not empty.
+    Coarse ones are first. Every name has to match it; it has to keep most duplicates with their original, and to give
+    at least three groups, and splits that are not empty.
     """
+    if not settings.shares.get("val") or settings.group:
+        return None
     drawn = [pair for pair in pairs if pair.split in ("all", "train")]
     names = {pair.file_name for pair in drawn}
     inside = [copy for copy in duplicates if {copy.original.file_name, copy.copy.file_name} <= names]
     required = [copy for copy in inside if not copy.exact] or inside
-    if not settings.shares.get("val") or settings.group or not required:
-        return None
-    for pattern in _patterns(sorted(names)):
-        group_of = {name: match[1] for name in names if (match := re.search(pattern, name))}
-        groups = len({*group_of.values()})
-        if len(group_of) < len(names) or not _FEWEST_GROUPS <= groups < len(names):
-            continue
-        kept = [copy for copy in inside if group_of[copy.original.file_name] == group_of[copy.copy.file_name]]
-        if all(copy in kept for copy in required) and _divides(drawn, replace(settings, group=pattern)):
-            return GroupProposal(pattern, groups, len(kept), len(inside))
+    together = [(copy.original.file_name, copy.copy.file_name) for copy in required]
+    series = [(first, name) for first, *others in find_series(names) for name in others]
+    for required_pairs in filter(None, (together, series)):
+        for pattern in _patterns(sorted(names)):
+            group_of = {name: match[1] for name in names if (match := re.search(pattern, name))}
+            groups = len({*group_of.values()})
+            if len(group_of) < len(names) or not _FEWEST_GROUPS <= groups < len(names):
+                continue
+            is_kept = all(group_of[name] == group_of[other] for name, other in required_pairs)
+            kept = sum(group_of[copy.original.file_name] == group_of[copy.copy.file_name] for copy in inside)
+            if is_kept and 2 * kept >= len(inside) and _divides(drawn, replace(settings, group=pattern)):
+                return GroupProposal(pattern, groups, kept, len(inside))
     return None
+
+
+def find_series(names: Iterable[str]) -> list[list[str]]:
+    """Returns the series of names that differ by their last number, which rises evenly; none unless most are in one."""
+    names, by_text = sorted({*names}), defaultdict[str, dict[int, str]](dict)
+    for name in names:
+        if match := _LAST_NUMBER.fullmatch(name):
+            by_text[f"{match[1]}#{match[3]}"][int(match[2])] = name
+    series = [[numbered[number] for number in sorted(numbered)] for numbered in by_text.values() if _is_even(numbered)]
+    is_most = sum(map(len, series)) >= _MOST * len(names)
+    return series if is_most and len(series) >= _FEWEST_GROUPS else []
+
+
+def _is_even(numbers: Iterable[int]) -> bool:
+    """Whether most steps between the numbers are equal, as between frames."""
+    steps = Counter(later - number for number, later in pairwise(sorted(numbers)))
+    return steps.total() + 1 >= _SHORTEST and steps.most_common(1)[0][1] >= _EVEN * steps.total()
 
 
 def _patterns(names: Sequence[str]) -> Iterator[str]:

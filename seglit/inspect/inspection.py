@@ -35,7 +35,7 @@ class Inspection:
         coding: How the masks code their classes.
         advice: Suggested settings.
         findings: All findings, errors first.
-        group: What would keep near duplicates in one split; None if the splits are not drawn, or names do not tell.
+        group: What would keep frames of a video in one split; None if the splits are not drawn, or names do not tell.
     """
 
     root: Path
@@ -98,7 +98,7 @@ def inspect_folder(
     # or its configuration answers
     asked = [*coding.questions, *_questions(survey, group), *stack_questions(layout.data_root, layout.pairing)]
     coding.questions = [] if layout.public else [*layout.questions, *asked]
-    findings = find_all(root, layout, survey, coding, duplicates)
+    findings = find_all(root, layout, survey, coding, duplicates, group)
     return Inspection(root, layout, survey, coding, advise(survey, coding), findings, group)
 
 
@@ -161,7 +161,7 @@ def _questions(survey: Survey, group: GroupProposal | None) -> Iterator[str]:
             f"do pixels of {values} have no data? they are far outside the other values, and repeated; the written "
             "configuration says so (`nodata`): remove it if they are measurements"
         )
-    if group is not None:
+    if group is not None and group.duplicates:
         yield (
             f"do images belong together, as frames of a video? `group: {json.dumps(group.pattern)}` gives {group}; the "
             "written configuration has it as a comment"

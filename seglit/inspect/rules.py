@@ -20,6 +20,10 @@ DRAWN_COPIES = (
     "copies leak between splits that are drawn at random: remove them, define the splits in train.txt and val.txt, or "
     "keep what belongs together in one split by `group`"
 )
+_SERIES = (
+    "unless they are independent, images of a series leak between splits that are drawn at random: keep each series in "
+    "one split by `group: {pattern}` ({groups} groups), which the written configuration has as a comment"
+)
 _RENEW = f"download or export them again; {LEFT_OUT}"
 _LEAK = "data leakage makes scores too high: keep each scene in one split"
 _BLURRED = (
@@ -83,6 +87,10 @@ _NOTES = {
     ),
     "exact_duplicate": ("images repeated within a split: the same pixels ({count})", "{copies}"),
     "near_duplicate": ("images repeated within a split: nearly the same, by perceptual hash ({count})", "{copies}"),
+    "numbered_names": (
+        "names are numbered in several series ({count}), as frames of videos or slices of patients are",
+        _SERIES,
+    ),
     "case_only_names": (
         "file names that differ from another only by case ({count})",
         "rename them: on Windows and macOS one overwrites the other",

@@ -84,7 +84,7 @@ class Moments:
 
 @dataclass
 class Survey:
-    """The accumulated facts of all pairs; of most pairs, only an index and three hashes are stored (32 bytes).
+    """The accumulated facts of all pairs; of most pairs, only an index and two hashes are stored (136 bytes).
 
     Args:
         pairs: The pairs, in the order in which they are read.
@@ -126,7 +126,8 @@ class Survey:
     suspects: dict[int, Suspects] = field(default_factory=lambda: defaultdict(Suspects))
     nodata_tags: Counter[float] = field(default_factory=Counter)
     incomplete: list[tuple[Path, float]] = field(default_factory=list)  # images, and the share of values without data
-    hashes: "array[int]" = field(default_factory=lambda: array("Q"))  # 4 per image: index in `pairs`, digest, dhash (2)
+    digests: "array[int]" = field(default_factory=lambda: array("Q"))  # 2 per image: index in `pairs`, digest
+    dhashes: bytearray = field(default_factory=bytearray)  # of these images
 
     @property
     def channels(self) -> int:
@@ -235,7 +236,8 @@ class Survey:
         self.nodata_tags.update(image.nodata)
         if lacking := image.size[0] * image.size[1] * len(image.counts) - int(image.counts.sum()):
             self.incomplete.append((file, lacking / (lacking + int(image.counts.sum()))))
-        self.hashes.extend((index, image.digest, *image.dhash))
+        self.digests.extend((index, image.digest))
+        self.dhashes += image.dhash
 
     def _add_mask(self, pair: Pair, mask: MaskFacts) -> None:
         self.mask_kinds[mask.kind] += 1
