@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from seglit.images.scaling import resize_nearest
 
 _SIDE = 256  # pixels of the longer side that outlines are compared at: annotators miss an outline by a few pixels
+_NOISE = (3, 3)  # pixels whose mean the gradient is of, against noise
 
 
 def outlines(stored: npt.NDArray[Any], step: int = 0) -> npt.NDArray[np.bool_]:
@@ -51,7 +53,7 @@ def prefer_upright(image: npt.NDArray[Any], upright: npt.NDArray[Any], turned: n
         return 0.0
     grey = np.ma.getdata(image)[: height * factor, : width * factor].mean(-1, dtype=np.float32)
     small = grey.reshape(height, factor, width, factor).mean((1, 3))
-    gradient = np.hypot(*np.gradient(small))
+    gradient = np.hypot(*np.gradient(cv2.blur(small, _NOISE)))
     means = [
         float(gradient[edges].mean()) if edges.any() else 0.0
         for edges in (outlines(resize_nearest(mask, (height, width)), step) for mask in (upright, turned))

@@ -1,6 +1,7 @@
 """How masks beside turned images were drawn: by the pairs whose size tells it, else by their edges."""
 
 from dataclasses import dataclass, field
+from math import hypot
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from seglit.inspect.facts import MaskFacts
 
 _MIN_RATIO = 0.25  # mean logarithm of the ratio of gradients: 28 % more
 _MIN_AGREEMENT = 0.8  # of the logarithms, by their sum
+_MIN_RATIO_OF_MANY = 0.03  # less may be a bias of the pictures, however many agree
+_MIN_Z = 2.6  # sum of the logarithms, in units of its standard deviation if they had either sign by chance
 
 
 class OrientationVerdict(NamedTuple):
@@ -77,7 +80,9 @@ class Orientations:
         """Returns the orientation in which outlines follow edges of the images clearly better."""
         preferences = [preference for _, preference in self.by_edges if preference]
         total, strength = sum(preferences), sum(map(abs, preferences))
-        is_clear = abs(total) >= max(_MIN_RATIO * len(preferences), _MIN_AGREEMENT * strength)
+        by_chance = _MIN_Z * hypot(*preferences)
+        least = min(_MIN_RATIO * len(preferences), max(_MIN_RATIO_OF_MANY * len(preferences), by_chance))
+        is_clear = abs(total) >= max(least, _MIN_AGREEMENT * strength)
         return None if not total or not is_clear else "upright" if total > 0 else "stored"
 
 

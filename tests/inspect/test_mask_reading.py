@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from seglit.data import FolderDataModule
 from seglit.images.pairs import SPLITS
 from seglit.inspect.instances import find_pieces
+from seglit.inspect.orientation import Orientations
 from tests.conftest import Run
 from tests.images.test_picture import oriented
 from tests.inspect.folders import SIZE, image, mask, recode, save, split_folders
@@ -92,6 +93,37 @@ def test_orientation_is_decided_for_the_whole_set(tmp_path: Path, run: Run, draw
     assert said in (tmp_path / "page/index.html").read_text()
     for name, indices in read(settings).items():
         np.testing.assert_array_equal(indices, masks[name])
+
+
+@pytest.mark.parametrize("drawn", ["upright", "stored"])
+def test_orientation_is_decided_by_weak_edges_that_agree(tmp_path: Path, run: Run, drawn: str) -> None:
+    masks = photos(tmp_path / "data", lambda _: drawn, [3, 6], (72, 72))
+    for number, (name, indices) in enumerate(masks.items()):
+        noise = np.random.default_rng(number).normal(0, 20, (72, 72, 3))
+        pixels = (90 + noise + 20 * (indices > 0)[..., None]).clip(0, 255).astype(np.uint8)
+        orientation = (3, 6)[number % 2]
+        stored = Image.fromarray(pixels).transpose(INVERSE[orientation])
+        stored.save(tmp_path / f"data/images/{name}.jpg", exif=oriented(orientation), quality=95)
+    report, settings = inspected(run, tmp_path / "data")
+    assert settings["mask_orientation"] == drawn
+    assert not any("drawn" in question for question in report["questions"])
+
+
+@pytest.mark.parametrize(
+    ("preferences", "orientation"),
+    [
+        ([0.05, 0.08, 0.06, 0.02, 0.07, 0.04, 0.09, 0.05, 0.06, 0.01], "upright"),
+        ([-0.4, -0.3, -0.5], "stored"),
+        ([-0.2, -0.1, 0.02, -0.2, -0.1, 0.02, -0.3, -0.2, -0.1, -0.2, -0.2, 0.01], "stored"),
+        ([-0.2, 0.2, -0.2] * 100, None),  # some are drawn on the upright picture
+        ([0.05, 0.06, 0.04], None),  # few
+        ([0.4, -0.5, 0.3, -0.2, 0.6, -0.1, 0.2, -0.3, 0.4, -0.4], None),
+        ([0.01] * 100, None),  # a bias
+    ],
+)
+def test_edges_of_the_whole_set_decide(preferences: list[float], orientation: str | None) -> None:
+    masks = [(Path(f"{number}.png"), preference) for number, preference in enumerate(preferences)]
+    assert Orientations(by_edges=masks).decide().orientation == orientation
 
 
 def test_orientation_is_asked_for_if_nothing_tells_it(tmp_path: Path, run: Run) -> None:
