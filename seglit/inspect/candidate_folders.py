@@ -84,7 +84,7 @@ def choose_folders(root: Path) -> Choice | None:
     """Chooses the folder of masks by content; None if names decide, or if no folder looks like one of masks.
 
     A folder of masks has few values, and its names map one to one to those of the images. Of several, one whose files
-    are nearly the same (a camera's field of view) holds no labels; then a name such as `masks` decides.
+    are nearly the same (a camera's field of view) holds no labels; then a name such as `masks` decides, then sharp edges.
 
     Raises:
         InputError: Several folders are equally plausible.
@@ -103,6 +103,7 @@ def choose_folders(root: Path) -> Choice | None:
     ]
     varied = [pair for pair in possible if not pair[1].content.is_constant] or possible
     best = [pair for pair in varied if pair[1].role == "mask"] or varied
+    best = [pair for pair in best if not pair[1].content.is_blurred] or best
     if not best:
         return None
     if len(best) > 1:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seglit.errors import InputError
 from seglit.images.picture import Picture
 from seglit.images.stacks import open_first
+from seglit.inspect.mask_edges import outlines
 
 _SAMPLES = 4  # files that are read
 _FEW = 32  # values of a mask; more are the noise of JPEG, or blended edges, in a small share of the pixels
@@ -28,11 +29,13 @@ class Content:
         values: The distinct values; colours as RRGGBB.
         has_few_values: Whether each file has few, as a mask does.
         is_constant: Whether all files are nearly the same, as masks of a camera's field of view are, but no labels.
+        is_blurred: Whether most values lie only along edges, as in a smoothed copy of masks.
     """
 
     values: tuple[str, ...] = ()
     has_few_values: bool = False
     is_constant: bool = False
+    is_blurred: bool = False
 
     def __str__(self) -> str:
         """What it holds, for people."""
@@ -45,7 +48,7 @@ class Content:
 
 def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open_first) -> Content:
     """Reads a few of the files, evenly spaced."""
-    masks, values, few = list[npt.NDArray[Any]](), set[int | str](), True
+    masks, values, few, blurred = list[npt.NDArray[Any]](), set[int | str](), True, False
     for file in files[:: -(-len(files) // _SAMPLES)]:
         try:
             picture = opener(file)
@@ -57,13 +60,15 @@ def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open
             return Content()
         is_color = stored.ndim == 3
         codes = stored @ np.array([1 << 16, 1 << 8, 1]) if is_color else stored
-        distinct, counts = np.unique(codes, return_counts=True)
+        distinct, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
         few = few and _are_few(codes, counts)
+        inner = np.unique(inverse.reshape(codes.shape)[~outlines(stored)])
+        blurred = blurred or 2 * len(inner) < len(distinct)
         values |= {f"{code:06X}" if is_color else int(code) for code in distinct[: 2**16].tolist()}
         masks.append(codes)
     ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
     constant = len(masks) > 1 and all(_agreement(masks[0], mask) >= _SAME for mask in masks[1:])
-    return Content(tuple(map(str, ordered)), few and bool(masks), few and constant)
+    return Content(tuple(map(str, ordered)), few and bool(masks), few and constant, blurred)
 
 
 def _are_few(codes: npt.NDArray[Any], counts: npt.NDArray[np.intp]) -> bool:

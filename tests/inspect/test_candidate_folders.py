@@ -143,6 +143,20 @@ def test_equally_plausible_folders_are_a_question(tmp_path: Path, run: Run) -> N
         check(tmp_path / "data.yaml", numbers)
 
 
+@pytest.mark.parametrize("coding", ["colours", "grey"])
+def test_masks_beside_a_smoothed_copy_of_them_are_the_sharp_ones(coding: str, tmp_path: Path, run: Run) -> None:
+    numbers = flat(tmp_path / "data", "2GT")
+    colors = np.array([[0, 0, 0], [200, 40, 40]], np.uint8)
+    for number in range(6):
+        picture = Image.fromarray(colors[mask(number)] if coding == "colours" else mask(number) * np.uint8(255))
+        smooth = picture.resize((58, 44), Image.Resampling.BILINEAR).resize((64, 48), Image.Resampling.BILINEAR)
+        save(np.asarray(smooth), tmp_path / f"data/coloured/{number}.png")
+    report, _ = inspected(run)
+    assert report["settings"]["masks"] == "2GT"
+    assert "are the masks in 2GT, which holds 2 values: 0, 1? coloured holds" in report["questions"][0]
+    check(tmp_path / "data.yaml", numbers)
+
+
 def test_a_name_decides_between_folders_alike_and_says_so(tmp_path: Path, run: Run) -> None:
     numbers = flat(tmp_path / "data", "masks")
     for number in range(6):
