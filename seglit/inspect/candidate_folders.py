@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,7 +85,8 @@ def choose_folders(root: Path) -> Choice | None:
     """Chooses the folder of masks by content; None if names decide, or if no folder looks like one of masks.
 
     A folder of masks has few values, and its names map one to one to those of the images. Of several, one whose files
-    are nearly the same (a camera's field of view) holds no labels; then a name such as `masks` decides, then sharp edges.
+    are nearly the same (a camera's field of view) holds no labels; then a name such as `masks` decides, then sharp
+    edges.
 
     Raises:
         InputError: Several folders are equally plausible.
@@ -157,7 +159,24 @@ def _find_candidates(root: Path) -> list[Candidate]:
             relative = base.relative_to(root).as_posix()
             candidate = candidates.setdefault((pattern, relative), Candidate(root, relative, _role(parts)))
         candidate.files.setdefault(split, (base, []))[1].extend(folder / name for name in names)
-    return list(candidates.values())
+    return _without_lone_splits(root, list(candidates.values()))
+
+
+def _without_lone_splits(root: Path, candidates: list[Candidate]) -> list[Candidate]:
+    """Takes a folder that is named as a split, of which there is no other folder, for no split, but a class `test`."""
+    number = Counter(split for candidate in candidates for split in candidate.files)
+    whole = {candidate.pattern: candidate for candidate in candidates if "all" in candidate.files}
+    for candidate in candidates:
+        (split, (folder, files)), *others = candidate.files.items()
+        if split == "all" or others or number[split] > 1 or not whole:
+            continue
+        above = whole.get(folder.parent.relative_to(root).as_posix())
+        if above is not None:
+            above.files["all"][1].extend(files)
+            candidate.files.clear()
+        else:
+            candidate.pattern, candidate.files = folder.relative_to(root).as_posix(), {"all": (folder, files)}
+    return [candidate for candidate in candidates if candidate.files]
 
 
 def _role(parts: Sequence[str]) -> str:

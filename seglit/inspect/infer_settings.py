@@ -12,7 +12,7 @@ from seglit.images.listing import SUFFIXES, files_below, normalized, picture_fol
 from seglit.images.pairs import SPLITS
 from seglit.inspect.candidate_folders import choose_folders
 from seglit.inspect.names import SAME, Pattern, count_pairs, find_endings, find_pattern, mask_suffix, role_of, split_of
-from seglit.inspect.part_layout import Listed, find_image_folders, find_part_names
+from seglit.inspect.part_layout import Listed, find_class_folders, find_image_folders, find_part_names
 
 DEFAULT_SHARES = {"val": 0.1, "test": 0.2}
 """Shares of the images that are drawn at random if no splits are defined."""
@@ -61,6 +61,8 @@ def settings_from_names(root: Path) -> Settings:
                 return _from_folders(root, "folders of Pascal VOC", {"all": voc})
     if own_folders := find_image_folders(root):
         return _from_folders(root, "a folder for each image", own_folders)
+    if class_folders := find_class_folders(root):
+        return _from_folders(root, "a folder of masks for each class", class_folders)
     folders = _picture_folders(root)
     if not folders:
         raise InputError(f"{root}: no images ({', '.join(SUFFIXES)}) in the folder or below it")
@@ -151,9 +153,7 @@ def _from_mixed(root: Path, by_split: dict[str, list[Path]]) -> Settings:
 def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
     """Infers names and splits from the files in the folders."""
     mixed = all(images == masks for images, masks in folders.values())
-    listed = [(files_below(images), files_below(masks)) for images, masks in folders.values()]
-    if not mixed:  # the folder of masks may be below that of images
-        listed = [(sorted({*images} - {*masks}), masks) for images, masks in listed]
+    listed = [_list_files(images, masks) for images, masks in folders.values()]
     settings = _folder_settings(root, folders)
     pairs = zip(folders.values(), listed, strict=True)
     parts = find_part_names([Listed(images, files, masks, others) for (images, masks), (files, others) in pairs])
@@ -186,6 +186,16 @@ def _from_folders(root: Path, description: str, folders: Folders) -> Settings:
         settings["splits"] = {split: share for split, share in DEFAULT_SHARES.items() if split not in folders}
         description += f"; no folder for val: {percentages(settings['splits'])} of the training images"
     return Settings(description, settings)
+
+
+def _list_files(images: Path, masks: Path) -> tuple[list[Path], list[Path]]:
+    """The files of both folders, of which one may be below the other."""
+    image_files, mask_files = files_below(images), files_below(masks)
+    if images == masks:
+        return image_files, mask_files
+    if images.is_relative_to(masks):
+        return image_files, sorted({*mask_files} - {*image_files})
+    return sorted({*image_files} - {*mask_files}), mask_files
 
 
 def _patterns_of_splits(listed: Mapping[str, tuple[list[Path], list[Path]]], common: Pattern) -> dict[str, Any] | None:

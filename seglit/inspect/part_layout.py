@@ -5,13 +5,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from seglit.errors import InputError
-from seglit.images.listing import files_below, normalized
+from seglit.images.listing import files_below, normalized, picture_folders
 from seglit.images.name_patterns import has_parts, key_of
 from seglit.images.picture import open_picture
 from seglit.inspect.facts import LOSSY
@@ -84,6 +85,31 @@ def find_image_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
         if listed and find_part_names([*listed.values()]):
             return {split: (both.images, both.masks) for split, both in listed.items()}
     return None
+
+
+def find_class_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
+    """Finds the images, and the folder with a folder of masks for each class, such as tree_masks/ beside car_masks/."""
+    by_split: dict[str, list[Path]] = defaultdict(list)
+    of_classes: dict[Path, list[Path]] = defaultdict(list)
+    for folder, _ in filter(itemgetter(1), picture_folders(root)):
+        if role_of(folder.name) == "mask" and not {*_words(folder.name)} <= _NO_CLASSES:
+            of_classes[folder.parent].append(folder)
+        else:
+            by_split[_split_of(folder, root)].append(folder)
+    listed: dict[str, Listed] = {}
+    for parent, masks in of_classes.items():
+        images = by_split[split := _split_of(parent, root)]
+        if len(masks) > 1 and len(images) == 1 and images[0] != parent:
+            files = [file for mask in masks for file in files_below(mask)]
+            listed[split] = Listed(images[0], files_below(images[0]), parent, files)
+    names = find_part_names([*listed.values()]) if listed else None
+    if names is None or "{class}" not in names[1] or "*" in names[1].removesuffix(".*"):
+        return None
+    return {split: (both.images, both.masks) for split, both in listed.items()}
+
+
+def _split_of(folder: Path, root: Path) -> str:
+    return next((split for part in folder.relative_to(root).parts if (split := split_of(part)) != "all"), "all")
 
 
 def has_task_names(root: Path) -> bool:

@@ -41,6 +41,8 @@ LAYOUTS: dict[str, tuple[str, str, str, str]] = {
     "class folders and strokes": (
         "images/{stem}.png", "masks/{class}/{stem}_{k}.png", "{stem}.*", "{class}/{stem}_*.png",
     ),
+    "a folder for each class": ("images/{stem}.jpg", "{class}_masks/{stem}.png", "{stem}.*", "{class}_masks/{stem}.*"),
+    "and one above": ("images/{stem}.jpg", "masks/mask-{class}/{stem}.png", "{stem}.*", "mask-{class}/{stem}.*"),
     "beside the images": ("{stem}.jpg", "{stem}_{class}.png", "{stem}.*", "{stem}_{class}.*"),
     "both named": ("{stem}_rgb.png", "{stem}_{class}.png", "{stem}_rgb.*", "{stem}_{class}.*"),
 }  # fmt: skip
@@ -270,3 +272,22 @@ def test_parts_beside_turned_photos(stored: bool, tmp_path: Path) -> None:
     assert settings["mask_orientation"] == ("stored" if stored else "upright")
     for stem, read in masks.items():
         np.testing.assert_array_equal(read, np.array([0, 2, 1])[drawn[stem]])
+
+
+@pytest.mark.parametrize("names", [("car", "test"), ("train", "tree")])
+def test_a_class_that_is_named_as_a_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
+) -> None:
+    classes = dict(zip(names, (1, 2), strict=True))
+    drawn = write(tmp_path / "set", "images/{stem}.png", "masks/{class}/{stem}.png", classes)
+    settings, masks = written(tmp_path / "set", tmp_path / "set.yaml")
+    assert settings["class_names"] == ["background", *names]
+    assert "are the masks in" not in capsys.readouterr().out
+    for stem, indices in drawn.items():
+        np.testing.assert_array_equal(masks[stem], indices)
+
+
+def test_a_folder_of_masks_that_is_named_as_a_split_is_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "set", "images/{stem}.jpg", "{class}/{stem}.png", {"tree": 1, "test": 2})
+    with pytest.raises(InputError, match="test holds 2 values: 0, 255; tree holds 2 values: 0, 255; choose one: "):
+        find_layout(tmp_path / "set")
