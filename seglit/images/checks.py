@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from seglit.errors import InputError
 
@@ -60,9 +62,9 @@ def check_size(path: Path, height: int, width: int) -> None:
 
 
 def check_single(path: Path, picture: Image.Image) -> None:
-    """Raises InputError for an animated GIF, of which only the first frame would be read."""
-    if isinstance(picture, GifImageFile) and picture.is_animated:
-        raise InputError(f"{path}: is an animated GIF; save the frame that is meant as a file of its own")
+    """Raises InputError for an animated GIF, PNG or WebP file, of which only the first frame would be read."""
+    if isinstance(picture, GifImageFile | PngImageFile | WebPImageFile) and picture.is_animated:
+        raise InputError(f"{path}: is an animated {picture.format}; save the frame that is meant as a file of its own")
 
 
 def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:

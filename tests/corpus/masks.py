@@ -86,7 +86,7 @@ MASKS: dict[str, Case] = {
     "signed TIFF": Case("x.tif", lambda path, m: tifffile.imwrite(path, m.astype(np.int16) - 1),
         settings={"mask_values": {"dark": -1, "bright": 0}}),
     "PNG named TIFF": Case("x.tif", png_named_tiff),
-    "animated PNG": Case("x.png", pages("PNG")),
+    "animated PNG": Case("x.png", pages("PNG"), "is an animated PNG", "unreadable_mask"),
     "TIFF with a thumbnail": Case("x.tif", with_thumbnail),
     "booleans": Case("x.npy", array(lambda m: m > 0)),
     "64 bits, big-endian": Case("x.npy", array(lambda m: m.astype(">i8"))),

@@ -131,8 +131,8 @@ PICTURES: dict[str, Case] = {
     "66,000 high": Case("x.tif", put(saved(WIDE.swapaxes(0, 1), "TIFF")), shows=WIDE.swapaxes(0, 1)),
     "BMP from top to bottom": Case("x.bmp", put(saved(COLORS[::-1], "BMP").replace(
         struct.pack("<i", 12), struct.pack("<i", -12), 1)), shows=COLORS),
-    "animated PNG": Case("x.png", pages("PNG"), shows=COLORS),
-    "animated WebP": Case("x.webp", pages("WEBP", lossless=True), shows=COLORS),
+    "animated PNG": Case("x.png", pages("PNG"), "is an animated PNG"),
+    "animated WebP": Case("x.webp", pages("WEBP", lossless=True), "is an animated WEBP"),
     "TIFF with a thumbnail": Case("x.tif", with_thumbnail, shows=COLORS),
     "JPEG of several images": Case("x.jpg", lambda path: Image.fromarray(EVEN).save(
         path, "MPO", save_all=True, append_images=[Image.fromarray(255 - EVEN)]), shows=EVEN),
