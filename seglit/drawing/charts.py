@@ -20,6 +20,7 @@ _VARIABLES = {"--ink": "#010203", "--faint": "#010204", "--line": "#010205", "--
 _INK, _FAINT, _LINE, _ACCENT, _WARM = _VARIABLES.values()
 _MAX_POINTS = 400  # of a curve; more are not visible
 _MAX_LABELS = 6  # of sizes
+_LABEL = (0.08, 0.4)  # height and width of the label of a size, as shares of the axes
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # keep text as text, in the page's font
     "text.parse_math": False,  # a name may contain $
@@ -91,6 +92,11 @@ def draw_runs(title: str, curves: Mapping[str, Curve], colors: Mapping[str, Colo
     return _svg(title, draw)
 
 
+def _overlap(size: tuple[int, int], other: tuple[int, int], axes: tuple[int | float, int | float]) -> bool:
+    """Whether the labels of two sizes (height, width) would overlap, in axes of this height and width."""
+    return all(abs(a - b) < share * full for a, b, share, full in zip(size, other, _LABEL, axes, strict=True))
+
+
 def draw_sizes(sizes: Mapping[tuple[int, int], int], crop: tuple[int, int]) -> str:
     """Draws the widths and heights of images, with the crop as a rectangle, and returns the SVG.
 
@@ -100,7 +106,11 @@ def draw_sizes(sizes: Mapping[tuple[int, int], int], crop: tuple[int, int]) -> s
     """
     (heights, widths), counts = zip(*sizes, strict=True), [*sizes.values()]
     most = max(counts)
-    labelled = sorted(sizes.items(), key=lambda item: -item[1])[:_MAX_LABELS]
+    right, top = 1.5 * max(*widths, crop[1]), 1.1 * max(*heights, crop[0])  # the labels are right of the points
+    labelled: list[tuple[int, int]] = []
+    for size in sorted(sizes, key=lambda size: -sizes[size]):
+        if len(labelled) < _MAX_LABELS and not any(_overlap(size, other, (top, right)) for other in labelled):
+            labelled.append(size)
 
     def draw(axes: Axes) -> None:
         axes.add_patch(Rectangle((0, 0), crop[1], crop[0], facecolor="none", edgecolor=_WARM, linewidth=1.5))
@@ -108,10 +118,9 @@ def draw_sizes(sizes: Mapping[tuple[int, int], int], crop: tuple[int, int]) -> s
             f"crop {crop[0]} x {crop[1]}", (0, crop[0]), (4, -4), textcoords="offset points", va="top", color=_WARM
         )
         axes.scatter(widths, heights, [20 + 180 * count / most for count in counts], color=_ACCENT, alpha=0.6)
-        for (height, width), count in labelled:
-            text = f"{height} x {width}: {count:,}"
+        for height, width in labelled:
+            text = f"{height} x {width}: {sizes[height, width]:,}"
             axes.annotate(text, (width, height), (8, 0), textcoords="offset points", va="center", color=_INK)
-        right, top = 1.5 * max(*widths, crop[1]), 1.1 * max(*heights, crop[0])  # the labels are right of the points
         axes.set(xlabel="width (pixels)", ylabel="height (pixels)", xlim=(0, right), ylim=(0, top), aspect="equal")
         axes.grid(visible=True, axis="both")
 
