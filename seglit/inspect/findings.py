@@ -12,6 +12,7 @@ from seglit.inspect.group_proposal import GroupProposal, find_series
 from seglit.inspect.layout import Layout
 from seglit.inspect.meaning import Value, shown
 from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
+from seglit.inspect.similar_names import find_similar
 from seglit.inspect.survey import Survey
 
 _FIRST_FILES = 50
@@ -174,6 +175,12 @@ def _names(root: Path, layout: Layout) -> Iterator[Finding]:
 
 
 def _coding(survey: Survey, coding: Coding) -> Iterator[Finding]:
+    similar = [*find_similar(coding.classes)]
+    yield from _finding(
+        "similar_names",
+        ((rare.count.first, f"the first of {rare.count.images} with {rare.class_name}") for rare, _ in similar),
+        names=", ".join(f"{rare.class_name} and {frequent.class_name}" for rare, frequent in similar),
+    )
     classes = [value.stored for value in coding.classes]
     if len(classes) == 1:
         value = coding.classes[0].class_name if survey.is_drawn else classes[0]

@@ -116,6 +116,10 @@ _NOTES = {
         "the file of fewer pixels lies on top: check that this is intended, and that the names state classes",
     ),
     "annotation_note": ("{note}", "check that this is intended"),
+    "similar_names": (
+        "classes with nearly the same name: {names}",
+        "if they are meant to be one class, give it one name in the tool that wrote them, and export again",
+    ),
     "binary_0_255": ("masks are coded as 0 and 255", "the configuration maps them to 0 and 1"),
     "off_by_one": (
         "classes are coded from 1 (1 to {count})",

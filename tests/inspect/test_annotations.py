@@ -518,3 +518,25 @@ def test_of_too_many_classes_those_that_are_used_remain(tmp_path: Path, inspecte
         content["categories"] += [{"id": 100 + number, "name": f"unused {number}"} for number in range(300)]
         dump(content, file)
     assert inspected()[1]["class_names"] == ["background", "cat", "dog"]
+
+
+def test_class_names_that_differ_by_case_or_a_letter_are_noted(tmp_path: Path, run: Run) -> None:
+    names = (
+        ["crack"] * 6
+        + ["Crack"] * 2
+        + ["crcak"]
+        + ["pothole"] * 6
+        + ["pothol"]
+        + ["lane1", "lane2"]
+        + ["horse", "house"]
+    )
+    for number, name in enumerate(names):
+        save(image(number), tmp_path / f"data/{number}.png")
+        shapes = [{"label": name, "shape_type": "polygon", "points": corners(cat(number))}]
+        content = {"version": "5.5.0", "shapes": shapes, "imagePath": f"{number}.png", "imageData": None}
+        dump({**content, "imageHeight": HEIGHT, "imageWidth": WIDTH}, tmp_path / f"data/{number}.json")
+    report = json.loads(run("inspect", "data", "--json", "--workers=1").out)
+    (finding,) = [finding for finding in report["findings"] if finding["code"] == "similar_names"]
+    assert finding["severity"] == "note"
+    assert finding["message"] == "classes with nearly the same name: Crack and crack, pothol and pothole"
+    assert finding["files"][0] == ["6.json", "the first of 2 with Crack"]
