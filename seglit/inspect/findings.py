@@ -14,6 +14,7 @@ from seglit.inspect.meaning import Value, shown
 from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
 from seglit.inspect.similar_names import find_similar
 from seglit.inspect.survey import Survey
+from seglit.inspect.wording import counted
 
 _FIRST_FILES = 50
 _MIN_PAIRS = 3  # for one pair in each of train, val and test
@@ -103,7 +104,7 @@ def _files(layout: Layout, survey: Survey) -> Iterator[Finding]:
     if "val" not in {*splits, *layout.settings.get("splits", ())} and splits != {"all"}:
         yield from _finding("no_validation", count=1)
     if splits == {"all"} and (count := len({pair.image for pair in layout.pairs})) < _MIN_PAIRS:
-        yield from _finding("too_few", count=1, images=f"{count} image{'s' * (count != 1)}")
+        yield from _finding("too_few", count=1, images=counted(count, "image"))
 
 
 def _blurred(survey: Survey, coding: Coding) -> Iterator[Finding]:
@@ -276,5 +277,7 @@ def _images(survey: Survey) -> Iterator[Finding]:
             ((survey.first_of[kind], f"the first of {count} {kind.mode}") for kind, count in kinds),
             survey.image_kinds.total(),
             severity="error" if deep or any(kind.channels > 4 for kind, _ in kinds) else "note",
-            kinds=", ".join(f"{count} x {kind.mode} ({kind.channels} channels, {kind.dtype})" for kind, count in kinds),
+            kinds=", ".join(
+                f"{count} x {kind.mode} ({counted(kind.channels, 'channel')}, {kind.dtype})" for kind, count in kinds
+            ),
         )

@@ -12,6 +12,7 @@ from seglit.errors import InputError
 from seglit.images.picture import Picture
 from seglit.images.stacks import open_first
 from seglit.inspect.mask_edges import outlines
+from seglit.inspect.wording import counted
 
 _SAMPLES = 4  # files that are read
 _FEW = 32  # values of a mask; more are the noise of JPEG, or blended edges, in a small share of the pixels
@@ -43,7 +44,7 @@ class Content:
             return "no mask that can be read"
         shown = f": {', '.join(self.values)}" if len(self.values) <= _SHOWN else ""
         same = ", nearly the same in every file" if self.is_constant else ""
-        return f"{len(self.values)} value{'s' * (len(self.values) != 1)}{shown}{same}"
+        return f"{counted(len(self.values), 'value')}{shown}{same}"
 
 
 def read_content(files: Sequence[Path], opener: Callable[[Path], Picture] = open_first) -> Content:

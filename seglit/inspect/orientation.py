@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from seglit.images.mask_settings import MaskOrientation
 from seglit.inspect.facts import MaskFacts
+from seglit.inspect.wording import counted
 
 _MIN_RATIO = 0.25  # mean logarithm of the ratio of gradients: 28 % more
 _MIN_AGREEMENT = 0.8  # of the logarithms, by their sum
@@ -59,20 +60,20 @@ class Orientations:
             return OrientationVerdict(None, reason, question, is_mixed=True)
         if upright or stored:
             by_size: MaskOrientation = "upright" if upright else "stored"
-            reason = f"the sizes of {upright or stored} masks show that they are drawn {_WORDS[by_size]}"
+            reason = f"by size, {counted(upright or stored, 'mask')} drawn {_WORDS[by_size]}"
             if edges not in (None, by_size):
                 reason += f", but the outlines of {others} others fit the image better if drawn {_WORDS[edges]}"
                 return OrientationVerdict(None, reason, f"on which are the other {others} drawn?", is_mixed=True)
             return OrientationVerdict(by_size, reason)
         if edges is not None:
-            reason = f"the outlines of {others} masks fit their images better if drawn {_WORDS[edges]}"
+            reason = f"the outlines of {counted(others, 'mask')} fit better if drawn {_WORDS[edges]}"
             return OrientationVerdict(edges, reason)
         if not others:
             return OrientationVerdict()
         return OrientationVerdict(
             None,
-            f"{others} masks are read as drawn on the upright picture, although neither sizes nor outlines tell",
-            f"are the masks of {others} turned images drawn on the upright picture? neither sizes nor outlines tell; "
+            f"{counted(others, 'mask')} read as drawn on the upright picture, although neither sizes nor outlines tell",
+            "are the masks of turned images drawn on the upright picture? neither sizes nor outlines tell; "
             "if not, set `mask_orientation: stored`",
         )
 

@@ -126,12 +126,15 @@ _NOTES = {
         "the configuration maps them to class indices from 0 (`mask_values`)",
     ),
     "all_void_masks": (
-        "{count} masks are entirely void",
+        "masks that are entirely void ({count})",
         "they are ignored in training and scores; remove them, or check how they were exported",
     ),
-    "single_class_masks": ("{count} masks contain a single class, {value}", "fine if the images show nothing else"),
+    "single_class_masks": (
+        "masks that contain a single class, {value} ({count})",
+        "fine if the images show nothing else",
+    ),
     "exif_turned": (
-        "{count} images are rotated or flipped by their EXIF orientation",
+        "images that are rotated or flipped by their EXIF orientation ({count})",
         "seglit applies it, other programs may not{reason}",
     ),
     "mixed_orientation": (
@@ -147,7 +150,7 @@ _NOTES = {
         "the configuration accepts it (`resize_masks`): nearest neighbour in training, scored at the size of the mask",
     ),
     "cmyk": (
-        "{count} images are CMYK",
+        "CMYK images ({count})",
         "they are converted to RGB without a colour profile; export them as RGB if colours matter",
     ),
     "no_data": (

