@@ -1,7 +1,7 @@
 """Facts about one image and its mask, from a single read: kind, size, statistics, hashes, stored values."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -164,10 +164,9 @@ def read_facts(
             facts.mask = _mask_facts(masks.upright(mask, picture) if picture else mask, empty, masks)
         if facts.mask is None or mask is None:
             return facts
-        if picture is not None and array is not None and masks.orientation is None and follows(mask, picture):
-            facts.mask.orientation = orientation_by_size(mask, picture)
-            if facts.mask.orientation is None and scale_range(picture.size, mask.size) is not None:
-                facts.mask.edge_preference = _edge_preference(array, picture, mask)
+        if picture is not None and array is not None and masks.orientation is None:
+            parts = (opener(part.path, page=pair.page) for part in pair.parts or ())
+            _add_orientation(facts.mask, array, picture, [mask] if pair.parts is None else parts)
     except InputError as error:
         facts.mask_unreadable = str(error).removeprefix(f"{pair.mask}: ")
     return facts
@@ -211,6 +210,22 @@ def _mask_facts(mask: Picture, empty: npt.NDArray[np.bool_] | None, settings: Ma
     facts.palette = {index: (red, green, blue) for index, (red, green, blue) in enumerate(mask.palette.tolist())}
     facts.pieces = find_pieces(np.ma.getdata(stored)) if settings.divisor == 1 else {}
     return facts
+
+
+def _add_orientation(facts: MaskFacts, array: npt.NDArray[Any], picture: Picture, files: Iterable[Picture]) -> None:
+    """Adds what the sizes of the files of a mask say of its orientation, else the mean of what their edges say."""
+    by_size, preferences = set[MaskOrientation](), list[float]()
+    for mask in files:
+        if not follows(mask, picture):
+            continue
+        if (orientation := orientation_by_size(mask, picture)) is not None:
+            by_size.add(orientation)
+        elif scale_range(picture.size, mask.size) is not None:
+            preferences.append(_edge_preference(array, picture, mask))
+    if len(by_size) == 1:
+        facts.orientation = by_size.pop()
+    elif preferences:
+        facts.edge_preference = float(np.mean(preferences))
 
 
 def _edge_preference(array: npt.NDArray[Any], picture: Picture, mask: Picture) -> float:

@@ -274,6 +274,24 @@ def test_parts_beside_turned_photos(stored: bool, tmp_path: Path) -> None:
         np.testing.assert_array_equal(read, np.array([0, 2, 1])[drawn[stem]])
 
 
+def test_all_parts_tell_the_orientation(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3  # upside down
+    drawn = {}
+    for number, stem in enumerate(STEMS):
+        drawn[stem] = mask(number, 2)
+        picture = Image.fromarray(60 + 120 * drawn[stem]).rotate(180)
+        (tmp_path / "set/images").mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / f"set/images/{stem}.jpg", exif=exif, quality=95)
+        save(np.zeros_like(drawn[stem]), tmp_path / f"set/masks/{stem}_bird.png")  # the first file, which tells nothing
+        save(np.rot90(drawn[stem], 2) * np.uint8(255), tmp_path / f"set/masks/{stem}_car.png")
+    settings, masks = written(tmp_path / "set", tmp_path / "set.yaml")
+    assert settings["mask_orientation"] == "stored"
+    index = settings["class_names"].index("car")
+    for stem, read in masks.items():
+        np.testing.assert_array_equal(read == index, drawn[stem] == 1)
+
+
 @pytest.mark.parametrize("names", [("car", "test"), ("train", "tree")])
 def test_a_class_that_is_named_as_a_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
