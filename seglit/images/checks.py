@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from seglit.errors import InputError
@@ -20,6 +21,7 @@ _MAX_BYTES = 2**32
 _MAX_RATIO = 100  # decoded to stored bytes
 # The TIFF tags that describe the pixel layout.
 _LAYOUT_TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, *range(320, 326), 338, 339)
+_STK_PLANES = 33629  # UIC2tag, with a value for each plane, although the file has one page
 _TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # by type; others 1
 
 
@@ -62,9 +64,14 @@ def check_size(path: Path, height: int, width: int) -> None:
 
 
 def check_single(path: Path, picture: Image.Image) -> None:
-    """Raises InputError for an animated GIF, PNG or WebP file, of which only the first frame would be read."""
+    """Raises InputError for an animated GIF, PNG or WebP file, or a MetaMorph stack: only its first picture is read."""
     if isinstance(picture, GifImageFile | PngImageFile | WebPImageFile) and picture.is_animated:
         raise InputError(f"{path}: is an animated {picture.format}; save the frame that is meant as a file of its own")
+    planes = picture.tag_v2.get(_STK_PLANES, ()) if isinstance(picture, TiffImageFile) else ()
+    if isinstance(planes, tuple) and len(planes) > 1:
+        raise InputError(
+            f"{path}: is a MetaMorph stack of {len(planes)} planes; save it as a TIFF with a page for each"
+        )
 
 
 def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:

@@ -125,6 +125,8 @@ PICTURES: dict[str, Case] = {
     "TIFF named PNG": Case("x.png", put(saved(COLORS, "TIFF")), shows=COLORS),
     "GIF named PNG": Case("x.png", put(saved(EVEN, "GIF")), shows=EVEN),
     "GIF of several frames": Case("x.gif", pages("GIF"), "is an animated GIF"),
+    "MetaMorph stack": Case("x.tif", lambda path: tifffile.imwrite(
+        path, COLORS[..., 0], extratags=[(33629, 5, 3, (1,) * 6, True)], metadata=None), "MetaMorph stack of 3 planes"),
     "trailing bytes": Case("x.png", put(saved(COLORS, "PNG") + b"more" * 99), shows=COLORS),
     "one pixel": Case("x.png", put(saved(COLORS[:1, :1], "PNG")), shows=COLORS[:1, :1]),
     "66,000 wide": Case("x.png", put(saved(WIDE, "PNG")), shows=WIDE),
