@@ -163,12 +163,12 @@ def _find_candidates(root: Path) -> list[Candidate]:
 
 
 def _without_lone_splits(root: Path, candidates: list[Candidate]) -> list[Candidate]:
-    """Takes a folder that is named as a split, of which there is no other folder, for no split, but a class `test`."""
+    """Treats a folder, not of images, that is named as a split without any other as an ordinary one: a class `test`."""
     number = Counter(split for candidate in candidates for split in candidate.files)
     whole = {candidate.pattern: candidate for candidate in candidates if "all" in candidate.files}
     for candidate in candidates:
         (split, (folder, files)), *others = candidate.files.items()
-        if split == "all" or others or number[split] > 1 or not whole:
+        if split == "all" or others or number[split] > 1 or not whole or candidate.role == "image":
             continue
         above = whole.get(folder.parent.relative_to(root).as_posix())
         if above is not None:
