@@ -49,9 +49,10 @@ class RunRecord(pl.Callback):
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
                 f"# on each device: {self.data.loading}\n"
             )
-            file.write_text(header + self.config, encoding="utf-8")
             if isinstance(self.data, PairsDataModule):
                 self._write_splits(file.with_name("splits"), self.data)
+            with replacing(file) as unfinished:  # last: a folder with it is resumed, and not written to again
+                unfinished.write_text(header + self.config, encoding="utf-8")
             for logger in trainer.loggers:
                 log_config(logger, self.config)
         elif trainer.is_global_zero and stage == "fit":

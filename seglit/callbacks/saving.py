@@ -75,12 +75,27 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, dirpath: str) -> None:
         self.file = Path(dirpath, "last.ckpt")
+        self._newest = self.file.with_name("newest.ckpt")  # until `last.ckpt` is renamed
         self.saved_at = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Makes the trainer write all checkpoints whole or not at all, unless it has a `CheckpointIO` of its own."""
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DurableCheckpointIO()
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Completes a save that an interruption kept from its last step, if that checkpoint is resumed from."""
+        if trainer.ckpt_path == str(self._newest):
+            trainer.strategy.barrier("LastCheckpoint.on_load_checkpoint")  # all ranks have read it
+            if trainer.is_global_zero:
+                self._rename()
+
+    def _rename(self) -> None:
+        if self.file.is_file():
+            self.file.replace(self.file.with_name("previous.ckpt"))
+        self._newest.replace(self.file)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Saves a checkpoint."""
@@ -94,12 +109,9 @@ class LastCheckpoint(Checkpoint):
         """
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it
             return
-        newest = self.file.with_name("newest.ckpt")
-        trainer.save_checkpoint(newest, weights_only=False)  # with the state of the optimizer
+        trainer.save_checkpoint(self._newest, weights_only=False)  # with the state of the optimizer
         if trainer.is_global_zero:
-            if self.file.is_file():
-                self.file.replace(self.file.with_name("previous.ckpt"))
-            newest.replace(self.file)
+            self._rename()
             for older in Path(trainer.default_root_dir).glob("hpc_ckpt_*.ckpt"):
                 older.unlink()  # Lightning would load it under SLURM, even for the test of the best checkpoint
         trainer.strategy.barrier("LastCheckpoint.save")

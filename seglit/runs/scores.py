@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from seglit.errors import InputError
+from seglit.images.replacing import replacing
 
 SCORE_FILE = "scores_test.json"
 """Name of the file in the folder of a tested run."""
@@ -182,9 +183,13 @@ class SavedScores(msgspec.Struct, frozen=True):
     images: list[ImageScores]
 
     def write(self, folder: Path) -> None:
-        """Writes the scores to a run folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / SCORE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        """Writes the scores to a run folder, whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        with replacing(folder / SCORE_FILE) as unfinished:
+            unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
 
     def check(self) -> None:
         """Checks that the parts fit each other.

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from seglit.errors import InputError
 from seglit.runs.durable_io import DurableCheckpointIO
+from seglit.runs.scores import SCORE_FILE, SavedScores
 from tests.conftest import Outcome, Run
 
 CHECKPOINT = {"state_dict": {"weight": torch.arange(50_000.0)}}
@@ -49,6 +51,15 @@ def test_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
     DurableCheckpointIO().save_checkpoint(CHECKPOINT, file)
     assert torch.equal(torch.load(file)["state_dict"]["weight"], CHECKPOINT["state_dict"]["weight"])
     assert len(synced) == 2  # file and folder
+
+
+def test_score_file_is_written_whole_or_not_at_all(trained: Outcome, tmp_path: Path) -> None:
+    file = Path(shutil.copy(trained.folder / SCORE_FILE, tmp_path))
+    before = file.read_bytes()
+    with largest_file(1000), pytest.raises(InputError, match=rf"{SCORE_FILE}: cannot be written \(File too large\)"):
+        SavedScores.read(trained.folder).write(tmp_path)
+    assert file.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [file]
 
 
 def test_full_disk_is_one_line_and_spares_the_older_checkpoints(run: Run, tiny: list[str], tmp_path: Path) -> None:
