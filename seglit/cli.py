@@ -132,7 +132,7 @@ class SegmentationCLI(PlainLoadingCLI):
         # A trainer default, since it then runs after `checkpoint`, so that last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(
-            logger=[MetricsFile(self.run_folder, self.progress.steps), *loggers], callbacks=callbacks, **kwargs
+            logger=[MetricsFile(self.run_folder, self.progress), *loggers], callbacks=callbacks, **kwargs
         )
         return trainer
 

@@ -47,6 +47,7 @@ class ExactResume(pl.Callback):
             for progress in (batches["total"], batches["current"]):
                 progress["ready"] = progress["started"]
             batches["is_last_batch"] = False
+        _start_validation_anew(checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"])
         states: list[Any] = [_random_state()]
         if trainer.world_size > 1:
             states = [None] * trainer.world_size
@@ -88,8 +89,15 @@ class ExactResume(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Restores the random number generators before the first batch."""
+        self._restore_random_state()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Restores them if the training continues with a validation."""
+        self._restore_random_state()
+
+    def _restore_random_state(self) -> None:
         if self._random is not None:
-            _restore_random_state(self._random)
+            _set_random_state(self._random)
             self._random = None
 
 
@@ -98,6 +106,15 @@ def _start_epoch_anew(loops: dict[str, Any]) -> None:
     for progress in loops["epoch_progress"].values():
         progress.update(ready=progress["processed"], started=progress["processed"], completed=progress["processed"])
     loops["epoch_loop.batch_progress"]["current"] = dict.fromkeys(loops["epoch_loop.batch_progress"]["current"], 0)
+
+
+def _start_validation_anew(progress: dict[str, Any]) -> None:
+    """Changes the saved progress of an interrupted validation to that at its first batch, as Lightning marks it."""
+    total, current = progress["total"], progress["current"]
+    if current["ready"] > current["completed"]:
+        before = total["completed"] - current["completed"]  # in earlier validations of the epoch
+        for tracker, done in ((total, before), (current, 0)):
+            tracker.update(ready=done + 1, started=done + 1, processed=done, completed=done)
 
 
 def _random_state() -> dict[str, Any]:
@@ -109,7 +126,7 @@ def _random_state() -> dict[str, Any]:
     return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": numpy, "python": random.getstate()}
 
 
-def _restore_random_state(state: dict[str, Any]) -> None:
+def _set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.trainer.states import TrainerFn
 
 from seglit.callbacks.logged_steps import is_logged_step
 from seglit.callbacks.saving import LastCheckpoint
@@ -36,6 +38,29 @@ class MidEpochCheckpoint(pl.Callback):
         """Lets signals end the process."""
         self.signals.install(trainer, at_once=True)
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Lets signals end `validate`; in a training, removes the mark of a validation that starts anew."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self.signals.install(trainer, at_once=True)
+        total: Any = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total
+        total.ready = total.started = total.completed
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Saves a checkpoint and ends the run if a signal asks for it; resumed, the validation starts anew.
+
+        Several ranks, which may have different numbers of batches, end after the validation.
+        """
+        accumulates = trainer.fit_loop.epoch_loop._should_accumulate()
+        if trainer.sanity_checking or trainer.world_size > 1 or accumulates or not self.signals.ends_run(trainer):
+            return
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning sets it
+            if isinstance(callback, WeightAveraging):
+                callback.on_validation_epoch_end(trainer, pl_module)  # puts the trained weights back
+        _last_checkpoint(trainer).save(trainer)
+        self.signals.obey(trainer)
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Ends the process before the test, if a signal arrived in the last epoch."""
         if self.signals.agree(trainer, at_logged_steps=False):
@@ -52,7 +77,7 @@ class MidEpochCheckpoint(pl.Callback):
         validated, self._validated = self._validated, False
         if (validated and batch_idx) or batch_idx % trainer.accumulate_grad_batches:
             return
-        (last,) = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, LastCheckpoint))
+        last = _last_checkpoint(trainer)
         signal = self.signals.agree(trainer)
         if batch_idx and (signal or self._is_due(trainer, last)):  # before the first batch nothing is new
             last.save(trainer)
@@ -67,3 +92,8 @@ class MidEpochCheckpoint(pl.Callback):
             return False
         late = time.monotonic() - last.saved_at >= 60 * self.save_minutes
         return bool(trainer.strategy.broadcast(late))
+
+
+def _last_checkpoint(trainer: pl.Trainer) -> LastCheckpoint:
+    (last,) = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, LastCheckpoint))
+    return last

@@ -42,7 +42,12 @@ class Signals:
         os.write(2, f"\n{signal.Signals(signum).name}: saving after this step\n".encode())
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
+        os.write(2, f"\nseglit: {signal.Signals(signum).name}: stopped\n".encode())
         raise SystemExit(128 + signum)
+
+    def ends_run(self, trainer: pl.Trainer) -> bool:
+        """Whether a signal has arrived that ends the run, once its checkpoint is saved."""
+        return self.received in (signal.SIGTERM, signal.SIGINT, _requeue_signal(trainer))
 
     def agree(self, trainer: pl.Trainer, *, at_logged_steps: bool = True) -> int:
         """Returns the signal that any rank has received, or 0; several ranks agree where the loss is logged."""
@@ -60,13 +65,13 @@ class Signals:
         Raises:
             SystemExit: With 128 plus the number of the signal, or with 0 if SLURM starts the job again.
         """
-        signum, self.received = self.received, 0
-        requeued = signum == _requeue_signal(trainer)
+        signum, ends, requeued = self.received, self.ends_run(trainer), self.received == _requeue_signal(trainer)
+        self.received = 0
         if trainer.is_global_zero:
             print(f"{signal.Signals(signum).name}: saved in {trainer.default_root_dir}", file=sys.stderr, flush=True)
         if requeued and trainer.is_global_zero:
             _requeue()
-        if requeued or signum in (signal.SIGTERM, signal.SIGINT):
+        if ends:
             raise SystemExit(0 if requeued else 128 + signum)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
+from seglit.runs.resume import Progress
 
 
 class MetricsFile(Logger):
@@ -20,13 +22,13 @@ class MetricsFile(Logger):
 
     Args:
         folder: The run folder.
-        kept_steps: Number of optimizer steps whose rows are kept: those before the checkpoint.
+        progress: How far the run was at the checkpoint.
     """
 
-    def __init__(self, folder: Path, kept_steps: int = 0) -> None:
+    def __init__(self, folder: Path, progress: Progress) -> None:
         super().__init__()
         self.file = folder / "metrics.csv"
-        self.kept_steps = kept_steps
+        self.progress = progress
         self._columns: list[str] | None = None  # unknown until the first row
 
     @property
@@ -56,12 +58,16 @@ class MetricsFile(Logger):
         """
         row = {**metrics, "step": step}
         if self._columns is None:
-            kept = [old for old in self._rows() if int(old["step"]) < self.kept_steps]
-            self._replace([*kept, row])
+            self._replace([*takewhile(self._precedes_checkpoint, self._rows()), row])
         elif row.keys() <= set(self._columns):
             self._append(row, self._columns)
         else:
             self._replace([*self._rows(), row])
+
+    def _precedes_checkpoint(self, row: Mapping[str, str]) -> bool:
+        step, last = int(row["step"]), self.progress.steps
+        is_scored = any(name.startswith("val/") for name in row)
+        return step < last or (self.progress.validates and step == last and not is_scored)
 
     def _append(self, row: Mapping[str, Any], columns: Sequence[str]) -> None:
         try:

@@ -34,6 +34,7 @@ class Progress:
         epochs: Finished epochs.
         batches: Batches trained on in the epoch after them.
         steps: Optimizer steps.
+        validates: Whether the validation of the last step starts anew.
         stopped: Whether training was stopped early.
         loggers: Class name of a logger to the run that it logs to.
     """
@@ -42,6 +43,7 @@ class Progress:
     epochs: int = 0
     batches: int = 0
     steps: int = 0
+    validates: bool = False
     stopped: bool = False
     loggers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -154,11 +156,13 @@ def _read_progress(file: Path) -> Progress:
             raise zipfile.BadZipFile(f"wrong checksum of {broken}")
     loops, saved = checkpoint["loops"]["fit_loop"], checkpoint.get(RESUME_KEY, {})
     epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
+    validated = loops["epoch_loop.val_loop.batch_progress"]["current"]
     return Progress(
         file,
         epoch["processed"],
         batches["processed"] if epoch["ready"] > epoch["processed"] else 0,
         loops["epoch_loop.state_dict"]["_batches_that_stepped"],
+        validated["started"] > validated["processed"],
         saved.get("stopped", False),
         saved.get("loggers", {}),
     )

@@ -45,14 +45,29 @@ class Snapshots(pl.Callback):
 
 
 class Signal(pl.Callback):
-    """Sends a signal to the process and its workers, as a terminal or SLURM does, at a batch of the first epoch."""
+    """Sends a signal to the process and its workers, as a terminal or SLURM does, after a batch of the first epoch.
 
-    def __init__(self, signum: int, batch: int) -> None:
+    Args:
+        signum: The signal.
+        batch: Index of the batch of training; None for the first one of validation.
+    """
+
+    def __init__(self, signum: int, batch: int | None = None) -> None:
         self.signum = signum
         self.batch = batch
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if trainer.current_epoch == 0 and batch_idx == self.batch:
-            for worker in multiprocessing.active_children():
-                os.kill(worker.pid or 0, self.signum)
-            os.kill(os.getpid(), self.signum)
+            self.send()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if self.batch is None and not trainer.sanity_checking:
+            assert batch_idx == 0  # the run ends before the next one
+            self.send()
+
+    def send(self) -> None:
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, self.signum)
+        os.kill(os.getpid(), self.signum)

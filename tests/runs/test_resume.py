@@ -90,11 +90,30 @@ def test_resumed_run_equals_an_uninterrupted_one(
     reference: Outcome, tmp_path: Path, run: Run, moment: str, options: list[str]
 ) -> None:
     folder = killed(reference, moment, tmp_path)
+    if moment == "tested":  # and killed before the last save had renamed its files
+        for name, renamed in (("last", "newest"), ("previous", "last")):
+            (folder / "checkpoints" / f"{name}.ckpt").rename(folder / "checkpoints" / f"{renamed}.ckpt")
     outcome = run("fit", "--resume", folder, *options)
     assert outcome.code == 0, outcome.err
     assert outcome.folder == folder
     assert_same_run(folder, reference.folder)
+    assert {file.name for file in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     assert table(outcome.out) == table(reference.out)
+
+
+def test_signal_within_a_validation_does_not_wait_for_its_end(reference: Outcome, tmp_path: Path, run: Run) -> None:
+    callback = {"class_path": "tests.runs.interrupted.Signal", "init_args": {"signum": int(signal.SIGTERM)}}
+    (tmp_path / "signal.yaml").write_text(yaml.dump({"trainer": {"callbacks+": callback}}))
+    options = ["--save_steps=null", f"--trainer.default_root_dir={tmp_path}"]
+    outcome = run("fit", "-c", reference.folder / "config.yaml", "-c", "signal.yaml", *options)
+    assert outcome.code == 143
+    (folder,) = tmp_path.glob("resume/*")
+    progress = find_progress(folder, folder / "checkpoints")
+    assert (progress.epochs, progress.batches, progress.validates) == (0, 5, True)
+    shutil.copyfile(reference.folder / "config.yaml", folder / "config.yaml")  # without the signal
+    outcome = run("fit", "--resume", folder)
+    assert outcome.code == 0, outcome.err
+    assert_same_run(folder, reference.folder)
 
 
 def copied(trained: Outcome, tmp_path: Path) -> Path:
