@@ -112,9 +112,9 @@ def command(folder: Path, workers: int) -> list[str]:
 
 def kill_once(folder: Path, draw: random.Random, seconds: float, writes: int) -> bool:
     """Starts or resumes a run and kills it, half of the times around a write; False if it had ended before."""
-    at_write = KillAtWrite(draw.randrange(writes), draw.choice([1e-6, draw.uniform(0, 0.003)]))
-    at_write = at_write if draw.random() < 0.5 else None
-    process = start(folder, command(folder, draw.choice(WORKERS)), at_write)
+    at_write = draw.random() < 0.5
+    kill = KillAtWrite(draw.randrange(writes), draw.choice([1e-6, draw.uniform(0, 0.003)]))
+    process = start(folder, command(folder, draw.choice(WORKERS)), kill if at_write else None)
     process.join(None if at_write else draw.uniform(0, seconds))
     killed = process.is_alive() or process.exitcode == -signal.SIGALRM
     with suppress(ProcessLookupError):
@@ -130,7 +130,7 @@ def differing(one: Path, other: Path) -> list[str]:
     files = [[torch.load(each / "checkpoints" / f"{name}.ckpt") for each in (one, other)] for name in names]
     found = [f"{name}{line}" for name, pair in zip(names, files, strict=True) for line in differences(*pair)]
     scores = [{**json.loads((each / "scores_test.json").read_bytes()), "cost": None} for each in (one, other)]
-    found += [f"scores_test.json{line}" for line in differences(*scores)]
+    found += [f"scores_test.json{line}" for line in differences(scores[0], scores[1])]
     return found + ["metrics.csv"] * ((one / "metrics.csv").read_bytes() != (other / "metrics.csv").read_bytes())
 
 
