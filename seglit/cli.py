@@ -27,7 +27,7 @@ from seglit.errors import InputError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
-from seglit.runs.ckpt_path import check_ckpt_path
+from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from
 from seglit.runs.lock import locked
@@ -98,7 +98,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
         config = self.config[self.subcommand]
         if not self.resumed:
-            check_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
+            config.ckpt_path = find_ckpt_path(self.subcommand, config.ckpt_path, config.trainer.max_epochs)
         if self.config.subcommand != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:

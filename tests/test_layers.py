@@ -39,7 +39,7 @@ ROOMS = {
     "config": ("jsonargparse yaml", "errors"),
     "runs": (
         f"msgspec numpy torch yaml {LIGHTNING}",
-        "annotations config data.base errors images labels normalization",
+        "annotations config data.base data.user_cache errors images labels normalization",
     ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",

@@ -1,14 +1,25 @@
 """Checks of `--ckpt_path`, made before data and model are built."""
 
+from hashlib import blake2b
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
+from pytorch_lightning.utilities import rank_zero_only
+
+from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
+from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import read_checkpoint
 
 
-def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> None:
-    """Checks the checkpoint that a training command is given.
+_TIMEOUT = 20.0  # seconds without an answer
+
+
+def find_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> str | None:
+    """Checks the checkpoint that a training command is given, and downloads it from an http address.
 
     Lightning looks for it only once everything is built, validates and tests random weights if there is none, and ends
     a run whose epochs are done without a message.
@@ -18,6 +29,9 @@ def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> N
         path: `--ckpt_path`; None trains from the start.
         max_epochs: `--trainer.max_epochs`.
 
+    Returns:
+        The path, of the file if it was downloaded.
+
     Raises:
         InputError: There is no such checkpoint, or it is damaged, the command requires one, or `fit` has no epoch left
             to train.
@@ -25,11 +39,13 @@ def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> N
     if path is None:
         if command != "fit":
             raise InputError(f"{command} scores a checkpoint; name it: --ckpt_path RUN/checkpoints/best.ckpt")
-        return
+        return None
     if path in ("best", "last"):
         raise InputError(f"--ckpt_path {path} names no file; such as RUN/checkpoints/{path}.ckpt")
+    if path.startswith(("http://", "https://")):
+        path = _download(path)
     if "://" in path:
-        return
+        return path
     if not Path(path).exists():
         names = [file.name for file in Path(path).parent.glob("*.ckpt")]
         raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
@@ -37,6 +53,26 @@ def check_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> N
         checkpoint = read_checkpoint(path)
         if command == "fit":
             _check_epochs_left(path, checkpoint, max_epochs)
+    return path
+
+
+def _download(url: str) -> str:
+    """Downloads a file to the user's cache, by its address; each time, since what is there may have changed.
+
+    `torch.hub`, by which Lightning does it, knows a file by its name alone: another one of the same name is not read.
+    """
+    parts = urlsplit(url)
+    digest = blake2b(url.encode(), digest_size=8).hexdigest()
+    file = cache_file("checkpoints", f"{digest}/{Path(parts.path).name or 'checkpoint'}")
+    try:
+        with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 (http or https)
+            content = answer.read()
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: no valid address
+        raise InputError(f"--ckpt_path {url} cannot be downloaded ({error})") from error
+    with replacing(file) as part:
+        part.write_bytes(content)
+    rank_zero_only(print)(f"downloaded {url} to {file}", flush=True)
+    return str(file)
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:

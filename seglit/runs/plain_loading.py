@@ -28,7 +28,7 @@ class PlainLoadingCLI(LightningCLI):
         try:
             super()._run_subcommand(subcommand)
         except pickle.UnpicklingError as error:
-            path = self.config[subcommand].ckpt_path
+            path = self.trainer.ckpt_path
             raise InputError(f"{path}: not a checkpoint, or one that only code can load") from error
 
     def _parse_ckpt_path(self) -> None:

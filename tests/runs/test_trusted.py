@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import seglit
 from seglit.data import AnnotationDataModule
 from seglit.errors import InputError
 from seglit.runs.build import build
+from seglit.runs.ckpt_path import find_ckpt_path
 from tests.annotations import test_yolo
 from tests.conftest import Outcome, Run
 from tests.corpus.conftest import only_line
@@ -217,24 +219,74 @@ def address(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_pickles_are_not_executed(
-    run: Run, trained: Outcome, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+def test_pickles_are_not_executed(run: Run, trained: Outcome, marker: Path, tmp_path: Path, address: str) -> None:
     torch.save({"state_dict": Command(marker)}, tmp_path / "theirs.ckpt")
     for name, path in (("test", f"{address}/theirs.ckpt"), ("fit", tmp_path / "theirs.ckpt")):
         outcome = run(name, "-c", trained.folder / "config.yaml", f"--ckpt_path={path}", "--trainer.max_epochs=9")
         assert outcome.code == 2
-        assert f"{path}: not a checkpoint" in outcome.err.splitlines()[-1]
+        assert "theirs.ckpt: not a checkpoint" in outcome.err.splitlines()[-1]
         assert not marker.exists()
     outcome = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path=a.ckpt", "--weights_only=false")
     assert "unknown setting 'weights_only'" in only_line(outcome.err)
 
 
-def test_a_configuration_that_calls_any_class_is_told_so(run: Run, tiny: list[str]) -> None:
+@pytest.mark.parametrize("has_config", [True, False], ids=["resumed by seglit", "found by Lightning"])
+def test_checkpoint_of_slurm_is_not_executed(
+    run: Run, trained: Outcome, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_config: bool
+) -> None:
+    folder = tmp_path / "runs" / "mine" / "slurm-7-0"
+    folder.mkdir(parents=True)
+    torch.save({"state_dict": Command(marker)}, folder / "hpc_ckpt_1.ckpt")
+    if has_config:
+        shutil.copy(trained.folder / "config.yaml", folder)
+    job = {"JOB_ID": 7, "STEP_ID": 0, "RESTART_COUNT": 1, "NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    outcome = run("fit", "-c", trained.folder / "config.yaml", "--trainer.default_root_dir=runs")
+    assert outcome.code == 2
+    assert not marker.exists()
+    message = "every checkpoint is damaged" if has_config else "hpc_ckpt_1.ckpt: not a checkpoint, or one that only"
+    assert message in outcome.err.splitlines()[-1]
+
+
+def test_address_of_a_checkpoint_is_read_each_time(address: str, tmp_path: Path, trained: Outcome) -> None:
+    """Files of one name at several addresses, and one that is replaced, are told apart."""
+    checkpoints = trained.folder / "checkpoints"
+    for source, target in (("last", "a/best.ckpt"), ("previous", "b/best.ckpt"), ("best", "a/best.ckpt")):
+        (tmp_path / target).parent.mkdir(exist_ok=True)
+        shutil.copy(checkpoints / f"{source}.ckpt", tmp_path / target)
+        file = find_ckpt_path("test", f"{address}/{target}", None)
+        assert file is not None
+        assert Path(file).read_bytes() == (tmp_path / target).read_bytes()
+    with pytest.raises(InputError, match=rf"^--ckpt_path {address}/c.ckpt cannot be downloaded \(HTTP Error 404"):
+        find_ckpt_path("test", f"{address}/c.ckpt", None)
+
+
+def test_address_that_does_not_answer_is_one_line(run: Run, trained: Outcome) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/best.ckpt"
+    outcome = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", url)
+    assert outcome.code == 2
+    assert only_line(outcome.err).startswith(f"seglit: error: --ckpt_path {url} cannot be downloaded (")
+
+
+UNTYPED = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes, in_channels, options):
+        raise ValueError(f"its options are {options}")
+"""
+
+
+def test_a_configuration_that_calls_any_class_is_told_so(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """jsonargparse's warning is not filtered: a configuration that is named by `-c` may do what a program may."""
     shown_deprecation_warnings.discard("instantiate_subclass_spec_in_any")
-    init_args = {"architecture": "none", "options": {"a": {"class_path": "fractions.Fraction"}}}
-    network = {"class_path": "seglit.networks.SMP", "init_args": init_args}
+    (tmp_path / "untyped.py").write_text(UNTYPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"class_path": "untyped.Net", "init_args": {"options": {"a": {"class_path": "fractions.Fraction"}}}}
     with pytest.warns(DeprecationWarning, match="a type that accepts any value"):
-        run("fit", *tiny, f"--model.network={json.dumps(network)}")
+        outcome = run("fit", *tiny, f"--model.network={json.dumps(network)}")
+    assert "its options are {'a': Fraction(0, 1)}" in outcome.err
