@@ -3,8 +3,12 @@
 import importlib
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from seglit.errors import InputError, RunError, did_you_mean, one_line
 
@@ -35,8 +39,16 @@ COMMANDS = {  # a fork may delete rooms
 }
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
 def main(args: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 on success, 1 for findings or a failed run, 2 for bad input."""
+    """Runs one command and returns its exit code.
+
+    Returns:
+        0 on success, 1 for findings or a failed run, 2 for bad input, 128 plus the number of a signal that ended it.
+    """
     args = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in args
     try:
@@ -50,12 +62,14 @@ def main(args: list[str] | None = None) -> int:
         elif args[0] not in COMMANDS:
             raise InputError(f"unknown command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
         else:
-            return _run([arg for arg in args if arg != "--debug"])
+            with _raising_terminated():
+                return _run([arg for arg in args if arg != "--debug"])
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
-    except KeyboardInterrupt:
-        print("seglit: interrupted", file=sys.stderr)
-        return 128 + 2  # SIGINT
+    except KeyboardInterrupt as error:
+        terminated = isinstance(error, _Terminated)
+        print(f"seglit: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
+        return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
     except (InputError, RunError, MemoryError) as error:
         if debug:
             raise
@@ -63,6 +77,23 @@ def main(args: list[str] | None = None) -> int:
         print(f"seglit: error: {message}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0
+
+
+@contextmanager
+def _raising_terminated() -> Iterator[None]:
+    """Raises an exception on SIGTERM, so that unfinished files are removed; processes that are forked end at once."""
+    process = os.getpid()
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:
+            os._exit(128 + signum)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(args: list[str]) -> int:

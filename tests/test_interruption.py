@@ -1,19 +1,31 @@
-"""Ctrl-C ends a command with one line and exit code 130, and leaves nothing half written."""
+"""Ctrl-C and SIGTERM end a command with one line and their exit codes, and leave nothing half written."""
 
+import multiprocessing
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
+import yaml
 from PIL import Image
 
+from seglit.callbacks.signals import Signals
+from seglit.module import SegmentationModule
 from seglit.predict import Predictor
-from tests.conftest import Run
+from tests.conftest import Outcome, Run
 from tests.predict.brightest import WATER, checkpoint
 
 
-def test_interrupted_prediction_is_completed_later(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ENDS = {signal.SIGINT: (130, "seglit: interrupted\n"), signal.SIGTERM: (143, "seglit: terminated\n")}
+
+
+@pytest.mark.parametrize("signum", ENDS)
+def test_interrupted_prediction_is_completed_later(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
     checkpoint(tmp_path / "water.ckpt", WATER)
     (tmp_path / "in").mkdir()
     for index in range(6):
@@ -23,14 +35,13 @@ def test_interrupted_prediction_is_completed_later(run: Run, tmp_path: Path, mon
     def interrupted(self: Predictor, pixels: Any) -> Any:
         calls.append(1)
         if len(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signum)
         return predict(self, pixels)
 
     with monkeypatch.context() as patch:
         patch.setattr(Predictor, "_scores", interrupted)
         code, _, err = run("predict", "water.ckpt", "in", "--output=out")
-    assert code == 130
-    assert err == "seglit: interrupted\n"
+    assert (code, err) == ENDS[signum]
     written = [file for file in (tmp_path / "out").rglob("*") if file.is_file() and file.name != "predictions.json"]
     assert {file.suffix for file in written} == {".png"}
     for file in written:
@@ -39,21 +50,78 @@ def test_interrupted_prediction_is_completed_later(run: Run, tmp_path: Path, mon
     assert run("predict", "water.ckpt", "in", "--output=out").out.startswith(f"{6 - len(written)} images predicted")
 
 
+@pytest.mark.parametrize("signum", ENDS)
+@pytest.mark.parametrize("command", ["inspect", "report", "compare"])
 def test_interrupted_page_keeps_the_one_before(
-    run: Run, tmp_path: Path, shapes: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    tmp_path: Path,
+    shapes: Path,
+    trained: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    signum: signal.Signals,
 ) -> None:
-    page = tmp_path / "page" / "index.html"
-    page.parent.mkdir()
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "run"))
+    options: list[object]
+    options, page = {
+        "inspect": ([shapes, "--report=page"], tmp_path / "page" / "index.html"),
+        "report": ([folder], folder / "report.html"),
+        "compare": ([folder, folder, "--output=page.html"], tmp_path / "page.html"),
+    }[command]
+    page.parent.mkdir(exist_ok=True)
     page.write_text("before")
+    files = {*page.parent.iterdir()}
     write = Path.write_text
 
     def interrupted(self: Path, text: str, **options: Any) -> int:
         write(self, text[:100], **options)
-        raise KeyboardInterrupt
+        signal.raise_signal(signum)
+        raise AssertionError
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", interrupted)
-        code, _, err = run("inspect", shapes, "--report=page")
-    assert (code, err) == (130, "seglit: interrupted\n")
+        code, _, err = run(command, *options)
+    assert (code, err) == ENDS[signum]
     assert page.read_text() == "before"
-    assert list(page.parent.iterdir()) == [page]
+    assert {*page.parent.iterdir()} == files
+
+
+@pytest.mark.parametrize("signum", ENDS)
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_interrupted_test_writes_no_scores(
+    run: Run,
+    tmp_path: Path,
+    trained: Outcome,
+    capfd: pytest.CaptureFixture[str],
+    command: str,
+    signum: signal.Signals,
+) -> None:
+    callback = {"class_path": "tests.runs.interrupted.Signal", "init_args": {"signum": int(signum)}}
+    (tmp_path / "signal.yaml").write_text(yaml.dump({"trainer": {"callbacks": callback}}))
+    options = ["--ckpt_path", trained.folder / "checkpoints" / "best.ckpt", "--trainer.default_root_dir=runs"]
+    code, out, _ = run(command, "-c", trained.folder / "config.yaml", "-c", "signal.yaml", *options)
+    assert code == 128 + signum
+    assert capfd.readouterr().err == f"\nseglit: stopped by {signum.name}\n"
+    assert "│" not in out
+    assert not [*tmp_path.glob("runs/**/scores_*"), *tmp_path.glob("runs/**/.*.part")]
+
+
+@pytest.mark.parametrize("signum", ENDS)
+def test_training_that_has_not_begun_ends_at_once(
+    run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
+    monkeypatch.setattr(SegmentationModule, "configure_optimizers", lambda self: signal.raise_signal(signum))
+    code, _, err = run("fit", *tiny)
+    assert (code, err.splitlines()[-1] + "\n") == ENDS[signum]
+
+
+def test_second_interrupt_of_a_training_ends_it_at_once() -> None:
+    def interrupted_twice() -> None:
+        Signals().install(pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False))
+        signal.raise_signal(signal.SIGINT)  # the run goes on until its step is done
+        signal.raise_signal(signal.SIGINT)
+
+    process = multiprocessing.get_context("fork").Process(target=interrupted_twice)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGINT

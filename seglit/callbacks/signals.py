@@ -42,7 +42,7 @@ class Signals:
         os.write(2, f"\n{signal.Signals(signum).name}: saving after this step\n".encode())
 
     def _leave(self, signum: int, frame: FrameType | None) -> None:
-        os.write(2, f"\nseglit: {signal.Signals(signum).name}: stopped\n".encode())
+        os.write(2, f"\nseglit: stopped by {signal.Signals(signum).name}\n".encode())
         raise SystemExit(128 + signum)
 
     def ends_run(self, trainer: pl.Trainer) -> bool:

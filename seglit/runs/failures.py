@@ -27,9 +27,10 @@ _CAUSES = {
 
 @contextmanager
 def explaining_failures() -> Iterator[None]:
-    """Replaces errors of memory and workers.
+    """Replaces errors of memory and workers, and the exit by which Lightning answers Ctrl-C.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, for which Lightning exits with 1.
         RunError: One line with the cause, and what is said of it by the notes of the exception.
     """
     try:
@@ -37,6 +38,10 @@ def explaining_failures() -> Iterator[None]:
     except (RuntimeError, MemoryError, OSError, EOFError) as error:
         if message := _dead_worker(error) or _full_memory(error):
             raise RunError(message) from error
+        raise
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
         raise
 
 

@@ -49,7 +49,7 @@ class Signal(pl.Callback):
 
     Args:
         signum: The signal.
-        batch: Index of the batch of training; None for the first one of validation.
+        batch: Index of the batch of training; None for the first one of a validation or test.
     """
 
     def __init__(self, signum: int, batch: int | None = None) -> None:
@@ -66,6 +66,11 @@ class Signal(pl.Callback):
         if self.batch is None and not trainer.sanity_checking:
             assert batch_idx == 0  # the run ends before the next one
             self.send()
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.send()
 
     def send(self) -> None:
         for worker in multiprocessing.active_children():
