@@ -93,7 +93,8 @@ class ExactResume(pl.Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restores them if the training continues with a validation."""
-        self._restore_random_state()
+        if not trainer.sanity_checking:
+            self._restore_random_state()
 
     def _restore_random_state(self) -> None:
         if self._random is not None:

@@ -83,6 +83,7 @@ def killed(reference: Outcome, moment: str, tmp_path: Path) -> Path:
     [
         ("epoch-0-batch-3", ["--data.num_workers=2"]),  # saved within the epoch, after two batches
         ("epoch-0-validated", []),  # best.ckpt is newer than last.ckpt, which was saved before the last batch
+        ("epoch-1-batch-0", []),  # saved at the end of the epoch
         ("tested", []),
     ],
 )
