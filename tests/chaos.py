@@ -5,6 +5,7 @@ and each kill meets a run; from there on it is the command line.
 """
 
 import argparse
+import atexit
 import json
 import multiprocessing
 import os
@@ -70,7 +71,12 @@ def _fit(folder: Path, args: list[str], on_write: Callable[[], object] | None) -
         sys.addaudithook(
             lambda event, of: on_write() if _is_write(event, of, inside) and os.getpid() == process else None
         )
-    sys.exit(command_line(["fit", *args]))
+    try:
+        code: Any = command_line(["fit", *args])
+    except SystemExit as leave:
+        code = leave.code
+    atexit._run_exitfuncs()  # which a process that is forked does not run by itself: they end the workers
+    sys.exit(code)
 
 
 def _is_write(event: str, args: tuple[Any, ...], inside: str) -> bool:
