@@ -27,7 +27,7 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test chaos coverage lint format bench dist structure rename lock clean distclean
+.PHONY: help setup train test chaos repro coverage lint licences audit format bench dist structure rename lock clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ test: $(READY) ## Run the tests, on all cores: ARGS="-k unet -x"
 chaos: $(READY) ## Kill runs at random moments, resume them, compare them bit by bit: ARGS=--kills=200
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+repro: $(READY) ## Train twice and compare bit by bit: CONFIG=configs/experiment/shapes.yaml ARGS=--steps=20
+	$(BIN)/python -m tests.repro -c $(CONFIG) $(ARGS)
+
 coverage: $(READY) ## Run the tests and list the lines that none of them reached
 	$(BIN)/python -m pytest --cov $(ARGS)
 
@@ -55,6 +58,15 @@ lint: $(READY) ## Check style, types and workflows; changes nothing
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[bf]*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+licences: $(READY) ## Check that nothing needed at run time has a licence that does not allow it
+	$(BIN)/python -m tools.licences
+
+audit: $(READY) ## Look up known vulnerabilities of what is locked, and list it in dist/sbom.json; needs a network
+	mkdir -p dist
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file dist/sbom.json
 
 format: $(READY) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix

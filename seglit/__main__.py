@@ -84,7 +84,7 @@ def _raising_terminated() -> Iterator[None]:
     """Raises an exception on SIGTERM, so that unfinished files are removed; processes that are forked end at once."""
     process = os.getpid()
 
-    def terminate(signum: int, frame: FrameType | None) -> None:
+    def terminate(signum: int, _: FrameType | None) -> None:
         if os.getpid() != process:
             os._exit(128 + signum)
         raise _Terminated

@@ -18,7 +18,6 @@ from seglit.predict import Predictor
 from tests.conftest import Outcome, Run
 from tests.predict.brightest import WATER, checkpoint
 
-
 ENDS = {signal.SIGINT: (130, "seglit: interrupted\n"), signal.SIGTERM: (143, "seglit: terminated\n")}
 
 
@@ -110,7 +109,7 @@ def test_interrupted_test_writes_no_scores(
 def test_training_that_has_not_begun_ends_at_once(
     run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
 ) -> None:
-    monkeypatch.setattr(SegmentationModule, "configure_optimizers", lambda self: signal.raise_signal(signum))
+    monkeypatch.setattr(SegmentationModule, "configure_optimizers", lambda _: signal.raise_signal(signum))
     code, _, err = run("fit", *tiny)
     assert (code, err.splitlines()[-1] + "\n") == ENDS[signum]
 

@@ -14,7 +14,6 @@ from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import read_checkpoint
 
-
 _TIMEOUT = 20.0  # seconds without an answer
 
 

@@ -150,7 +150,8 @@ def test_run_folder_runs_no_command(run: Run, trained: Outcome, tmp_path: Path, 
     folder = tmp_path / "theirs"
     shutil.copytree(trained.folder, folder)
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    transform = {"class_path": "albumentations.Lambda", "init_args": {"image": command(marker)}}
+    call = {"class_path": "os.system", "init_args": {"command": f"touch {marker}"}}  # for an argument that is callable
+    transform = {"class_path": "albumentations.Lambda", "init_args": {"image": call}}
     config["data"]["init_args"]["augment"] = {"transforms": [transform]}
     config["data"]["init_args"]["cache"] = {"folder": str(tmp_path / "cache")}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
