@@ -27,7 +27,8 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test chaos repro coverage lint licences audit format bench dist structure rename lock clean distclean
+.PHONY: help setup train test chaos repro coverage lint licences audit format bench dist structure rename lock clean
+.PHONY: distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -62,11 +63,11 @@ lint: $(READY) ## Check style, types and workflows; changes nothing
 licences: $(READY) ## Check that nothing needed at run time has a licence that does not allow it
 	$(BIN)/python -m tools.licences
 
-audit: $(READY) ## Look up known vulnerabilities of what is locked, and list it in dist/sbom.json; needs a network
-	mkdir -p dist
-	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements.lock
-	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
-		--output-reproducible --output-file dist/sbom.json
+audit: $(READY) ## Look up known vulnerabilities of what is locked, and list it in build/sbom.json; needs a network
+	mkdir -p build
+	$(BIN)/python -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+	$(BIN)/python -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json requirements.lock
 
 format: $(READY) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix

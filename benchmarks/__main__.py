@@ -18,6 +18,7 @@ from benchmarks.gpu import benchmark_gpu
 from benchmarks.input import measure_input
 from benchmarks.inspect import measure_inspect
 from benchmarks.machine import describe_machine
+from benchmarks.memory import measure_memory
 from benchmarks.scoring import measure_scoring
 from benchmarks.startup import measure_startup
 from benchmarks.training import measure_training
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Callable[..., Table]] = {
     "scoring": measure_scoring,
     "startup": measure_startup,
     "inspect": measure_inspect,
+    "memory": measure_memory,
 }
 STANDARD_AUGMENTATION = Path(__file__).parents[1] / "configs" / "augment" / "standard.yaml"
 
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        type=Literal["training", "input", "scoring", "startup", "inspect"],
+        type=Literal["training", "input", "scoring", "startup", "inspect", "memory"],
         help="Which; without any, all.",
     )
     for name, measure in BENCHMARKS.items():

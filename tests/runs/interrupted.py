@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,15 @@ class Signal(pl.Callback):
         for worker in multiprocessing.active_children():
             os.kill(worker.pid or 0, self.signum)
         os.kill(os.getpid(), self.signum)
+
+
+class Wait(pl.Callback):
+    """At a batch of the first epoch, prints a line and waits for the end of the standard input."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 0 and batch_idx == self.batch:
+            print("waiting", flush=True)
+            sys.stdin.read()

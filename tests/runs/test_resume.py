@@ -19,7 +19,8 @@ from seglit.runs.resume import Progress, find_progress, place_loggers
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 from tests.test_cli import logged, table
 
-STRONG = Path(__file__).parents[2] / "configs" / "augment" / "strong.yaml"
+REPOSITORY = Path(__file__).parents[2]
+STRONG = REPOSITORY / "configs" / "augment" / "strong.yaml"
 DEPENDS_ON_FOLDER = {"dirpath", "best_model_path", "kth_best_model_path", "best_k_models", "last_model_path"}
 
 
@@ -100,6 +101,28 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert_same_run(folder, reference.folder)
     assert {file.name for file in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     assert table(outcome.out) == table(reference.out)
+
+
+def test_killed_command_is_resumed(reference: Outcome, tmp_path: Path, run: Run) -> None:
+    """`kill -9` of the command line itself, while it trains."""
+    callback = {"class_path": "tests.runs.interrupted.Wait", "init_args": {"batch": 3}}
+    (tmp_path / "wait.yaml").write_text(yaml.dump({"trainer": {"callbacks+": callback}}))
+    command = [sys.executable, "-m", "seglit", "fit", "-c", str(reference.folder / "config.yaml"), "-c", "wait.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": ""}
+    options: Any = {"cwd": tmp_path, "env": environment, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(
+        [*command, f"--trainer.default_root_dir={tmp_path}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options
+    ) as process:
+        assert process.stdout
+        assert b"waiting\n" in process.stdout
+        process.kill()
+    (folder,) = tmp_path.glob("resume/*")
+    progress = find_progress(folder, folder / "checkpoints")
+    assert (progress.epochs, progress.batches) == (0, 2)
+    shutil.copyfile(reference.folder / "config.yaml", folder / "config.yaml")  # without the wait
+    outcome = run("fit", "--resume", folder)
+    assert outcome.code == 0, outcome.err
+    assert_same_run(folder, reference.folder)
 
 
 def test_signal_within_a_validation_does_not_wait_for_its_end(reference: Outcome, tmp_path: Path, run: Run) -> None:
