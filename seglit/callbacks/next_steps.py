@@ -8,6 +8,7 @@ import yaml
 
 from seglit.callbacks.saving import last_checkpoint
 from seglit.errors import RunError
+from seglit.runs.failures import is_out_of_memory
 from seglit.runs.trusted import trust_option
 
 
@@ -15,10 +16,15 @@ class NextSteps(pl.Callback):
     """After a failure, prints how to go on with what was saved; nothing if it would fail again."""
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Prints the command that resumes the training, or its test."""
-        if trainer.is_global_zero and last_checkpoint(trainer) and not isinstance(exception, RunError):
+        """Prints the command that resumes the training, or its test, or continues it with smaller batches."""
+        checkpoint = last_checkpoint(trainer)
+        if trainer.is_global_zero and checkpoint and not isinstance(exception, RunError):
+            command = f"fit --resume {trainer.default_root_dir}"
+            if is_out_of_memory(exception):  # `--resume` keeps the batch size
+                config = Path(trainer.default_root_dir, "config.yaml")
+                command = f"fit -c {config} --ckpt_path {checkpoint}, with the smaller settings below"
             print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
-            print(f"go on:      {_program()} fit --resume {trainer.default_root_dir}", flush=True)
+            print(f"go on:      {_program()} {command}", flush=True)
 
 
 def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_tested: bool) -> None:

@@ -1,5 +1,6 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +116,19 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
         # memory-mapped, since the optimizer state, twice the size of the weights, is not always needed
         checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{file}: not a checkpoint, or truncated ({reason})") from error
+        raise InputError(f"{file}: not a checkpoint, or truncated ({_reason(error)})") from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"{file}: not a checkpoint")
     if RECORD_KEY in checkpoint:
         check_record(checkpoint[RECORD_KEY], Path(file))
     return checkpoint
+
+
+def _reason(error: Exception) -> str:
+    """Shortens torch's explanation, which advises to unpickle a file that is not plain data."""
+    if match := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
+        return f"it contains {match[1]}, which only code can load"
+    return " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
 
 
 def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seglit.__main__ import main
 from seglit.errors import InputError
@@ -115,7 +116,14 @@ def test_fit_with_wandb_runs_offline_and_logs_everything(
     assert {mask.shape for mask in masks} == {(12, 512)}  # shrunk from 24 x 1024
     assert set(np.unique(masks)) <= {0, 1, 2, 3, 4, 5, 255}
 
-    assert list((run_folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert main(["fit", "--resume", str(run_folder), "--trainer.max_epochs=2"]) == 0
+    wandb.finish()
+    parts = list((run_folder / "wandb").glob("offline-run-*"))
+    assert len(parts) == 2
+    assert len({part.name.rpartition("-")[2] for part in parts}) == 1  # of one run, which `wandb sync` joins
+    events = EventAccumulator(str(run_folder / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("val/miou")] == [0, 1]
+
     assert {file.name for file in (run_folder / "pictures").iterdir()} == {
         "val.png",
         "test.png",

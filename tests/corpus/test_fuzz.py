@@ -29,6 +29,8 @@ from seglit.images.tiff import LargeTiff
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.predict.label_files import _WRITERS, LabelFormat
+from seglit.runs.ckpt_path import find_ckpt_path
+from seglit.runs.resume import find_progress
 from seglit.runs.tested import read_curves, read_run
 from tests.annotations import test_supervisely, test_via
 from tests.annotations.folders import masks_of, save_image
@@ -165,6 +167,20 @@ def test_checkpoints(checkpoint: dict[str, Any], tmp_path: Path, seed: int) -> N
     (tmp_path / "damaged.ckpt").write_bytes(damaged((tmp_path / "whole.ckpt").read_bytes(), random))
     with harmless():
         seglit.load(tmp_path / "damaged.ckpt")
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_states_of_trainings(trained: Outcome, tmp_path: Path, seed: int) -> None:
+    """What `--resume` and `--ckpt_path` read of a checkpoint beside its weights."""
+    random = np.random.default_rng(seed)
+    content = torch.load(trained.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    plain = {name: value for name, value in content.items() if name not in ("state_dict", "optimizer_states")}
+    del plain["resume"]["random"]
+    torch.save({**changed(plain, random), "state_dict": content["state_dict"]}, tmp_path / "last.ckpt")
+    with harmless():
+        find_progress(tmp_path, tmp_path)
+    with harmless():
+        find_ckpt_path("fit", str(tmp_path / "last.ckpt"), 3)
 
 
 @pytest.mark.parametrize("seed", range(COUNT))

@@ -37,6 +37,20 @@ def test_full_memory_of_a_gpu(run: Run, tiny: list[str], options: list[str], mes
     assert "precision 32-true" in err
 
 
+def test_training_that_ran_out_of_memory_later_goes_on_with_smaller_batches(run: Run, tiny: list[str]) -> None:
+    network = ["--model.network=tests.callbacks.failing.Failing", "--model.network.fails=memory"]
+    outcome = run("fit", *tiny, *network, "--model.network.call=4", "--pictures.count=0")  # in the second epoch
+    assert outcome.code == 1
+    *_, folder, command = outcome.out.splitlines()
+    run_folder = folder.removeprefix("run folder: ")
+    config, checkpoint = f"{run_folder}/config.yaml", f"{run_folder}/checkpoints/last.ckpt"
+    assert command == (f"go on:      seglit fit -c {config} --ckpt_path {checkpoint}, with the smaller settings below")
+    smaller = outcome.err.splitlines()[-1].partition("as many images per step: ")[2].split()
+    assert smaller == ["--data.batch_size", "1", "--trainer.accumulate_grad_batches", "2"]
+    works = ["--model.network.call=99", "--test_after_fit=false", *smaller]
+    assert run("fit", "-c", config, "--ckpt_path", checkpoint, *works).code == 0
+
+
 @pytest.fixture
 def signal_handlers() -> Iterator[None]:
     """Restores them: the error of a killed worker may arrive while Lightning does."""
