@@ -13,6 +13,7 @@ from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import read_checkpoint
+from seglit.runs.resume import progress_of
 
 _TIMEOUT = 20.0  # seconds without an answer
 
@@ -75,10 +76,7 @@ def _download(url: str) -> str:
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:
-    try:
-        done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: has no state of a training to continue") from error
+    done = progress_of(checkpoint, Path(path)).epochs
     if max_epochs is not None and 0 <= max_epochs <= done:
         raise InputError(
             f"{path} has finished its {done} epochs; to train on, give a larger --trainer.max_epochs than {max_epochs}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -23,6 +24,43 @@ _OPTIONS = (
     *("data.num_workers", "data.init_args.num_workers", "data.cache", "data.init_args.cache"),
 )
 _LOGGER_IDS = {"WandbLogger": "id", "MLFlowLogger": "run_id", "TensorBoardLogger": "version"}
+
+
+class _Counts(msgspec.Struct):
+    ready: int
+    started: int
+    processed: int
+
+
+class _Tracker(msgspec.Struct):
+    current: _Counts
+
+
+class _Stepped(msgspec.Struct):
+    steps: int = msgspec.field(name="_batches_that_stepped")
+
+
+class _FitLoop(msgspec.Struct):
+    """What Lightning saves of the progress of a training, as far as it is read here."""
+
+    epochs: _Tracker = msgspec.field(name="epoch_progress")
+    batches: _Tracker = msgspec.field(name="epoch_loop.batch_progress")
+    validation: _Tracker = msgspec.field(name="epoch_loop.val_loop.batch_progress")
+    stepped: _Stepped = msgspec.field(name="epoch_loop.state_dict")
+
+
+class _Loops(msgspec.Struct):
+    fit_loop: _FitLoop
+
+
+class _Resume(msgspec.Struct):
+    stopped: bool = False
+    loggers: dict[str, str | int | None] = {}
+
+
+class _Training(msgspec.Struct):
+    loops: _Loops
+    resume: _Resume = msgspec.field(default_factory=_Resume, name=RESUME_KEY)
 
 
 @dataclass(frozen=True)
@@ -140,7 +178,7 @@ def find_progress(folder: Path, checkpoints: Path) -> Progress:
     for file in files:
         try:
             whole.append(_read_progress(file))
-        except (InputError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except (InputError, zipfile.BadZipFile) as error:
             damaged.append(file)
             reason = error.__cause__ or error
             _say(f"{file} is damaged ({(str(reason) or type(reason).__name__).splitlines()[0]}); using an older one")
@@ -154,17 +192,29 @@ def _read_progress(file: Path) -> Progress:
     with zipfile.ZipFile(file) as archive:
         if broken := archive.testzip():
             raise zipfile.BadZipFile(f"wrong checksum of {broken}")
-    loops, saved = checkpoint["loops"]["fit_loop"], checkpoint.get(RESUME_KEY, {})
-    epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
-    validated = loops["epoch_loop.val_loop.batch_progress"]["current"]
+    return progress_of(checkpoint, file)
+
+
+def progress_of(checkpoint: dict[str, Any], file: Path) -> Progress:
+    """Returns how far the training of a checkpoint was.
+
+    Raises:
+        InputError: It has no state of a training.
+    """
+    try:
+        training = msgspec.convert(checkpoint, _Training)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{file}: has no state of a training to continue ({error})") from error
+    loop = training.loops.fit_loop
+    epoch, batches, validation = loop.epochs.current, loop.batches.current, loop.validation.current
     return Progress(
         file,
-        epoch["processed"],
-        batches["processed"] if epoch["ready"] > epoch["processed"] else 0,
-        loops["epoch_loop.state_dict"]["_batches_that_stepped"],
-        validated["started"] > validated["processed"],
-        saved.get("stopped", False),
-        saved.get("loggers", {}),
+        epoch.processed,
+        batches.processed if epoch.ready > epoch.processed else 0,
+        loop.stepped.steps,
+        validation.started > validation.processed,
+        training.resume.stopped,
+        training.resume.loggers,
     )
 
 

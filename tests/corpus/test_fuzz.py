@@ -6,6 +6,7 @@ The suite tries a few changes of each kind; `SEGLIT_FUZZ=1000 pytest tests/corpu
 import copy
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from jsonargparse import Namespace
 
 import seglit
 from seglit.annotations import Coco, Cvat, Labelme, LabelStudio, Reader, Supervisely, Via, Yolo
@@ -30,7 +32,7 @@ from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.predict.label_files import _WRITERS, LabelFormat
 from seglit.runs.ckpt_path import find_ckpt_path
-from seglit.runs.resume import find_progress
+from seglit.runs.resume import continue_run
 from seglit.runs.tested import read_curves, read_run
 from tests.annotations import test_supervisely, test_via
 from tests.annotations.folders import masks_of, save_image
@@ -174,11 +176,14 @@ def test_states_of_trainings(trained: Outcome, tmp_path: Path, seed: int) -> Non
     """What `--resume` and `--ckpt_path` read of a checkpoint beside its weights."""
     random = np.random.default_rng(seed)
     content = torch.load(trained.folder / "checkpoints" / "last.ckpt", weights_only=True)
-    plain = {name: value for name, value in content.items() if name not in ("state_dict", "optimizer_states")}
-    del plain["resume"]["random"]
-    torch.save({**changed(plain, random), "state_dict": content["state_dict"]}, tmp_path / "last.ckpt")
+    part = ("loops", "resume")[random.integers(2)]
+    plain = {part: {name: value for name, value in content[part].items() if name not in ("random", "test_loop")}}
+    torch.save({**content, **changed(plain, random)}, tmp_path / "last.ckpt")
+    shutil.copy(trained.folder / "config.yaml", tmp_path)
+    trainer = Namespace(max_epochs=3, max_steps=-1)
+    config = Namespace(trainer=trainer, checkpoint=Namespace(dirpath=str(tmp_path)), test_after_fit=True)
     with harmless():
-        find_progress(tmp_path, tmp_path)
+        continue_run(tmp_path, config)
     with harmless():
         find_ckpt_path("fit", str(tmp_path / "last.ckpt"), 3)
 
