@@ -168,7 +168,7 @@ def main() -> None:
     print(f"{root}: a run takes {seconds:.1f} s and {writes} writes", flush=True)
     kills = survived = lost = different = 0
     while kills < options.kills:
-        (folder := root / f"{kills}").mkdir()
+        (folder := root / f"{survived + lost}").mkdir()
         for _ in range(KILLS_PER_RUN):
             kills += kill_once(folder, draw, seconds, writes)
         run = run_folder(folder)
