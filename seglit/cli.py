@@ -98,7 +98,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
         config = self.config[self.subcommand]
         if not self.resumed:
-            config.ckpt_path = find_ckpt_path(self.subcommand, config.ckpt_path, config.trainer.max_epochs)
+            config.ckpt_path = find_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
         if self.config.subcommand != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:

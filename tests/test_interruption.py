@@ -61,12 +61,12 @@ def test_interrupted_page_keeps_the_one_before(
     signum: signal.Signals,
 ) -> None:
     folder = Path(shutil.copytree(trained.folder, tmp_path / "run"))
-    options: list[object]
-    options, page = {
+    arguments: dict[str, tuple[list[object], Path]] = {
         "inspect": ([shapes, "--report=page"], tmp_path / "page" / "index.html"),
         "report": ([folder], folder / "report.html"),
         "compare": ([folder, folder, "--output=page.html"], tmp_path / "page.html"),
-    }[command]
+    }
+    options, page = arguments[command]
     page.parent.mkdir(exist_ok=True)
     page.write_text("before")
     files = {*page.parent.iterdir()}

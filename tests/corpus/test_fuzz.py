@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import torch
-from jsonargparse import Namespace
 
 import seglit
 from seglit.annotations import Coco, Cvat, Labelme, LabelStudio, Reader, Supervisely, Via, Yolo
@@ -180,8 +180,8 @@ def test_states_of_trainings(trained: Outcome, tmp_path: Path, seed: int) -> Non
     plain = {part: {name: value for name, value in content[part].items() if name not in ("random", "test_loop")}}
     torch.save({**content, **changed(plain, random)}, tmp_path / "last.ckpt")
     shutil.copy(trained.folder / "config.yaml", tmp_path)
-    trainer = Namespace(max_epochs=3, max_steps=-1)
-    config = Namespace(trainer=trainer, checkpoint=Namespace(dirpath=str(tmp_path)), test_after_fit=True)
+    trainer = SimpleNamespace(max_epochs=3, max_steps=-1)
+    config = SimpleNamespace(trainer=trainer, checkpoint=SimpleNamespace(dirpath=str(tmp_path)), test_after_fit=True)
     with harmless():
         continue_run(tmp_path, config)
     with harmless():
