@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
+from seglit.errors import InputError
 from seglit.runs.lock import LOCK_FILE, locked
-from seglit.runs.resume import Progress, find_progress, place_loggers
+from seglit.runs.resume import Progress, continue_run, find_progress, place_loggers
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 from tests.test_cli import logged, table
 
@@ -164,9 +166,8 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(
         assert_same_run(folder, trained.folder)
     last.with_name("previous.ckpt").write_bytes(b"")
     last.write_bytes(b"")
-    code, _, err = run("fit", "--resume", folder)
-    assert code == 2
-    assert "every checkpoint is damaged" in err.splitlines()[-1]
+    with pytest.raises(InputError, match="every checkpoint is damaged"):
+        find_progress(folder, last.parent)
 
 
 def test_checkpoint_of_slurm_is_taken_if_it_is_the_newest(trained: Outcome, tmp_path: Path) -> None:
@@ -180,12 +181,14 @@ def test_checkpoint_of_slurm_is_taken_if_it_is_the_newest(trained: Outcome, tmp_
 
 def test_finished_run_trains_on_with_more_epochs_only(trained: Outcome, tmp_path: Path, run: Run) -> None:
     folder = copied(trained, tmp_path)
-    code, _, err = run("fit", "--resume", folder)
-    assert code == 2
-    assert err.splitlines()[-1].endswith(f"{folder} has finished its 2 epochs; give a larger --trainer.max_epochs")
-    code, _, err = run("fit", "--resume", folder, "--trainer.max_epochs=1")
-    assert code == 2
-    assert "less than the 2" in err.splitlines()[-1]
+    checkpoint = SimpleNamespace(dirpath=str(folder / "checkpoints"))
+    for epochs, message in (
+        (2, "has finished its 2 epochs; give a larger --trainer.max_epochs"),
+        (1, "less than the 2"),
+    ):
+        trainer = SimpleNamespace(max_epochs=epochs, max_steps=-1)
+        with pytest.raises(InputError, match=message):
+            continue_run(folder, SimpleNamespace(trainer=trainer, checkpoint=checkpoint, test_after_fit=True))
     outcome = run("fit", "--resume", folder, "--trainer.max_epochs=3", "--data.num_workers=0")
     assert outcome.code == 0, outcome.err
     before, after = logged(trained.folder), logged(folder)
