@@ -183,7 +183,7 @@ def test_finished_run_trains_on_with_more_epochs_only(trained: Outcome, tmp_path
     folder = copied(trained, tmp_path)
     checkpoint = SimpleNamespace(dirpath=str(folder / "checkpoints"))
     for epochs, message in (
-        (2, "has finished its 2 epochs; give a larger --trainer.max_epochs"),
+        (2, "finished its 2 epochs; give a larger --trainer.max_epochs"),
         (1, "less than the 2"),
     ):
         trainer = SimpleNamespace(max_epochs=epochs, max_steps=-1)
