@@ -21,6 +21,7 @@ from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.runs.logged_steps import mean_if_logged
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
@@ -99,7 +100,7 @@ class SegmentationModule(pl.LightningModule):
         loss: Tensor = self.criterion(logits.float(), mask)
         for extra in auxiliary:
             loss = loss + self.auxiliary_weight * self.criterion(extra.float(), mask)
-        self.log("train/loss", loss, batch_size=len(mask))
+        self.log("train/loss", mean_if_logged(loss, self.trainer), batch_size=len(mask))
         return loss
 
     def validation_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:

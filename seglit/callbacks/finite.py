@@ -15,8 +15,8 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from seglit.callbacks.logged_steps import is_logged_step
 from seglit.errors import RunError
+from seglit.runs.logged_steps import is_logged_step
 
 _MAX_NAMED = 8  # images
 _SMALLEST_SCALE = 1.0  # of 16-mixed; gradients that are infinite at a smaller one are not so by the scale

@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.trainer.states import TrainerFn
 
-from seglit.callbacks.logged_steps import is_logged_step
 from seglit.callbacks.saving import LastCheckpoint
 from seglit.callbacks.signals import Signals
+from seglit.runs.logged_steps import is_logged_step
 
 
 class MidEpochCheckpoint(pl.Callback):

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
-from seglit.callbacks.logged_steps import is_logged_step
+from seglit.runs.logged_steps import is_logged_step
 
 
 class Signals:

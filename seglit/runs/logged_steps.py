@@ -1,0 +1,22 @@
+"""Where values are logged, and so the only steps at which the host reads from the device."""
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+
+def is_logged_step(trainer: pl.Trainer) -> bool:
+    """Whether the values of the optimizer step that just ended are logged."""
+    return _is_logged(trainer, trainer.global_step)
+
+
+def mean_if_logged(value: Tensor, trainer: pl.Trainer) -> Tensor:
+    """Returns the mean over ranks in a step that is logged, else the value of this rank: reducing it syncs the host."""
+    if trainer.world_size == 1 or not _is_logged(trainer, trainer.global_step + 1):
+        return value
+    mean: Tensor = trainer.strategy.reduce(value.detach().clone(), reduce_op="mean")
+    return mean
+
+
+def _is_logged(trainer: pl.Trainer, steps: int) -> bool:
+    interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it
+    return interval > 0 and steps % interval == 0
