@@ -18,6 +18,7 @@ from seglit.evaluation.own_metrics import MetricValue, by_name
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
+from seglit.networks.sharding import shard
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
@@ -138,6 +139,10 @@ class SegmentationModule(pl.LightningModule):
             )
         if saved:
             self.normalize.set(saved.normalization)
+
+    def configure_model(self) -> None:
+        """Shards the network if the strategy is `ModelParallelStrategy`."""
+        shard(self.network, self.device_mesh)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds parameter groups, optimizer and schedule; see `seglit.optim`."""

@@ -69,7 +69,6 @@ def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list
         groups[f"{part}/no_decay"] = {"params": [], "lr_factor": lr_factor, "weight_decay": 0.0}
     for name, parameter in network.named_parameters():  # a shared parameter once
         part = "encoder" if parameter in encoder else rest
-        # by name, not by ndim: FSDP flattens weights
         kind = "no_decay" if name.endswith("bias") or parameter in norms else "decay"
         groups[f"{part}/{kind}"]["params"].append(parameter)
     return [{"name": name, **group} for name, group in groups.items() if group["params"]]

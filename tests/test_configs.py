@@ -79,8 +79,8 @@ def test_experiment_files_parse(run: Run, name: str) -> None:
     assert config["trainer"]["max_epochs"] == yaml.safe_load(file.read_text())["trainer"]["max_epochs"]
 
 
-# Only `cpu` can run here, as every test does: gpu needs one, FSDP's strategy refuses a CPU, SLURM needs a cluster's
-# job. That DDP trains and scores as one process does is tested in test_cli.py, on processes without a GPU.
+# Only `cpu` can run here, as every test does: gpu needs one, SLURM needs a cluster's job. DDP and FSDP are tested in
+# test_cli.py and runs/test_ranks.py, on processes without a GPU.
 @pytest.mark.parametrize("name", names("hardware"))
 def test_hardware_files_parse(run: Run, name: str) -> None:
     file = CONFIGS / "hardware" / f"{name}.yaml"

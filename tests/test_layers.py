@@ -51,7 +51,7 @@ ROOMS = {
     ),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
-        ("data.batch errors evaluation labels metrics networks.contract normalization optim runs.checkpoint"),
+        "data.batch errors evaluation labels metrics networks normalization optim runs.checkpoint runs.logged_steps",
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.precision import FSDPPrecision, MixedPrecision
+from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.distributed.tensor import DTensor
@@ -176,5 +176,5 @@ def _whole(value: Tensor) -> Tensor:
 def _is_scaled(trainer: pl.Trainer) -> bool:
     """Whether 16-bit gradients may be infinite by their scale, which is then lowered."""
     plugin = trainer.precision_plugin
-    scaler = plugin.scaler if isinstance(plugin, MixedPrecision | FSDPPrecision) else None
+    scaler = plugin.scaler if isinstance(plugin, MixedPrecision) else None
     return scaler is not None and scaler.get_scale() >= _SMALLEST_SCALE

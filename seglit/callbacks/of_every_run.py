@@ -14,8 +14,10 @@ from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.record import RunRecord
+from seglit.callbacks.same_buffers import SameBuffers
 from seglit.callbacks.score_file import ScoreFile
 from seglit.callbacks.score_table import ScoreTable
+from seglit.callbacks.strategies import check_strategy
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 
@@ -29,10 +31,12 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         record: The complete configuration as YAML.
 
     Raises:
-        InputError: LearningRateFinder is configured, which cannot change the learning rate of an optimizer here.
+        InputError: LearningRateFinder is configured, which cannot change the learning rate of an optimizer here, or
+            `check_strategy` raises.
     """
     chosen = config.trainer.callbacks or []
     chosen = chosen if isinstance(chosen, list) else [chosen]  # Lightning accepts one
+    check_strategy(config.trainer, chosen)
     if any(isinstance(callback, LearningRateFinder) for callback in chosen):
         raise InputError(
             "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of the "
@@ -42,6 +46,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         ExactResume(data),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,
+        SameBuffers(),
         Finite(),
         ClassWeighting(data),
         ScoreTable(config.protocol),

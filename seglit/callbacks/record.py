@@ -38,8 +38,10 @@ class RunRecord(pl.Callback):
         self.data = data
         self.start = time.monotonic()
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Writes and logs the configuration; if the run folder has one, records a larger number of epochs in it."""
+        if stage == "fit":
+            self.network = type(pl_module.network)  # FSDP2 derives a class from it when it shards
         file = Path(trainer.default_root_dir) / "config.yaml"
         if trainer.is_global_zero and not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,15 +83,15 @@ class RunRecord(pl.Callback):
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""
-        network = self._network_config(type(pl_module.network))
+        network = self._network_config()
         record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization, self.data.nodata)
         checkpoint[RECORD_KEY] = record.to_dict()
 
-    def _network_config(self, network: type) -> dict[str, Any]:
+    def _network_config(self) -> dict[str, Any]:
         """`class_path` and `init_args` of the network, with the arguments that the command line links from the data."""
         config: dict[str, Any] = yaml.safe_load(self.config)["model"]["network"]
         linked = {"num_classes": self.data.num_classes, "in_channels": self.data.in_channels}
-        accepted = inspect.signature(network).parameters
+        accepted = inspect.signature(self.network).parameters
         linked = {name: value for name, value in linked.items() if name in accepted}
         return {**config, "init_args": {**config.get("init_args", {}), **linked}}
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
-from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from pytorch_lightning.strategies import ModelParallelStrategy
 from torch.utils.data import DataLoader
 
 from seglit.class_weights import ClassCounts
@@ -23,8 +23,6 @@ from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import Labels
 from seglit.normalization import stated_nodata, stated_normalization
-
-_SHARDING_STRATEGIES = (FSDPStrategy, ModelParallelStrategy, DeepSpeedStrategy)
 
 
 class SegmentationDataModule(pl.LightningDataModule, ABC):
@@ -148,9 +146,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     def _loader(self, samples: Samples, *, shuffle: bool, draw: ClassDraw | None = None) -> DataLoader[Sample]:
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        loading = self.loading
         # Ranks that shard weights must call the network equally often; batches by size would differ in number.
-        sharding = self.trainer is not None and isinstance(self.trainer.strategy, _SHARDING_STRATEGIES)
+        sharding = self.trainer is not None and isinstance(self.trainer.strategy, ModelParallelStrategy)
         batch_size = 1 if sharding and not shuffle else self.batch_size
         sampler = KeySampler(len(samples), shuffle=shuffle, seed=self.seed, num_replicas=ranks, rank=rank, draw=draw)
         if shuffle:
@@ -161,5 +158,5 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             sampler=sampler,
             collate_fn=collate if shuffle else collate_by_size,
             drop_last=shuffle and len(sampler) >= batch_size,
-            **loading.arguments(),
+            **self.loading.arguments(),
         )

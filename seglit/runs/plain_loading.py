@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 from pytorch_lightning.cli import LightningCLI
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
@@ -19,7 +20,8 @@ class PlainLoadingCLI(LightningCLI):
 
     def load_weights(self, path: str) -> None:
         """Loads the weights of a checkpoint into the module."""
-        self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+        state = read_checkpoint(path)["state_dict"]
+        set_model_state_dict(self.model, state, options=StateDictOptions(full_state_dict=True))  # sharded or not
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "weights_only": True}
