@@ -17,14 +17,21 @@ class NextSteps(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Prints the command that resumes the training, or its test, or continues it with smaller batches."""
-        checkpoint = last_checkpoint(trainer)
-        if trainer.is_global_zero and checkpoint and not isinstance(exception, RunError):
-            command = f"fit --resume {trainer.default_root_dir}"
-            if is_out_of_memory(exception):  # `--resume` keeps the batch size
-                config = Path(trainer.default_root_dir, "config.yaml")
-                command = f"fit -c {config} --ckpt_path {checkpoint}, with the smaller settings below"
-            print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
-            print(f"go on:      {_program()} {command}", flush=True)
+        if trainer.is_global_zero and not isinstance(exception, RunError):
+            print_how_to_resume(trainer, is_out_of_memory(exception))
+
+
+def print_how_to_resume(trainer: pl.Trainer, is_memory_full: bool = False) -> None:
+    """Prints the command that resumes a run, if it has saved a checkpoint."""
+    checkpoint = last_checkpoint(trainer)
+    if not checkpoint:
+        return
+    command = f"fit --resume {trainer.default_root_dir}"
+    if is_memory_full:  # `--resume` keeps the batch size
+        config = Path(trainer.default_root_dir, "config.yaml")
+        command = f"fit -c {config} --ckpt_path {checkpoint}, with the smaller settings below"
+    print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
+    print(f"go on:      {_program()} {command}", flush=True)
 
 
 def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_tested: bool) -> None:

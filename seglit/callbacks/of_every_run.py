@@ -13,6 +13,7 @@ from seglit.callbacks.memory import MemoryAdvice
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
 from seglit.callbacks.progress import ProgressBar
+from seglit.callbacks.rank_watch import RankWatch
 from seglit.callbacks.record import RunRecord
 from seglit.callbacks.same_buffers import SameBuffers
 from seglit.callbacks.score_file import ScoreFile
@@ -44,6 +45,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         )
     callbacks = [
         ExactResume(data),
+        RankWatch(),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,
         SameBuffers(),

@@ -1,4 +1,4 @@
-"""Explains failures that are not of the input: memory that is full, and worker processes that died."""
+"""Explains failures that are not of the input: full memory, and worker processes and ranks that died."""
 
 import re
 import signal
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 
 import torch
+from torch import distributed
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from seglit.errors import RunError
@@ -16,6 +17,7 @@ _FULL = re.compile(r"out of memory|MemoryError|can't allocate memory|ALLOC_FAILE
 _IN_WORKER = "in DataLoader worker process"
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: ([^.]+)|exited)")
 _SHM_FULL = re.compile(r"unable to write to file </torch|unable to (?:allocate|resize|mmap) .*shared memory")
+_LOST = re.compile(r"Connection (?:closed|reset) by peer|Broken pipe|NCCL|remote process exited", re.IGNORECASE)
 _LARGER_SHM = "shared memory (/dev/shm) is full; enlarge it (docker run --shm-size=8g) or use fewer --data.num_workers"
 _SIGNALS = {signal.strsignal(signum): signum for signum in signal.Signals}
 _CAUSES = {
@@ -27,7 +29,7 @@ _CAUSES = {
 
 @contextmanager
 def explaining_failures() -> Iterator[None]:
-    """Replaces errors of memory and workers, and the exit by which Lightning answers Ctrl-C.
+    """Replaces errors of memory, workers and connections between ranks, and the exit by which Lightning answers Ctrl-C.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, for which Lightning exits with 1.
@@ -36,7 +38,7 @@ def explaining_failures() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, OSError, EOFError) as error:
-        if message := _dead_worker(error) or _full_memory(error):
+        if message := _dead_worker(error) or _full_memory(error) or _lost_rank(error):
             raise RunError(message) from error
         raise
     except SystemExit as error:
@@ -50,6 +52,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, RunError):
         return False
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_FULL.search(str(error))))
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether an error is that of a collective operation in which another rank is gone."""
+    return isinstance(error, RuntimeError) and distributed.is_initialized() and bool(_LOST.search(str(error)))
+
+
+def _lost_rank(error: BaseException) -> str:
+    if not is_lost_connection(error):
+        return ""
+    reason = str(error).splitlines()[0]
+    return f"the connection to another rank is lost ({reason}); the output of that rank says why, unless it was killed"
 
 
 def _full_memory(error: BaseException) -> str:
