@@ -56,8 +56,9 @@ class Signals:
         if at_logged_steps and not is_logged_step(trainer):
             return 0
         received = torch.tensor(self.received, device=trainer.strategy.root_device)
-        self.received = int(trainer.strategy.reduce(received, reduce_op="max"))
-        return self.received
+        agreed = int(trainer.strategy.reduce(received, reduce_op="max"))
+        self.received = agreed or self.received  # which may have arrived in the meantime
+        return agreed
 
     def obey(self, trainer: pl.Trainer) -> None:
         """Ends the run after its checkpoint is saved, or goes on after SIGUSR1 outside of SLURM.

@@ -2,14 +2,18 @@
 
 import json
 import re
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import Tensor
 
+from seglit.callbacks.signals import Signals
 from seglit.data.augment import Augment
 from seglit.data.batch import collate
 from seglit.data.folder import FolderDataModule
@@ -94,6 +98,18 @@ def test_killed_rank_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
     error = r"\nseglit: error: rank 1 \(process \d+\) was killed by SIGKILL, probably because the memory is full\n"
     assert re.search(error, done.stderr)
     assert done.stdout.endswith(f"\nrun folder: {folder}\ngo on:      python -m seglit fit --resume {folder}\n")
+
+
+def test_signal_that_arrives_while_ranks_agree_is_kept() -> None:
+    signals = Signals()
+
+    def reduce(received: Tensor, reduce_op: str) -> Tensor:
+        signals.received = signals.received or signal.SIGUSR1
+        return received
+
+    trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(root_device="cpu", reduce=reduce))
+    agreed = [signals.agree(trainer, at_logged_steps=False) for _ in range(2)]
+    assert agreed == [0, signal.SIGUSR1]
 
 
 @pytest.mark.parametrize(
