@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # no stub exports them
 
 from seglit.runs.lock import LOCK_FILE
 
@@ -16,13 +17,16 @@ def make_run_folder(root: Path, experiment: str) -> Path:
     """Creates the folder `root/experiment/<date>_<time>`, with a number appended if it exists.
 
     Under SLURM the folder is named after job and step, and a requeued job continues in its folder. In a distributed
-    run only rank 0 creates the folder; the other ranks return the same path.
+    run only rank 0 creates the folder; the other ranks return the same path, which they have from SLURM's variables,
+    from the environment that rank 0 starts them with, or from torchrun's store.
     """
     parent = root.absolute() / experiment
     job, step = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_STEP_ID")
     name = f"slurm-{job}-{step}" if job and step else datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    store = _torchrun_store()
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning sets it
-        return Path(os.environ.get(_INHERITED) or parent / name)
+        path = store.get(_INHERITED).decode() if store else os.environ.get(_INHERITED)
+        return Path(path or parent / name)
     restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
     if job and restarts != "0" and (parent / name).is_dir():
         return parent / name
@@ -33,8 +37,18 @@ def make_run_folder(root: Path, experiment: str) -> Path:
         except FileExistsError:
             continue
         os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
+        if store:
+            store.set(_INHERITED, str(folder))
         return folder
     raise AssertionError("unreachable")
+
+
+def _torchrun_store() -> PrefixStore | None:
+    """The store that torchrun's ranks share, for this start of them."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    return PrefixStore(f"seglit/{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def remove_if_empty(folder: Path) -> None:
