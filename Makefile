@@ -27,8 +27,8 @@ DISK_GB := $(if $(filter cpu,$(TORCH)),3,8)
 FAIL := fail() { echo "seglit: $$*" >&2; exit 1; };
 
 .PRECIOUS: $(READY)
-.PHONY: help setup train test chaos repro coverage lint licences audit format bench dist structure rename lock clean
-.PHONY: distclean
+.PHONY: help setup train test chaos ranks repro coverage lint licences audit format bench dist structure rename lock
+.PHONY: clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ test: $(READY) ## Run the tests, on all cores: ARGS="-k unet -x"
 
 chaos: $(READY) ## Kill runs at random moments, resume them, compare them bit by bit: ARGS=--kills=200
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+ranks: $(READY) ## Start two ranks in several ways, kill them, resume them, compare them: ARGS=--resumes=20
+	$(BIN)/python -m tests.chaos_ranks $(ARGS)
 
 repro: $(READY) ## Train twice and compare bit by bit: CONFIG=configs/experiment/shapes.yaml ARGS=--steps=20
 	$(BIN)/python -m tests.repro -c $(CONFIG) $(ARGS)

@@ -17,6 +17,7 @@ from seglit.callbacks import BestCheckpoint, LastCheckpoint, Pictures
 from seglit.callbacks.next_steps import print_next_steps
 from seglit.callbacks.of_every_run import callbacks_of_every_run
 from seglit.callbacks.saving import best_checkpoint
+from seglit.callbacks.strategies import check_launcher
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
@@ -134,6 +135,7 @@ class SegmentationCLI(PlainLoadingCLI):
         trainer: pl.Trainer = super().instantiate_trainer(
             logger=[MetricsFile(self.run_folder, self.progress), *loggers], callbacks=callbacks, **kwargs
         )
+        check_launcher(trainer)
         return trainer
 
     def before_fit(self) -> None:
@@ -147,13 +149,13 @@ class SegmentationCLI(PlainLoadingCLI):
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
         path = best_checkpoint(self.trainer)  # none after a fast_dev_run
-        tested = path and self.config.fit.test_after_fit and self.datamodule.has_split("test")
+        has_test_split = self.datamodule.has_split("test")
+        tested = path and self.config.fit.test_after_fit and has_test_split
         if tested:
             # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.
             self.load_weights(path)
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
-            has_test_split = self.datamodule.has_split("test")
             print_next_steps(self.run_folder, path, has_test_split=has_test_split, is_tested=bool(tested))
 
     @contextmanager

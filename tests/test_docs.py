@@ -42,7 +42,7 @@ def commands(text: str) -> list[list[str]]:
         for code in blocks(text, "bash")
         for line in code.replace("\\\n", " ").splitlines()
     ]
-    lines = [words[2:] if words[:2] == ["python", "-m"] else words for words in lines]
+    lines = [words[words.index("-m") + 1 :] if "-m" in words else words for words in lines]
     return [words[1:] for words in lines if words[:1] == ["seglit"]]
 
 
@@ -69,6 +69,11 @@ def write_files(page: Path) -> str:
     for name, code in files(text).items():
         Path(name).write_text(code, encoding="utf-8")
     return text
+
+
+def test_readme_shows_the_job_script() -> None:
+    script = (REPOSITORY / "configs" / "hardware" / "slurm.sh").read_text(encoding="utf-8")
+    assert script in [code.lstrip("\n") for code in blocks(README.read_text(encoding="utf-8"), "bash")]
 
 
 @pytest.mark.parametrize("page", having("python"))

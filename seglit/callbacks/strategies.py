@@ -42,3 +42,14 @@ def check_strategy(trainer: Any, callbacks: Sequence[pl.Callback]) -> None:
                 f"{type(callback).__name__} keeps a second, whole copy of the weights, which ModelParallelStrategy "
                 "shards: leave one of them out, or use configs/hardware/ddp.yaml"
             )
+
+
+def check_launcher(trainer: pl.Trainer) -> None:
+    """Checks that torchrun or SLURM started as many ranks as the trainer expects, before Lightning waits for them.
+
+    Raises:
+        ValueError: It did not.
+    """
+    environment = trainer._accelerator_connector.cluster_environment
+    if environment is not None:
+        environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
