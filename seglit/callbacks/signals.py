@@ -5,8 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
@@ -33,17 +34,13 @@ class Signals:
         """
         self.received = 0
         for signum in _signals(trainer):
-            signal.signal(signum, self._leave if at_once else self._note)
+            signal.signal(signum, partial(_leave_at_once, trainer) if at_once else self._note)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.received = signum
         if signum == signal.SIGINT:
             signal.signal(signum, signal.SIG_DFL)
         os.write(2, f"\n{signal.Signals(signum).name}: saving after this step\n".encode())
-
-    def _leave(self, signum: int, frame: FrameType | None) -> None:
-        os.write(2, f"\nseglit: stopped by {signal.Signals(signum).name}\n".encode())
-        raise SystemExit(128 + signum)
 
     def ends_run(self, trainer: pl.Trainer) -> bool:
         """Whether a signal has arrived that ends the run, once its checkpoint is saved."""
@@ -66,14 +63,24 @@ class Signals:
         Raises:
             SystemExit: With 128 plus the number of the signal, or with 0 if SLURM starts the job again.
         """
-        signum, ends, requeued = self.received, self.ends_run(trainer), self.received == _requeue_signal(trainer)
-        self.received = 0
+        ends = self.ends_run(trainer)
+        signum, self.received = self.received, 0
         if trainer.is_global_zero:
             print(f"{signal.Signals(signum).name}: saved in {trainer.default_root_dir}", file=sys.stderr, flush=True)
-        if requeued and trainer.is_global_zero:
-            _requeue()
         if ends:
-            raise SystemExit(0 if requeued else 128 + signum)
+            _leave(trainer, signum)
+
+
+def _leave_at_once(trainer: pl.Trainer, signum: int, _: FrameType | None) -> NoReturn:
+    os.write(2, f"\nseglit: stopped by {signal.Signals(signum).name}\n".encode())
+    _leave(trainer, signum)
+
+
+def _leave(trainer: pl.Trainer, signum: int) -> NoReturn:
+    requeued = signum == _requeue_signal(trainer)
+    if requeued and trainer.is_global_zero:
+        _requeue()
+    raise SystemExit(0 if requeued else 128 + signum)
 
 
 def _requeue_signal(trainer: pl.Trainer) -> int | None:

@@ -1,8 +1,6 @@
 """Full memory and dead worker processes are explained in one line."""
 
 import re
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,15 +47,6 @@ def test_training_that_ran_out_of_memory_later_goes_on_with_smaller_batches(run:
     assert smaller == ["--data.batch_size", "1", "--trainer.accumulate_grad_batches", "2"]
     works = ["--model.network.call=99", "--test_after_fit=false", *smaller]
     assert run("fit", "-c", config, "--ckpt_path", checkpoint, *works).code == 0
-
-
-@pytest.fixture
-def signal_handlers() -> Iterator[None]:
-    """Restores them: the error of a killed worker may arrive while Lightning does."""
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for signum, handler in handlers.items():
-        signal.signal(signum, handler)
 
 
 def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path, signal_handlers: None) -> None:

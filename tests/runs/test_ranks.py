@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from PIL import Image
 from torch import Tensor
 
@@ -110,6 +112,20 @@ def test_signal_that_arrives_while_ranks_agree_is_kept() -> None:
     trainer: Any = SimpleNamespace(world_size=2, strategy=SimpleNamespace(root_device="cpu", reduce=reduce))
     agreed = [signals.agree(trainer, at_logged_steps=False) for _ in range(2)]
     assert agreed == [0, signal.SIGUSR1]
+
+
+def test_job_whose_time_ends_in_the_test_is_requeued(monkeypatch: pytest.MonkeyPatch, signal_handlers: None) -> None:
+    for name, value in {"JOB_ID": "12", "ARRAY_JOB_ID": "11", "ARRAY_TASK_ID": "3", "NTASKS": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    calls: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda args, **_: calls.append(args))
+    trainer: Any = SimpleNamespace(is_global_zero=True)
+    trainer._accelerator_connector = SimpleNamespace(cluster_environment=SLURMEnvironment())
+    Signals().install(trainer, at_once=True)
+    with pytest.raises(SystemExit) as left:
+        signal.raise_signal(signal.SIGUSR1)
+    assert left.value.code == 0
+    assert [args[1:] for args in calls] == [["requeue", "11_3"]]
 
 
 @pytest.mark.parametrize(
