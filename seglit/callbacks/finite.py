@@ -74,7 +74,7 @@ class Finite(pl.Callback):
     ) -> None:
         """Notes the loss, and checks all values since the last check if the loss is logged."""
         self._names.append(batch["name"])
-        self._losses.append(outputs["loss"])
+        self._losses.append(outputs["loss"] * trainer.accumulate_grad_batches)  # by which Lightning has divided it
         if self._norm is not None:
             self._steps.append(_Step(trainer.global_step, self._names, self._losses, self._norm, self._rates))
             self._start_step()

@@ -10,6 +10,7 @@ import yaml
 from torch import Tensor
 
 from tests.conftest import Outcome, Run
+from tests.test_cli import logged
 
 NETWORK = "--model.network=tests.callbacks.failing.Failing"
 RARELY_LOGGED = "--trainer.log_every_n_steps=50"
@@ -54,6 +55,9 @@ def test_message_names_step_and_images(
     options = ["--trainer.accumulate_grad_batches=2", "--data.batch_size=1", "--pictures.count=0"]
     outcome = run("fit", *tiny, NETWORK, f"--model.network.fails={fails}", f"--model.network.call={call}", *options)
     assert re.match(message, error_of(outcome))
+    (folder,) = tmp_path.glob("runs/*/*")
+    loss = float(logged(folder)["train/loss"][2])  # of the 3rd step, which has one batch
+    assert f"last finite: step 3 (loss {loss:.4g}, " in outcome.err
     saved = [*tmp_path.glob("runs/*/*/checkpoints/*")]
     assert {file.name for file in saved} == {"best.ckpt", "last.ckpt"}  # of the first epoch
     assert all(is_finite(file) for file in saved)
