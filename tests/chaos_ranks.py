@@ -111,13 +111,9 @@ def kill_at_step(folder: Path, commands: list[list[str]], rank: int) -> tuple[bo
     while any(process.poll() is None for process in processes) and not (folder / "killed").exists():
         time.sleep(0.1)
     begin = time.monotonic()
-    try:
-        codes = [process.wait(LIMIT) for process in processes]
-    except subprocess.TimeoutExpired:
-        _kill(processes)
+    if not all_ended(processes):
         return False, f"still runs after {LIMIT} s"
-    seconds = time.monotonic() - begin
-    time.sleep(2 if rank == 0 else 0)  # Lightning's rank 0 is the command itself; the other one ends after it
+    seconds, codes = time.monotonic() - begin, [process.wait() for process in processes]
     text = (folder / "log.txt").read_text(errors="replace")
     lines = [line for line in text.splitlines() if line.startswith("seglit: error: ")]
     named = [f"rank {rank} " in line for line in lines]
@@ -142,26 +138,28 @@ def kill_at_random(folder: Path, command: list[str], draw: random.Random, second
             os.killpg(process.pid, draw.choice([signal.SIGKILL, signal.SIGTERM]))
         else:
             os.kill(process.pid if target == "rank 0" else int(children[0]), signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + LIMIT
-    while any(_is_alive(int(child)) for child in children):
-        if time.monotonic() > deadline:
-            _kill([process])
-            raise SystemExit(f"{target} was killed, the other one still runs after {LIMIT} s; see {folder}")
-        time.sleep(0.1)
+    if not all_ended([process]):
+        raise SystemExit(f"{target} was killed, the other one still runs after {LIMIT} s; see {folder}")
     return target
 
 
-def _is_alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+def all_ended(processes: list[subprocess.Popen[bytes]]) -> bool:
+    """Waits until no process of their groups is left, ranks that outlive a killed one included; kills them if late."""
+    deadline = time.monotonic() + LIMIT
+    left = processes
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = [process for process in left if process.poll() is None or _has_group(process)]
+    for process in left:
+        os.killpg(process.pid, signal.SIGKILL)
+    return not left
+
+
+def _has_group(process: subprocess.Popen[bytes]) -> bool:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, 0)
+        return True
     return False
-
-
-def _kill(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def check_launchers(root: Path) -> tuple[list[bool], dict[str, Path], float]:

@@ -17,6 +17,7 @@ from torch import distributed
 from seglit.callbacks.next_steps import print_how_to_resume
 from seglit.runs.failures import is_lost_connection
 
+_LAUNCHER = "SEGLIT_LAUNCHER"  # process id, in the environment of the ranks that it starts
 _INTERVAL = 0.5  # seconds between two looks
 _PATIENCE = 5.0  # seconds for an error that ended another rank to arrive here as well
 
@@ -32,6 +33,11 @@ class RankWatch(pl.Callback):
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        if _LAUNCHER in os.environ and os.environ.get("LOCAL_RANK", "0") != "0":
+            parent = int(os.environ[_LAUNCHER])
+            threading.Thread(target=self._watch_launcher, args=(parent,), daemon=True).start()
+        else:
+            os.environ[_LAUNCHER] = str(os.getpid())
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Starts to watch the other ranks."""
@@ -63,6 +69,13 @@ class RankWatch(pl.Callback):
         """Stops, and waits until all ranks have: the first of them may end now."""
         self._stopped.set()
         trainer.strategy.barrier("RankWatch.teardown")
+
+    def _watch_launcher(self, pid: int) -> None:
+        """Until the ranks know each other, ends one that waits for the rank that started it, which has ended."""
+        while self._thread is None and not self._stopped.wait(_INTERVAL):
+            if os.getppid() != pid:
+                print(f"\nseglit: error: rank 0 (process {pid}) has ended", file=sys.stderr, flush=True)
+                os._exit(1)
 
     def _watch(self, trainer: pl.Trainer, pids: Mapping[int, int], watched: Mapping[int, int]) -> None:
         poll = select.poll()

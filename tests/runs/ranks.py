@@ -16,7 +16,7 @@ class PartlyUsed(nn.Module):
 
     def __init__(self, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(in_channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.layers = nn.Sequential(nn.Conv2d(in_channels, 8, 3, padding=1), nn.BatchNorm2d(8, momentum=0.9), nn.ReLU())
         self.head = nn.Conv2d(8, num_classes, 1)
         self.unused = nn.Conv2d(8, num_classes, 1)
         generator = torch.Generator().manual_seed(0)
