@@ -148,10 +148,7 @@ class SegmentationCLI(PlainLoadingCLI):
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
-        path, has_test_split = (
-            best_checkpoint(self.trainer),
-            self.datamodule.has_split("test"),
-        )  # no path after a fast_dev_run
+        path, has_test_split = best_checkpoint(self.trainer), self.datamodule.has_split("test")
         tested = path and self.config.fit.test_after_fit and has_test_split  # no path after a fast_dev_run
         if tested:
             # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.
