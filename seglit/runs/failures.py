@@ -17,7 +17,7 @@ _FULL = re.compile(r"out of memory|MemoryError|can't allocate memory|ALLOC_FAILE
 _IN_WORKER = "in DataLoader worker process"
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: ([^.]+)|exited)")
 _SHM_FULL = re.compile(r"unable to write to file </torch|unable to (?:allocate|resize|mmap) .*shared memory")
-_LOST = re.compile(r"Connection (?:closed|reset) by peer|Broken pipe|NCCL|remote process exited", re.IGNORECASE)
+_LOST = re.compile(r"Connection (closed|reset) by peer|Broken pipe|communicator was aborted|remote process exited")
 _LARGER_SHM = "shared memory (/dev/shm) is full; enlarge it (docker run --shm-size=8g) or use fewer --data.num_workers"
 _SIGNALS = {signal.strsignal(signum): signum for signum in signal.Signals}
 _CAUSES = {

@@ -27,8 +27,16 @@ def make_run_folder(root: Path, experiment: str) -> Path:
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning sets it
         path = store.get(_INHERITED).decode() if store else os.environ.get(_INHERITED)
         return Path(path or parent / name)
+    folder = _make_folder(parent, name, is_slurm_job=bool(job and step))
+    os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
+    if store:
+        store.set(_INHERITED, str(folder))
+    return folder
+
+
+def _make_folder(parent: Path, name: str, *, is_slurm_job: bool) -> Path:
     restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
-    if job and restarts != "0" and (parent / name).is_dir():
+    if is_slurm_job and restarts != "0" and (parent / name).is_dir():
         return parent / name
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}_{number}")
@@ -36,9 +44,6 @@ def make_run_folder(root: Path, experiment: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
-        if store:
-            store.set(_INHERITED, str(folder))
         return folder
     raise AssertionError("unreachable")
 
