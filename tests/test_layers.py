@@ -22,7 +22,10 @@ ROOMS = {
     "labels": ("numpy", "errors"),
     "normalization": ("numpy torch", "errors"),
     "class_weights": ("numpy", "labels"),
-    "networks": ("torch torchvision segmentation_models_pytorch timm huggingface_hub", "errors normalization"),
+    "networks": (
+        "torch torchvision segmentation_models_pytorch timm huggingface_hub safetensors",
+        "errors normalization",
+    ),
     "losses": ("torch", "class_weights errors labels"),
     "metrics": ("numpy torch torchmetrics", "errors labels"),
     "optim": (f"torch {LIGHTNING}", "errors"),

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.blocks import ConvBlock, crop, pad_to_multiple
-from seglit.networks.library import any_size_options, download_errors, encoder_normalization, resolve_encoder
+from seglit.networks.encoder_weights import EncoderWeights
+from seglit.networks.library import any_size_options
 from seglit.normalization import Normalization
 
 LIBRARY_STRIDE = 32  # five halvings; also the smallest image that every library encoder accepts
@@ -43,31 +44,36 @@ class LibraryEncoder(nn.Module):
     Args:
         name: The encoder, such as `resnet34` or `tu-convnext_tiny`.
         in_channels: Channels of the images.
-        weights: Name of the pretrained weights; None initialises randomly.
+        weights: Pretrained weights, see `EncoderWeights.find`; None initialises randomly.
         depth: Number of halvings, 3 to 5.
 
     Raises:
         InputError: Unknown encoder or weights, an encoder without a feature pyramid or with a fixed image size, or
-            weights that cannot be downloaded.
+            weights that cannot be downloaded or do not fit.
     """
 
     def __init__(self, name: str, in_channels: int, weights: str | None, depth: int) -> None:
-        from huggingface_hub.constants import HF_HUB_CACHE
         from segmentation_models_pytorch.encoders import get_encoder
 
         super().__init__()
-        name, resolved = resolve_encoder(name, weights)
+        self.weights = EncoderWeights.find(name, weights, in_channels)
+        name, named = self.weights.encoder, self.weights.named
         options = any_size_options(name)
-        with download_errors(f"encoder {name}", "encoder_weights", HF_HUB_CACHE):
+        with self.weights.downloading():
             try:
-                self.model = get_encoder(name, in_channels=in_channels, weights=resolved, depth=depth, **options)
+                self.model = get_encoder(name, in_channels=in_channels, weights=named, depth=depth, **options)
             except (TypeError, ValueError) as error:
                 raise InputError(
                     f"encoder {name} gives no feature pyramid for any image size ({error}): try resnet34, mit_b0 or "
                     "tu-convnext_tiny"
                 ) from error
-            self.normalization = encoder_normalization(name, resolved, in_channels)
+        self.weights.load(self.model)
         self.out_channels: tuple[int, ...] = tuple(self.model.out_channels)
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the pretrained weights require."""
+        return self.weights.normalization
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, in_channels, H, W) -> maps of strides 1, 2, 4, ..., 2^depth.
@@ -77,6 +83,17 @@ class LibraryEncoder(nn.Module):
         """
         features: list[Tensor] = self.model(pad_to_multiple(x, LIBRARY_STRIDE))
         return [crop(features[0], like=x), *features[1:]]
+
+
+class EncoderNetwork(nn.Module):
+    """A network around an encoder, which states how the images are normalised."""
+
+    encoder: ContractingPath | LibraryEncoder
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the encoder's pretrained weights require."""
+        return self.encoder.normalization
 
 
 def build_encoder(

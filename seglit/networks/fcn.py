@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.blocks import UpsampleMode, crop
-from seglit.networks.encoders import build_encoder
+from seglit.networks.encoders import EncoderNetwork, build_encoder
 
 LEVELS = 6  # strides 1, 2, 4, 8, 16, 32
 
 
-class FCN(nn.Module):
+class FCN(EncoderNetwork):
     """FCN-32s, FCN-16s or FCN-8s.
 
     Args:
@@ -28,7 +28,7 @@ class FCN(nn.Module):
         stride: The finest stride that is scored: 32 uses no skip, 16 one, 8 two.
         upsample: `transposed` learns the interpolation, starting from bilinear; `bilinear` is fixed.
         encoder: None for the hand-written backbone, or the name of an encoder, see `LibraryEncoder`.
-        encoder_weights: Pretrained weights of the encoder.
+        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf-hub:owner/name`.
 
     Raises:
         InputError: `channels` or `stride` do not fit, or `LibraryEncoder` raises.
@@ -51,7 +51,6 @@ class FCN(nn.Module):
             raise InputError(f"FCN stride is {stride}; it must be 8, 16 or 32")
 
         self.encoder = build_encoder(encoder, in_channels, encoder_weights, channels, depth=LEVELS - 1)
-        self.normalization = self.encoder.normalization
         widths = self.encoder.out_channels  # finest first
         skips = {32: [], 16: [4], 8: [4, 3]}[stride]  # levels of strides 16 and 8
         self.score = nn.Conv2d(widths[-1], num_classes, kernel_size=1)

@@ -32,7 +32,8 @@ def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
     except OSError as error:  # network, HTTP and missing-file errors of all libraries
         raise InputError(
             f"the pretrained weights of {weights} cannot be downloaded and are not in {folder}: "
-            f"set {setting}: null, or run once with network access"
+            f"set {setting}: null{' or to the path of a file' if setting == 'encoder_weights' else ''}, or run once "
+            "with network access"
         ) from error
 
 

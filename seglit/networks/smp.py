@@ -7,15 +7,10 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.blocks import crop, pad_to_multiple
+from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.encoders import LIBRARY_STRIDE
-from seglit.networks.library import (
-    any_size_options,
-    check_batch,
-    download_errors,
-    encoder_normalization,
-    resolve_encoder,
-    unknown_name,
-)
+from seglit.networks.library import any_size_options, check_batch, unknown_name
+from seglit.normalization import Normalization
 
 # These pool the image to one value per channel and apply BatchNorm to it.
 POOLING_ARCHITECTURES = ("pan", "deeplabv3", "deeplabv3plus", "upernet")
@@ -31,12 +26,13 @@ class SMP(nn.Module):
             segformer or dpt.
         encoder_name: An smp encoder (`resnet34`), or `tu-` and any timm model. DPT requires a timm vision transformer
             with patches of 8, 16 or 32 pixels (`tu-vit_tiny_patch16_224`).
-        encoder_weights: Pretrained weights of the encoder, or None.
+        encoder_weights: Pretrained weights of the encoder, or None: a name (`imagenet`), the file of a state dict
+            (`weights/resnet34.pth`), or `hf-hub:owner/name`.
         options: Further arguments of the architecture (`decoder_channels`, ...), and of timm encoders.
 
     Raises:
         InputError: Unknown names or options, an encoder that the architecture cannot use, weights that cannot be
-            downloaded, or in training a batch of one image with PAN, DeepLabV3, DeepLabV3+ or UPerNet.
+            downloaded or do not fit, or in training a batch of one image with PAN, DeepLabV3, DeepLabV3+ or UPerNet.
     """
 
     def __init__(
@@ -50,32 +46,37 @@ class SMP(nn.Module):
         options: dict[str, Any] | None = None,
     ) -> None:
         import segmentation_models_pytorch as smp
-        from huggingface_hub.constants import HF_HUB_CACHE
 
         super().__init__()
         self.architecture = architecture.lower()
         if self.architecture not in smp.MODEL_ARCHITECTURES_MAPPING:
             raise unknown_name("architecture", architecture, smp.MODEL_ARCHITECTURES_MAPPING)
-        name, weights = resolve_encoder(encoder_name, encoder_weights)
+        self.weights = EncoderWeights.find(encoder_name, encoder_weights, in_channels)
+        name, named = self.weights.encoder, self.weights.named
         if not_logits := {"activation", "aux_params"} & set(options or {}):
             raise InputError(f"options {', '.join(sorted(not_logits))}: remove them; a network returns logits only")
         if not name.startswith("tu-"):  # options of timm encoders are passed on to timm
             _check_options(options or {}, smp.MODEL_ARCHITECTURES_MAPPING[self.architecture])
         options = any_size_options(name) | (options or {})
-        with download_errors(f"encoder {name}", "encoder_weights", HF_HUB_CACHE):
+        with self.weights.downloading():
             try:
-                self.model = smp.create_model(architecture, name, weights, in_channels, num_classes, **options)
+                self.model = smp.create_model(architecture, name, named, in_channels, num_classes, **options)
             except (TypeError, ValueError) as error:
                 raise InputError(
                     f"{architecture} cannot be built with encoder {name} and options {options} ({error}): resnet34 "
                     "works with every architecture but dpt, and tu-vit_tiny_patch16_224 with dpt"
                 ) from error
-            self.normalization = encoder_normalization(name, weights, in_channels)
+        self.weights.load(self.model.encoder)
         if LIBRARY_STRIDE % self.model.encoder.output_stride:
             raise InputError(
                 f"{architecture} cannot use encoder {name}, whose stride {self.model.encoder.output_stride} does not "
                 "divide 32, as that of tu-vit_tiny_patch16_224 does"
             )
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the encoder's pretrained weights require."""
+        return self.weights.normalization
 
     @property
     def encoder(self) -> nn.Module:

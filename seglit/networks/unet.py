@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.blocks import ConvBlock, UpsampleMode, crop, upsample_twice
-from seglit.networks.encoders import build_encoder
+from seglit.networks.encoders import EncoderNetwork, build_encoder
 
 
 class UpBlock(nn.Module):
@@ -27,7 +27,7 @@ class UpBlock(nn.Module):
         return out
 
 
-class UNet(nn.Module):
+class UNet(EncoderNetwork):
     """U-Net: an encoder widens the context, a decoder restores the resolution through skip connections.
 
     Unlike the paper it pads its convolutions, so that logits have the size of the input, and uses BatchNorm.
@@ -39,7 +39,7 @@ class UNet(nn.Module):
             `encoder`, the width of each decoder level, finest first, one per halving by the encoder (3 to 5).
         upsample: How the decoder doubles its maps, see `upsample_twice`.
         encoder: None for the paper's contracting path, or the name of an encoder, see `LibraryEncoder`.
-        encoder_weights: Pretrained weights of the encoder.
+        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf-hub:owner/name`.
 
     Raises:
         InputError: `channels` do not fit, or `LibraryEncoder` raises.
@@ -61,7 +61,6 @@ class UNet(nn.Module):
             raise InputError(f"UNet with an encoder requires 3 to 5 channels, one per halving, not {list(channels)}")
 
         self.encoder = build_encoder(encoder, in_channels, encoder_weights, channels, depth=len(channels))
-        self.normalization = self.encoder.normalization
         *skips, bottom = self.encoder.out_channels  # finest first
         widths = [bottom, *reversed(channels[: len(skips)])]  # of the decoder, coarsest first
         self.decoder = nn.ModuleList(

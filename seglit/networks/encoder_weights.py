@@ -1,0 +1,132 @@
+"""Pretrained weights of an encoder of smp or timm: by name, from a file or from the Hugging Face hub."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from seglit.errors import InputError
+from seglit.networks import hub
+from seglit.networks.input_channels import adapt_channels
+from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
+from seglit.networks.name_matching import match_names
+from seglit.networks.weight_file import is_weight_file, read_weights, stated_normalization
+from seglit.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class EncoderWeights:
+    """An encoder and its pretrained weights.
+
+    Args:
+        encoder: Name of the encoder, which for weights of timm includes their tag.
+        named: smp's argument for weights that it downloads itself; None if it does not.
+        file: Weights in a file; None if they are not.
+        in_channels: Channels of the images.
+    """
+
+    encoder: str
+    named: str | bool | None
+    file: Path | None
+    in_channels: int
+
+    @classmethod
+    def find(cls, encoder: str, weights: str | None, in_channels: int) -> Self:
+        """Finds weights, and downloads those of `hf-hub:owner/name`.
+
+        Args:
+            encoder: An smp encoder (`resnet34`), or `tu-` and any timm model (`tu-convnext_tiny`).
+            weights: None; a name that smp or timm knows; the path of a file, see `is_weight_file`; or `hf-hub:` and a
+                repository.
+            in_channels: Channels of the images.
+
+        Raises:
+            InputError: Unknown encoder or weights, or weights that cannot be downloaded.
+        """
+        file = None
+        if weights is not None and weights.startswith(hub.PREFIX):
+            with _downloading(weights):
+                file = hub.download_weights(weights.removeprefix(hub.PREFIX))
+        elif weights is not None and is_weight_file(weights):
+            file = Path(weights).expanduser()
+            if not file.is_file():
+                raise InputError(f"encoder_weights {weights}: no such file")
+        name, named = resolve_encoder(encoder, None if file else weights)
+        return cls(name, named, file, in_channels)
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the weights require; None without weights.
+
+        Raises:
+            InputError: It is stated nowhere.
+        """
+        if self.file is None:
+            with self.downloading():
+                return encoder_normalization(self.encoder, self.named, self.in_channels)
+        stated = stated_normalization(self.file)
+        if stated is None:
+            raise InputError(
+                f"encoder_weights {self.file}: no {self.file.stem}.json or config.json beside it states the mean and "
+                "std that they were trained with: set data.init_args.mean and std, in units of the images (ImageNet's "
+                "for 8 bits: mean [123.675, 116.28, 103.53], std [58.395, 57.12, 57.375])"
+            )
+        return stated.for_channels(self.in_channels)
+
+    def load(self, encoder: nn.Module) -> None:
+        """Loads the weights of a file into the encoder; does nothing for weights that smp has loaded.
+
+        Raises:
+            InputError: The file cannot be read, or lacks a weight of the encoder.
+        """
+        if self.file is None:
+            return
+        target = encoder.state_dict()
+        source = _named_like(encoder, read_weights(self.file))
+        names = match_names(source, target)
+        found = {ours: self._adapted(source[theirs], target[ours]) for ours, theirs in names.items()}
+        required = {name: value for name, value in target.items() if not name.endswith("num_batches_tracked")}
+        if lacking := [name for name in required if name not in found or found[name].shape != required[name].shape]:
+            first = lacking[0]
+            there = f"is {tuple(found[first].shape)}" if first in found else "is missing"
+            raise InputError(
+                f"encoder_weights {self.file}: not those of {self.encoder}: {len(lacking)} of {len(required)} weights "
+                f"do not fit, the first {first} {tuple(required[first].shape)}, which {there} in the file"
+            )
+        with torch.no_grad():
+            for name, value in found.items():
+                target[name].copy_(value)
+
+    @contextmanager
+    def downloading(self) -> Iterator[None]:
+        """Within it, smp and timm download named weights: errors are one line, at once if there is no connection."""
+        with _downloading(f"encoder {self.encoder}") if self.named else nullcontext():
+            yield
+
+    def _adapted(self, weight: Tensor, like: Tensor) -> Tensor:
+        """Adapts the first convolution: (out_channels, channels of the images, ...)."""
+        is_first = weight.shape[:1] == like.shape[:1] and weight.shape[2:] == like.shape[2:]
+        if is_first and weight.shape != like.shape and like.shape[1] == self.in_channels:
+            return adapt_channels(weight, self.in_channels)
+        return weight
+
+
+@contextmanager
+def _downloading(weights: str) -> Iterator[None]:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    with download_errors(weights, "encoder_weights", HF_HUB_CACHE), hub.offline_at_once():
+        yield
+
+
+def _named_like(encoder: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Replaces the numbers of `nn.Sequential(*encoder.children())`, by which lightly wraps a ResNet, by their names."""
+    children = [name for name, _ in encoder.named_children()]
+    names = {name: name.removeprefix("backbone.").split(".") for name in weights}
+    if not all(parts[0].isdigit() and int(parts[0]) < len(children) for parts in names.values()):
+        return weights
+    return {".".join((children[int(parts[0])], *parts[1:])): weights[name] for name, parts in names.items()}

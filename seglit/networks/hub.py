@@ -1,0 +1,80 @@
+"""The Hugging Face hub, from which timm, smp and seglit download weights."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from ssl import SSLError
+
+from seglit.errors import InputError, printable
+
+PREFIX = "hf-hub:"
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_SETTINGS = ("config.json", "preprocessor_config.json")
+_TIMEOUT = 3.0  # seconds
+
+
+def download_weights(repository: str) -> Path:
+    """Downloads the weights of a repository, with the JSON files that may state mean and std, or finds them cached.
+
+    Args:
+        repository: `owner/name`, optionally `owner/name@revision`.
+
+    Returns:
+        The weight file.
+
+    Raises:
+        InputError: The repository is not found or has no weights.
+        OSError: The hub cannot be reached and the files are not cached.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
+
+    name, _, revision = repository.partition("@")
+    found: dict[str, Path] = {}
+    missing: dict[str, EntryNotFoundError] = {}
+    try:
+        for file in (*_WEIGHTS, *_SETTINGS):
+            if file in _WEIGHTS and found:
+                continue
+            try:
+                found[file] = Path(hf_hub_download(name, file, revision=revision or None))
+            except EntryNotFoundError as error:
+                missing[file] = error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        reason = printable(str(error).strip().splitlines()[0])
+        raise InputError(f"{PREFIX}{repository}: no such repository, or it requires access ({reason})") from error
+    for file in _WEIGHTS:
+        if file in found:
+            return found[file]
+    for absent in missing.values():
+        if isinstance(absent, OSError):  # not known to be missing: it is not cached, and there is no connection
+            raise absent
+    raise InputError(f"{PREFIX}{repository}: the repository has no {' or '.join(_WEIGHTS)}")
+
+
+@contextmanager
+def offline_at_once() -> Iterator[None]:
+    """Lets huggingface_hub use its cache only, if the hub cannot be reached: it would retry for up to 40 seconds."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _is_reachable(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _is_reachable(url: str) -> bool:
+    """Whether a server answers, through the proxy that the environment names, whatever it answers."""
+    try:
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (the hub's own setting)
+        urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return True
+    except OSError as error:
+        # certificates that only another client knows
+        return isinstance(error, urllib.error.URLError) and isinstance(error.reason, SSLError)
+    return True

@@ -1,0 +1,122 @@
+"""Reads weights from files of PyTorch and safetensors without running code in them."""
+
+import json
+import re
+import zipfile
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seglit.errors import InputError, printable
+from seglit.normalization import Normalization
+
+SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+# Keys of the state dict in checkpoints of training tools; averaged weights and the teacher of a student come first.
+_NESTED = (
+    *("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "teacher", "student"),
+    *("teacher_state_dict", "student_state_dict", "network", "backbone"),
+)
+
+
+def is_weight_file(weights: str | None) -> bool:
+    """Whether a setting names a file, not weights that a library knows by a name such as `imagenet`."""
+    return weights is not None and weights.lower().endswith(SUFFIXES)
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Reads a state dict, by itself or within a checkpoint, to the CPU.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, contains objects that only code can load, or no weights.
+    """
+    content = _read_safetensors(file) if _is_safetensors(file) else read_torch(file)
+    weights = _find_weights(content)
+    if not weights:
+        keys = f"; its keys are {', '.join(map(str, [*content][:8]))}" if isinstance(content, dict) else ""
+        raise InputError(printable(f"{file}: contains no state dict, names to tensors{keys}"))
+    return weights
+
+
+def read_torch(file: str | Path) -> Any:
+    """Reads a file of `torch.save` to the CPU with `weights_only=True`, which runs no code in it.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, or contains objects that only code can load.
+    """
+    try:
+        # DINO and others store their command line as a Namespace, which is plain data. Memory-mapped, since optimizer
+        # states, twice the size of the weights, are not always needed.
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    except Exception as error:
+        if code := re.search(r"GLOBAL (\S+) was not an allowed global", str(error)):
+            raise InputError(
+                f"{file}: contains an object of {printable(code[1])}, which could run code on loading; where it was "
+                "made, save the weights only: torch.save(model.state_dict(), file)"
+            ) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{file}: not a checkpoint, or truncated ({printable(reason)})") from error
+
+
+def stated_normalization(file: Path) -> Normalization | None:
+    """Reads mean and standard deviation of 8-bit images from the JSON beside a weight file.
+
+    Of `<name>.json`, timm's or smp's `config.json` and transformers' `preprocessor_config.json`, the first that states
+    them.
+
+    Returns:
+        The normalisation, one value per channel that the weights were trained with; None if no file states it.
+
+    Raises:
+        InputError: A file cannot be read, or its values are not a mean and a standard deviation.
+    """
+    for name in (f"{file.stem}.json", "config.json", "preprocessor_config.json"):
+        beside = file.with_name(name)
+        try:
+            content = json.loads(beside.read_bytes()) if beside.is_file() else {}
+            settings = {**content, **content.get("pretrained_cfg", {})}
+            mean, std = (settings.get(key, settings.get(f"image_{key}")) for key in ("mean", "std"))
+            if mean is None or std is None or not settings.get("do_normalize", True):
+                continue
+            divisor = settings.get("input_range", [0, 1])[1] if settings.get("do_rescale", True) else 255
+            scale = 1 / settings.get("rescale_factor", 1 / 255)
+            mean, std = ([float(value) / divisor for value in values] for values in (mean, std))
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+            raise InputError(f"{beside}: states no mean and std that can be read ({error})") from error
+        if not mean or len(mean) != len(std) or min(std) <= 0:
+            raise InputError(f"{beside}: mean {mean} and std {std} are not one value, and one above 0, per channel")
+        return Normalization(tuple(mean), tuple(std), scale)
+    return None
+
+
+def _is_safetensors(file: Path) -> bool:
+    """Whether the file starts as safetensors do: the length of a JSON object, eight bytes, and the object."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(9)[8:] == b"{"
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{file}: damaged, or not safetensors ({printable(str(error))})") from error
+
+
+def _find_weights(content: Any) -> dict[str, Tensor]:
+    """Returns the tensors of the innermost state dict, by name; empty if there is none."""
+    if not isinstance(content, Mapping):
+        return {}
+    for key in _NESTED:
+        if weights := _find_weights(content.get(key)):
+            return weights
+    return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
