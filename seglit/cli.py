@@ -28,7 +28,7 @@ from seglit.errors import InputError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
-from seglit.runs.ckpt_path import find_ckpt_path
+from seglit.runs.ckpt_path import find_ckpt_path, skip_pretrained
 from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from
 from seglit.runs.lock import locked
@@ -117,6 +117,7 @@ class SegmentationCLI(PlainLoadingCLI):
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
         self.progress = continue_run(self.run_folder, config) if self.subcommand == "fit" else Progress()
+        skip_pretrained(config.model.network, config.ckpt_path)
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Namespace)]
         place_loggers(loggers, self.run_folder, self.progress)
 
@@ -142,7 +143,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Reads initial weights, and all pairs unless `--check false`; on an error, removes the empty run folder."""
         config = self.config.fit
         with self._removing_empty_run_folder():
-            start_from(self.model, self.datamodule, config.ckpt_path, config.init_from)
+            start_from(self.model, self.datamodule, self.record, config.ckpt_path, config.init_from)
             if config.check and not config.trainer.fast_dev_run:
                 verify(self.datamodule, test=config.test_after_fit)
 

@@ -39,10 +39,10 @@ ROOMS = {
         "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images.replacing labels metrics"),
-    "config": ("jsonargparse yaml", "errors"),
+    "config": ("jsonargparse yaml", "errors networks.encoder_weights"),
     "runs": (
-        f"msgspec numpy torch yaml {LIGHTNING}",
-        "annotations config data.base data.user_cache errors images labels normalization",
+        f"huggingface_hub msgspec numpy rich torch yaml {LIGHTNING}",
+        "annotations config data.base data.user_cache drawing.terminal errors images labels networks normalization",
     ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",

@@ -1,6 +1,5 @@
 """Records what is needed to repeat a run and to use its checkpoints alone."""
 
-import inspect
 import platform
 import re
 import time
@@ -19,7 +18,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
 from seglit.images.replacing import replacing
-from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, network_spec
 from seglit.runs.training import Training
 
 
@@ -83,17 +82,9 @@ class RunRecord(pl.Callback):
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""
-        network = self._network_config()
+        network = network_spec(self.config, self.network, self.data)
         record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization, self.data.nodata)
         checkpoint[RECORD_KEY] = record.to_dict()
-
-    def _network_config(self) -> dict[str, Any]:
-        """`class_path` and `init_args` of the network, with the arguments that the command line links from the data."""
-        config: dict[str, Any] = yaml.safe_load(self.config)["model"]["network"]
-        linked = {"num_classes": self.data.num_classes, "in_channels": self.data.in_channels}
-        accepted = inspect.signature(self.network).parameters
-        linked = {name: value for name, value in linked.items() if name in accepted}
-        return {**config, "init_args": {**config.get("init_args", {}), **linked}}
 
 
 def _record_max_epochs(file: Path, max_epochs: int | None) -> None:

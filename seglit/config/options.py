@@ -41,8 +41,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--init_from",
         type=str | None,
-        help="Checkpoint or run folder (its best checkpoint) whose weights a new training starts from; of the same "
-        "network and classes (fit only).",
+        help="What a new training takes its first weights from: a run folder (its best checkpoint), a checkpoint, a "
+        "state dict (.pth, .safetensors) or hf:owner/name; what fits by name and shape, and the classes that keep "
+        "their names (fit only).",
     )
     parser.add_argument(
         "--save_minutes",

@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from seglit.networks.encoder_weights import is_weight_file
+
 
 def make_absolute(config: Any) -> None:
     """Makes the paths of a training command absolute, so that config.yaml works from any folder; in place."""
     config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
-    if config.init_from:
+    if config.init_from and not config.init_from.startswith("hf:"):
         config.init_from = _absolute(config.init_from)
+    network = config.model.network.get("init_args") or {}
+    weights = network.get("encoder_weights")
+    if isinstance(weights, str) and is_weight_file(weights):
+        network["encoder_weights"] = _absolute(weights)
     if root := config.data.init_args.get("root"):
         config.data.init_args.root = _absolute(root)
     if cache := config.data.init_args.get("cache"):

@@ -9,13 +9,20 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from seglit.errors import InputError
+from seglit.errors import InputError, did_you_mean
 from seglit.networks import hub
 from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
 from seglit.networks.name_matching import match_names
-from seglit.networks.weight_file import is_weight_file, read_weights, stated_normalization
+from seglit.networks.weight_file import read_weights, stated_normalization
 from seglit.normalization import Normalization
+
+_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+
+
+def is_weight_file(weights: str) -> bool:
+    """Whether the setting `encoder_weights` names a file, not weights that a library or the hub knows by a name."""
+    return weights.lower().endswith(_SUFFIXES) and not weights.startswith(hub.PREFIX)
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ class EncoderWeights:
         elif weights is not None and is_weight_file(weights):
             file = Path(weights).expanduser()
             if not file.is_file():
-                raise InputError(f"encoder_weights {weights}: no such file")
+                beside = [entry.name for entry in file.parent.glob("*") if is_weight_file(entry.name)]
+                raise InputError(f"encoder_weights {weights}: no such file{did_you_mean(file.name, beside)}")
         name, named = resolve_encoder(encoder, None if file else weights)
         return cls(name, named, file, in_channels)
 

@@ -22,10 +22,11 @@ def adapt_channels(weight: Tensor, channels: int, dim: int = 1) -> Tensor:
     return weight.index_select(dim, index) * (before / channels)
 
 
-def describe_adaption(before: int, channels: int) -> str:
-    """Says what `adapt_channels` does, for messages."""
-    if channels == 1:
+def describe_adaption(weight: Tensor, adapted: Tensor) -> str:
+    """Says what `adapt_channels` did, for messages."""
+    before, after = next((old, new) for old, new in zip(weight.shape, adapted.shape, strict=True) if old != new)
+    if after == 1:
         return f"weights of {before} channels summed for 1"
-    if channels < before:
-        return f"weights of the first {channels} of {before} channels kept"
-    return f"weights of {before} channels repeated for {channels}"
+    if after < before:
+        return f"weights of the first {after} of {before} channels, times {before} / {after}"
+    return f"weights of {before} channels repeated for {after}, times {before} / {after}"

@@ -14,17 +14,11 @@ from torch import Tensor
 from seglit.errors import InputError, printable
 from seglit.normalization import Normalization
 
-SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 # Keys of the state dict in checkpoints of training tools; averaged weights and the teacher of a student come first.
 _NESTED = (
     *("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "teacher", "student"),
     *("teacher_state_dict", "student_state_dict", "network", "backbone"),
 )
-
-
-def is_weight_file(weights: str | None) -> bool:
-    """Whether a setting names a file, not weights that a library knows by a name such as `imagenet`."""
-    return weights is not None and weights.lower().endswith(SUFFIXES)
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -33,10 +27,31 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file cannot be read, is damaged, contains objects that only code can load, or no weights.
     """
-    content = _read_safetensors(file) if _is_safetensors(file) else read_torch(file)
-    weights = _find_weights(content)
+    return find_weights(read_content(file), file)
+
+
+def read_content(file: Path) -> Any:
+    """Reads what a file of PyTorch or safetensors contains, by its first bytes, to the CPU.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, or contains objects that only code can load.
+    """
+    return _read_safetensors(file) if _is_safetensors(file) else read_torch(file)
+
+
+def find_weights(content: Any, file: Path) -> dict[str, Tensor]:
+    """Returns the innermost state dict of a checkpoint.
+
+    Args:
+        content: What the file contains.
+        file: The file, for messages.
+
+    Raises:
+        InputError: There is none.
+    """
+    weights = _innermost(content)
     if not weights:
-        keys = f"; its keys are {', '.join(map(str, [*content][:8]))}" if isinstance(content, dict) else ""
+        keys = f"; its keys are {', '.join(map(str, [*content][:8]))}" if isinstance(content, Mapping) else ""
         raise InputError(printable(f"{file}: contains no state dict, names to tensors{keys}"))
     return weights
 
@@ -112,11 +127,11 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         raise InputError(f"{file}: damaged, or not safetensors ({printable(str(error))})") from error
 
 
-def _find_weights(content: Any) -> dict[str, Tensor]:
+def _innermost(content: Any) -> dict[str, Tensor]:
     """Returns the tensors of the innermost state dict, by name; empty if there is none."""
     if not isinstance(content, Mapping):
         return {}
     for key in _NESTED:
-        if weights := _find_weights(content.get(key)):
+        if weights := _innermost(content.get(key)):
             return weights
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}

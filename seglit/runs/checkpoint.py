@@ -1,17 +1,18 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
-import re
+import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import torch
+import yaml
 from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
 from seglit.labels import Labels
+from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
 from seglit.runs.build import build
 from seglit.runs.record_schema import check_record
@@ -19,7 +20,8 @@ from seglit.runs.record_schema import check_record
 RECORD_KEY = "seglit"
 """Key of the record in a checkpoint."""
 _PREFIX = "network."  # of the network's weights in the state dict
-_PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
+PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
+"""Arguments of networks that name pretrained weights."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,21 @@ class ModelRecord:
         return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
 
 
+def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
+    """Returns `class_path` and `init_args` of a network, with the arguments that the command line links from the data.
+
+    Args:
+        config: The complete configuration as YAML.
+        network: The class of the network.
+        data: The data module.
+    """
+    spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
+    linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
+    accepted = inspect.signature(network).parameters
+    linked = {name: value for name, value in linked.items() if name in accepted}
+    return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
+
+
 def find_checkpoint(path: Path) -> Path:
     """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder.
 
@@ -89,11 +106,11 @@ def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, Mo
     Raises:
         InputError: The file is not a seglit checkpoint, or its network cannot be built, or the weights do not fit it.
     """
-    record, weights = _read(file)
-    init_args = record.network.get("init_args", {})
-    untrained = {name: None for name in _PRETRAINED if isinstance(init_args.get(name), str | bool)}
-    spec = {**record.network, "init_args": {**init_args, **untrained}}
-    network: nn.Module = build(nn.Module, spec, f"{file}: its network", trust)
+    checkpoint = read_checkpoint(file)
+    if RECORD_KEY not in checkpoint:
+        raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
+    record, weights = _record_and_weights(checkpoint, file)
+    network = build_untrained(record.network, f"{file}: its network", trust)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -105,6 +122,30 @@ def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, Mo
     return network, record
 
 
+def build_untrained(spec: Mapping[str, Any], where: str, trust: Collection[str] = ()) -> nn.Module:
+    """Builds a network from its `class_path` and `init_args` without reading or downloading pretrained weights.
+
+    Args:
+        spec: As in `ModelRecord.network`.
+        where: File and object, for messages.
+        trust: Further packages whose classes may be named, see `import_class`.
+
+    Raises:
+        InputError: The network cannot be built.
+    """
+    network: nn.Module = build(nn.Module, without_pretrained(spec), where, trust)
+    return network
+
+
+def without_pretrained(spec: Any) -> Any:
+    """Returns the `class_path` and `init_args` of a network, and of networks within it, without pretrained weights."""
+    if not isinstance(spec, Mapping) or "class_path" not in spec:
+        return spec
+    arguments = {name: without_pretrained(value) for name, value in spec.get("init_args", {}).items()}
+    untrained = {name: None for name in PRETRAINED if isinstance(arguments.get(name), str | bool)}
+    return {**spec, "init_args": {**arguments, **untrained}}
+
+
 def read_checkpoint(file: str | Path) -> dict[str, Any]:
     """Reads a checkpoint to the CPU with `weights_only=True`, which runs no code in it.
 
@@ -112,11 +153,7 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
         InputError: It is not a checkpoint, damaged, or contains objects that only code can load, or its record, if it
             has one, is not what seglit writes.
     """
-    try:
-        # memory-mapped, since the optimizer state, twice the size of the weights, is not always needed
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        raise InputError(f"{file}: not a checkpoint, or truncated ({_reason(error)})") from error
+    checkpoint = read_torch(file)
     if not isinstance(checkpoint, dict):
         raise InputError(f"{file}: not a checkpoint")
     if RECORD_KEY in checkpoint:
@@ -124,18 +161,20 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _reason(error: Exception) -> str:
-    """Shortens torch's explanation, which advises to unpickle a file that is not plain data."""
-    if match := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
-        return f"it contains {match[1]}, which only code can load"
-    return " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
+def read_any_weights(file: Path) -> tuple[ModelRecord | None, dict[str, Tensor]]:
+    """Reads the weights of a network: of a seglit checkpoint with its record, of any other file without.
+
+    Raises:
+        InputError: The file is damaged, contains objects that only code can load, or no weights.
+    """
+    content = read_content(file)
+    if not isinstance(content, dict) or RECORD_KEY not in content:
+        return None, find_weights(content, file)
+    check_record(content[RECORD_KEY], file)
+    return _record_and_weights(content, file)
 
 
-def _read(file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
-    """Reads the record and the network's weights."""
-    checkpoint = read_checkpoint(file)
-    if RECORD_KEY not in checkpoint:
-        raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
+def _record_and_weights(checkpoint: Mapping[str, Any], file: Path) -> tuple[ModelRecord, dict[str, Tensor]]:
     state = checkpoint.get("state_dict")
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise InputError(f"{file}: damaged; it stores no weights")

@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
-from seglit.runs.checkpoint import read_checkpoint
+from seglit.runs.checkpoint import PRETRAINED, read_checkpoint
 from seglit.runs.resume import progress_of
 
 _TIMEOUT = 20.0  # seconds without an answer
@@ -73,6 +73,18 @@ def _download(url: str) -> str:
         part.write_bytes(content)
     rank_zero_only(print)(f"downloaded {url} to {file}", flush=True)
     return str(file)
+
+
+def skip_pretrained(network: Any, ckpt_path: str | None) -> None:
+    """Sets the pretrained weights of a network to null, in place, if a checkpoint replaces them.
+
+    Args:
+        network: The parsed configuration of the network.
+        ckpt_path: The checkpoint; None if there is none.
+    """
+    pretrained = [name for name, value in network.items() if name.rpartition(".")[2] in PRETRAINED and value]
+    for name in pretrained if ckpt_path else ():
+        network[name] = None
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:

@@ -6,54 +6,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.utilities import rank_zero_only
-
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.runs.checkpoint import find_checkpoint, read_checkpoint
+from seglit.runs.checkpoint import network_spec, read_checkpoint
+from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.resume import RESUME_KEY
 
 TRAIN_IMAGES_KEY = "train_images"
 """Key, within `RESUME_KEY`, of what `describe_images` returns."""
 
 
-def start_from(model: Any, data: SegmentationDataModule, ckpt_path: str | None, init_from: str | None) -> None:
+def start_from(
+    model: Any, data: SegmentationDataModule, config: str, ckpt_path: str | None, init_from: str | None
+) -> None:
     """Checks the training that a checkpoint continues; without one, loads the weights of `init_from`.
 
-    Weights are loaded before callbacks are set up, since weight averaging copies them there. Images are normalised as
-    the weights were trained, unless the data states its mean and standard deviation.
+    Weights are loaded before callbacks are set up, since weight averaging copies them there.
 
     Args:
         model: The LightningModule.
         data: The data module.
+        config: The complete configuration as YAML.
         ckpt_path: The checkpoint that training continues from.
-        init_from: A checkpoint or run folder.
+        init_from: What `load_initial_weights` reads.
 
     Raises:
-        InputError: The checkpoint is of another network, of other classes or, if continued, of other training images.
+        InputError: The checkpoint is of another network, other classes or other training images, or
+            `load_initial_weights` raises.
     """
     if ckpt_path and Path(ckpt_path).is_file():
-        checkpoint = _read_for(model, Path(ckpt_path))
+        checkpoint = read_checkpoint(ckpt_path)
+        if not isinstance(checkpoint.get("state_dict"), dict):
+            raise InputError(f"{ckpt_path}: contains no state_dict, the weights")
+        try:
+            model.on_load_checkpoint(checkpoint)
+        except InputError as error:
+            raise InputError(f"{ckpt_path}: {error}") from error
         _check_images(checkpoint.get(RESUME_KEY, {}).get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif init_from and not ckpt_path:
-        file = find_checkpoint(Path(init_from))
-        checkpoint = _read_for(model, file)
-        model.load_state_dict(checkpoint["state_dict"])
-        if data.normalization is not None:
-            model.normalize.set(data.normalization)
-        rank_zero_only(print)(f"starting from the weights of {file}", flush=True)
-
-
-def _read_for(model: Any, file: Path) -> dict[str, Any]:
-    """Reads a checkpoint of the model's network and classes, and sets the normalisation that it was trained with."""
-    checkpoint = read_checkpoint(file)
-    if not isinstance(checkpoint.get("state_dict"), dict):
-        raise InputError(f"{file}: contains no state_dict, the weights")
-    try:
-        model.on_load_checkpoint(checkpoint)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error
-    return checkpoint
+        load_initial_weights(model, data, network_spec(config, type(model.network), data), init_from)
 
 
 def describe_images(data: SegmentationDataModule) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""`--init_from`: the weights that a new training starts from, and what is printed about them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from seglit.data.base import SegmentationDataModule
+from seglit.drawing.terminal import escaped
+from seglit.errors import InputError, printable
+from seglit.networks.hub import download_weights
+from seglit.networks.library import download_errors
+from seglit.networks.weight_file import stated_normalization
+from seglit.runs.checkpoint import ModelRecord, find_checkpoint, read_any_weights
+from seglit.runs.transfer import Transfer, transfer
+
+_HUB = "hf:"
+_MIN_SHARE = 0.5  # of the network's weights, below which the file is probably not meant
+_MAX_LISTED = 8  # names in a line, rows of weights that are left over
+_WRAPPERS = ("model", "module", "network", "_orig_mod")
+
+
+def load_initial_weights(model: Any, data: SegmentationDataModule, spec: Mapping[str, Any], init_from: str) -> None:
+    """Loads weights into the network of a new training, and prints which were taken.
+
+    Images are normalised as the weights were trained, where that is known, unless the data states its mean and
+    standard deviation.
+
+    Args:
+        model: The LightningModule.
+        data: The data module.
+        spec: `class_path` and `init_args` of the network.
+        init_from: A run folder (its best checkpoint), a checkpoint, a state dict, or `hf:owner/name`.
+
+    Raises:
+        InputError: There is no such file, it cannot be read, or less than half of the network's weights are in it.
+    """
+    file = _find(init_from)
+    record, weights = read_any_weights(file)
+    source_classes = record.labels.class_names if record else None
+    done = transfer(model.network, spec, weights, model.labels.class_names, source_classes)
+    if done.share < _MIN_SHARE:
+        raise InputError(
+            f"{file}: of another network: {done.share:.0%} of the weights fit, less than half; "
+            f"{_reason(done, record, spec, weights)}"
+        )
+    normalization = record.normalization if record else stated_normalization(file)
+    notes = [*done.adapted, *_describe_classes(done, model.labels.class_names, source_classes)]
+    if data.normalization is None and normalization is not None:
+        fits = len(normalization.mean) in (1, data.in_channels)
+        model.normalize.set(normalization if fits else normalization.for_channels(data.in_channels))
+    elif data.normalization is None:
+        current = model.normalization
+        mean, std = (", ".join(f"{value:.3g}" for value in values) for values in (current.mean, current.std))
+        notes.append(
+            f"normalised by mean {mean} and std {std}, since the file does not state those that it was trained with; "
+            "set mean and std of the data if they were others"
+        )
+    _print(file, done, notes)
+
+
+def _find(init_from: str) -> Path:
+    if not init_from.startswith(_HUB):
+        return find_checkpoint(Path(init_from))
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    with download_errors(init_from, "init_from", HF_HUB_CACHE):
+        return download_weights(init_from.removeprefix(_HUB))
+
+
+def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+    """Returns the nearest reason why weights do not fit."""
+    here = spec["class_path"]
+    if record and record.network["class_path"] != here:
+        return f"it is of {record.network['class_path']}, here {here}"
+    unfit = sum(shape.numel() for _, _, shape in done.unfit)
+    lacking = [name for name in done.sizes if name not in done.taken]
+    if unfit >= sum(done.sizes[name] for name in lacking) and done.unfit:
+        name, there, shape = done.unfit[0]
+        return f"{name} is {tuple(there)} there, here {tuple(shape)}"
+    taken = {_part(name) for name, count in done.taken.items() if count}
+    if taken == {"encoder"}:
+        return "all that fits is the encoder: name the file as encoder_weights of the network"
+    names = f"{next(iter(source))} there, {lacking[0]} here" if source else f"{lacking[0]} here"
+    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {names}")
+
+
+def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Sequence[str] | None) -> list[str]:
+    """Says which classes keep their weights."""
+    if not done.head:
+        return []
+    if source_classes is None:
+        return ["all classes start anew, since the file does not name its classes"]
+    if not any(done.taken.get(name) for name in done.head):
+        return ["all classes start anew"]
+    lists = {
+        "kept": [name for name in classes if name in source_classes],
+        "new": [name for name in classes if name not in source_classes],
+        "left over": [name for name in source_classes if name not in classes],
+    }
+    return ["classes " + "; ".join(f"{key}: {_listed(names)}" for key, names in lists.items() if names)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _part(name: str) -> str:
+    """Returns the part of a network that a weight is in: `encoder` for `model.encoder.conv1.weight`."""
+    parts = name.split(".")
+    return next((part for part in parts if part not in _WRAPPERS), parts[-1])
+
+
+@rank_zero_only
+def _print(file: Path, done: Transfer, notes: Sequence[str]) -> None:
+    taken, new, left = Counter[str](), Counter[str](), Counter[str]()
+    for name, size in done.sizes.items():
+        taken[_part(name)] += done.taken.get(name, 0)
+        new[_part(name)] += size - done.taken.get(name, 0)
+    for name, size in done.left_over.items():
+        left[_part(name)] += size
+    table = Table("weights of", *(f"[right]{column}" for column in ("taken", "new", "left over")))
+    for part in [*taken, *[name for name, count in left.most_common(_MAX_LISTED) if count and name not in taken]]:
+        table.add_row(escaped(part), *(f"{counts[part]:,}" for counts in (taken, new, left)))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"starting from the weights of {escaped(str(file))}")
+    console.print(table)
+    for note in notes:
+        console.print(escaped(note))
