@@ -68,7 +68,7 @@ def read_torch(file: str | Path) -> Any:
         with torch.serialization.safe_globals([Namespace]):
             return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:
-        if code := re.search(r"GLOBAL (\S+) was not an allowed global", str(error)):
+        if code := re.search(r"GLOBAL `?([\w.]+)", str(error)):
             raise InputError(
                 f"{file}: contains an object of {printable(code[1])}, which could run code on loading; where it was "
                 "made, save the weights only: torch.save(model.state_dict(), file)"

@@ -1,0 +1,215 @@
+"""Weights of another network: names of other tools, other classes and channels, measured by the logits."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from seglit.data import SyntheticDataModule
+from seglit.errors import InputError
+from seglit.labels import Labels
+from seglit.losses import CrossEntropy
+from seglit.module import SegmentationModule
+from seglit.networks import FCN, SMP, Torchvision, UNet
+from seglit.runs.initial_weights import load_initial_weights
+from seglit.runs.transfer import transfer, varying_dims
+
+NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
+    "unet": (UNet, {"channels": [4, 8]}),
+    "fcn": (FCN, {"channels": [4, 4, 6, 6, 8, 8]}),
+    "smp": (SMP, {"architecture": "unet", "encoder_name": "resnet18"}),
+    "smp-not-on-meta": (SMP, {"architecture": "segformer", "encoder_name": "mit_b0"}),
+    "torchvision": (Torchvision, {"architecture": "lraspp_mobilenet_v3_large"}),
+}
+LIBRARIES = ("smp", "smp-not-on-meta", "torchvision")
+SOURCE = ["road", "sky", "car", "tree"]
+TARGETS = {
+    "reordered": ["tree", "road", "car", "sky"],
+    "added": ["road", "bus", "sky", "car", "tree"],
+    "removed": ["car", "road"],
+    "mixed": ["bus", "tree", "lane", "road"],
+}
+
+
+def build(name: str, classes: int, channels: int = 3) -> tuple[nn.Module, dict[str, Any]]:
+    kind, options = NETWORKS[name]
+    init_args = {**options, "num_classes": classes, "in_channels": channels}
+    network = kind(**init_args)
+    return network.eval(), {"class_path": f"seglit.networks.{kind.__name__}", "init_args": init_args}
+
+
+def with_trained_head(network: nn.Module) -> nn.Module:
+    """FCN's skips are initialised to zero, and running statistics to 0 and 1, which any mistake would leave equal."""
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.add_(0.02 * torch.randn_like(value))
+    return network
+
+
+@pytest.mark.parametrize(("name", "change"), [*product(("unet", "fcn"), TARGETS), *product(LIBRARIES, ["mixed"])])
+def test_classes_that_keep_their_names_keep_their_logits(name: str, change: str) -> None:
+    classes, images = TARGETS[change], torch.rand(1, 3, 40, 40)
+    source = with_trained_head(build(name, len(SOURCE))[0])
+    network, spec = build(name, len(classes))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    random = torch.random.get_rng_state()
+    done = transfer(network, spec, source.state_dict(), classes, SOURCE)
+    assert torch.equal(random, torch.random.get_rng_state())
+    with torch.no_grad():
+        expected, logits = source(images), network(images)
+    kept = [each for each in classes if each in SOURCE]
+    ours, theirs = ([names.index(each) for each in kept] for names in (classes, SOURCE))
+    torch.testing.assert_close(logits[:, ours], expected[:, theirs], rtol=1e-4, atol=1e-5)
+    new = 0
+    for key in done.head:  # rows of new classes are those of the new network
+        for row, each in enumerate(classes):
+            assert torch.equal(network.state_dict()[key][row], before[key][row]) != (each in SOURCE)
+            new += before[key][row].numel() * (each not in SOURCE)
+    assert sum(done.taken.values()) == sum(done.sizes.values()) - new
+
+
+def test_weights_without_class_names_start_the_head_anew() -> None:
+    source, (network, spec) = build("unet", 4)[0], build("unet", 4)
+    head = network.state_dict()["head.weight"].clone()
+    done = transfer(network, spec, source.state_dict(), SOURCE, None)
+    assert torch.equal(network.state_dict()["head.weight"], head)
+    assert {name for name in done.sizes if not done.taken[name]} == {*done.head} == {"head.weight", "head.bias"}
+
+
+def test_head_is_what_changes_its_shape_in_any_network() -> None:
+    for name, expected in (("fcn", {"score", "skip_scores", "ups", "up"}), ("torchvision", {"model"})):
+        network, spec = build(name, 4)
+        found = varying_dims(network.state_dict(), spec, "num_classes")
+        assert {key.partition(".")[0] for key in found} == expected
+        assert set(found.values()) == {(0,)}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("name", ["unet", "smp"])
+def test_first_convolution_is_adapted_to_the_channels(name: str, channels: int) -> None:
+    source, (network, spec) = build(name, 4)[0], build(name, 4, channels)
+    done = transfer(network, spec, source.state_dict(), SOURCE, SOURCE)
+    assert len(done.adapted) == 1
+    assert not done.unfit
+    ours, theirs = (next(m for m in each.modules() if isinstance(m, nn.Conv2d)).weight for each in (network, source))
+    repeated = torch.cat([theirs, theirs], dim=1)[:, :channels] * (3 / channels)
+    torch.testing.assert_close(ours, theirs.sum(1, keepdim=True) if channels == 1 else repeated)
+    grey = torch.rand(1, 1, 40, 40)
+    if channels == 1:  # the logits of a grey image are those that its three equal channels have
+        with torch.no_grad():
+            expected = source(grey.expand(1, 3, 40, 40))
+            torch.testing.assert_close(network(grey), expected, rtol=1e-4, atol=1e-5)
+
+
+def wrapped(prefix: str) -> Callable[[dict[str, Tensor]], dict[str, Any]]:
+    return lambda state: {f"{prefix}{name}": value for name, value in state.items()}
+
+
+LAYOUTS: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = {
+    "plain": wrapped(""),
+    "data parallel": lambda state: {"epoch": 3, "state_dict": wrapped("module.")(state)},
+    "compiled": lambda state: {"model": wrapped("_orig_mod.")(state), "optimizer": {"state": {}}},
+    "lightning": lambda state: {"state_dict": {**wrapped("model.network.")(state), "loss.weight": torch.ones(4)}},
+    "dino": lambda state: {
+        "student": {name: torch.zeros_like(value) for name, value in wrapped("module.backbone.")(state).items()},
+        "teacher": wrapped("backbone.")(state),
+        "args": argparse.Namespace(arch="resnet50"),
+    },
+    "other part name": lambda state: {name.replace("encoder.", "backbone."): value for name, value in state.items()},
+    "without wrapper": lambda state: {name.removeprefix("model."): value for name, value in state.items()},
+    "half": lambda state: {name: value.half() for name, value in state.items()},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_files_of_other_tools(tmp_path: Path, layout: str) -> None:
+    source, target = model(SOURCE), model(SOURCE)
+    content = LAYOUTS[layout](source.network.state_dict())
+    torch.save(content, tmp_path / "weights.pth")
+    if all(isinstance(value, Tensor) for value in content.values()):
+        safetensors.torch.save_file(
+            {name: value.contiguous() for name, value in content.items()}, tmp_path / "weights.safetensors"
+        )
+    for file in tmp_path.iterdir():
+        load_initial_weights(target, DATA, SPEC, str(file))
+        for name, value in target.network.state_dict().items():
+            if not name.startswith("head."):
+                expected = source.network.state_dict()[name]
+                torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-3 * (layout == "half"))
+
+
+DATA = SyntheticDataModule(2, 2, 2, (8, 8))
+SPEC = {
+    "class_path": "seglit.networks.UNet",
+    "init_args": {"channels": [4, 8, 16], "num_classes": 4, "in_channels": 3},
+}
+
+
+def model(classes: list[str]) -> SegmentationModule:
+    return SegmentationModule(
+        UNet(len(classes), 3, (4, 8, 16)), CrossEntropy(), torch.optim.SGD, Labels.create(classes)
+    )
+
+
+def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = model(SOURCE), model(SOURCE)
+    torch.save({**source.network.state_dict(), "fc.weight": torch.zeros(10, 10)}, tmp_path / "plain.pth")
+    load_initial_weights(target, DATA, SPEC, str(tmp_path / "plain.pth"))
+    out = capsys.readouterr().out
+    rows = {row[0]: row[1:] for line in out.splitlines() if len(row := re.findall(r"[\w,.]+", line)) == 4}
+    sizes = {
+        part: sum(value.numel() for value in child.state_dict().values())
+        for part, child in target.network.named_children()
+    }
+    assert rows["encoder"] == [f"{sizes['encoder']:,}", "0", "0"]
+    assert rows["head"] == ["0", f"{sizes['head']}", f"{sizes['head']}"]
+    assert rows["fc"] == ["0", "0", "100"]
+    assert "all classes start anew, since the file does not name its classes" in out
+    assert "normalised by mean 0.449 and std 0.226, since the file does not state" in out
+    assert len(out.splitlines()) < 14
+
+
+class Pickled:
+    """What runs a command where it is unpickled without care."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Pickled(), r"contains an object of \w+\.mkdir, which could run code on loading"),
+        (nn.Linear(2, 2), r"contains an object of torch.nn.modules.linear.Linear, .*torch.save\(model.state_dict"),
+        ({"epoch": 3, "loss": 0.5}, "contains no state dict, names to tensors; its keys are epoch, loss"),
+        ({"a": torch.zeros(3)}, "0% of the weights fit, less than half; .* names are not in it: a there, encoder"),
+        (UNet(4, 3, (6, 12, 24)).state_dict(), r"0% of .*0.0.weight is \(6, 3, 3, 3\) there, here \(4, 3, 3, 3\)"),
+        ({}, "contains no state dict"),
+    ],
+)
+def test_other_files_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=message) as raised:
+        load_initial_weights(model(SOURCE), DATA, SPEC, "weights.pth")
+    assert "\n" not in str(raised.value)
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{broken", b"GIF89a", b"{}"])
+def test_damaged_files_are_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=r"weights.safetensors: (damaged|not a checkpoint)") as raised:
+        load_initial_weights(model(SOURCE), DATA, SPEC, str(tmp_path / "weights.safetensors"))
+    assert "\n" not in str(raised.value)
