@@ -1,0 +1,247 @@
+"""Weights of an encoder from files of other tools and from the hub."""
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import huggingface_hub
+import pytest
+import safetensors.torch
+import segmentation_models_pytorch as smp
+import timm
+import torch
+import torchvision
+import yaml
+from huggingface_hub import constants
+from huggingface_hub.errors import LocalEntryNotFoundError
+from torch import Tensor, nn
+
+import seglit
+from seglit.errors import InputError
+from seglit.labels import Labels
+from seglit.losses import CrossEntropy
+from seglit.module import SegmentationModule
+from seglit.networks import FCN, SMP, Normalization, UNet
+from seglit.networks.hub import offline_at_once
+from tests.conftest import Run
+
+State = dict[str, Tensor]
+MEAN, STD = [0.5, 0.4, 0.3], [0.3, 0.2, 0.1]
+
+
+def prefixed(prefix: str, state: State) -> State:
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+def numbered(state: State) -> State:
+    """As lightly names a ResNet in `nn.Sequential(*list(resnet.children())[:-1])`."""
+    resnet = nn.Sequential(*list(resnet18(state).children())[:-1])
+    return prefixed("backbone.", resnet.state_dict())
+
+
+LAYOUTS: dict[str, Callable[[State], Any]] = {
+    "torchvision": lambda state: state,
+    "smp": lambda state: prefixed("encoder.", {name: value for name, value in state.items() if "fc" not in name}),
+    "dino": lambda state: {
+        "student": prefixed("module.backbone.", {name: value + 1 for name, value in state.items()}),
+        "teacher": prefixed("backbone.", state),
+    },
+    "dino in one": lambda state: {
+        **prefixed("student.backbone.", {name: value + 1 for name, value in state.items()}),
+        **prefixed("teacher.backbone.", state),
+    },
+    "lightly": lambda state: {"state_dict": numbered(state), "epoch": 3},
+    "before 2018": lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
+}
+
+
+def resnet18(state: State | None = None) -> nn.Module:
+    network: nn.Module = torchvision.models.resnet18()
+    if state is not None:
+        network.load_state_dict(state)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def stored() -> State:
+    """Weights of a ResNet-18, none of them 0 or 1, as the running statistics of a new network are."""
+    return {
+        name: value if "tracked" in name else value + 0.02 * torch.rand_like(value)
+        for name, value in resnet18().state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_features_are_those_of_the_stored_network(tmp_path: Path, stored: State, layout: str) -> None:
+    file = tmp_path / "resnet18.pth"
+    torch.save(LAYOUTS[layout](stored), file)
+    file.with_suffix(".json").write_text(json.dumps({"mean": MEAN, "std": STD}))
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = nn.Sequential(*list(resnet18(stored).children())[:-2])(images)
+    networks: dict[str, nn.Module] = {
+        "smp": SMP(2, architecture="fpn", encoder_name="resnet18", encoder_weights=str(file))
+    }
+    if layout == "torchvision":
+        options: dict[str, Any] = {"encoder": "tu-resnet18", "encoder_weights": str(file)}
+        networks |= {"unet": UNet(2, channels=(4, 4, 4, 4, 4), **options), "fcn": FCN(2, **options)}
+    for network in networks.values():
+        assert network.normalization == Normalization(tuple(MEAN), tuple(STD))
+        encoder = network.eval().encoder
+        assert isinstance(encoder, nn.Module)
+        with torch.no_grad():
+            torch.testing.assert_close(encoder(images)[-1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_feature_networks_of_timm_rename_their_stages(tmp_path: Path) -> None:
+    stored, file = timm.create_model("convnext_atto").state_dict(), tmp_path / "atto.safetensors"
+    safetensors.torch.save_file(stored, file)
+    network = SMP(2, architecture="unet", encoder_name="tu-convnext_atto", encoder_weights=str(file))
+    loaded = network.encoder.state_dict()
+    assert torch.equal(loaded["model.stages_3.blocks.1.mlp.fc1.weight"], stored["stages.3.blocks.1.mlp.fc1.weight"])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_first_convolution_and_normalisation_fit_the_channels(tmp_path: Path, stored: State, channels: int) -> None:
+    torch.save(stored, tmp_path / "resnet18.pth")
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": {"mean": MEAN, "std": STD}}))
+    weights = str(tmp_path / "resnet18.pth")
+    network = SMP(2, channels, architecture="fpn", encoder_name="resnet18", encoder_weights=weights)
+    expected = smp.encoders.get_encoder("resnet18", weights=None)
+    expected.load_state_dict(dict(stored))
+    expected.set_in_channels(channels, pretrained=True)
+    torch.testing.assert_close(network.encoder.state_dict(), expected.state_dict())
+    assert network.normalization == Normalization(tuple(MEAN), tuple(STD)).for_channels(channels)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("weights.json", {"mean": MEAN, "std": STD}, (MEAN, STD)),
+        (
+            "config.json",
+            {"mean": [51, 102, 204], "std": [51] * 3, "input_range": [0, 255]},
+            ((0.2, 0.4, 0.8), (0.2,) * 3),
+        ),
+        ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "rescale_factor": 1 / 255}, (MEAN, STD)),
+        ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "do_normalize": False}, None),
+        ("config.json", {"architecture": "resnet18"}, None),
+        ("other.json", {"mean": MEAN, "std": STD}, None),
+    ],
+)
+def test_mean_and_std_are_read_or_asked_for(
+    tmp_path: Path, stored: State, name: str, content: dict[str, Any], expected: list[list[float]] | None
+) -> None:
+    torch.save(stored, tmp_path / "weights.pth")
+    (tmp_path / name).write_text(json.dumps(content))
+    network = SMP(4, architecture="fpn", encoder_name="resnet18", encoder_weights=str(tmp_path / "weights.pth"))
+    rest: tuple[Any, Any, Labels] = (CrossEntropy(), torch.optim.SGD, Labels.create(["a", "b", "c", "d"]))
+    stated = Normalization((90.0,), (40.0,), scale=1.0)
+    assert SegmentationModule(network, *rest, stated).normalization == stated
+    if expected is None:
+        with pytest.raises(InputError, match=r"no weights.json or config.json .* set data.init_args.mean and std"):
+            SegmentationModule(network, *rest)
+    else:
+        found = SegmentationModule(network, *rest).normalization
+        assert [[*found.mean], [*found.std]] == [pytest.approx(values) for values in expected]
+        assert found.scale == pytest.approx(255)
+
+
+@pytest.mark.parametrize("content", ["[1]", "{broken", '{"mean": 1, "std": 2}', '{"mean": [0.5], "std": [0]}'])
+def test_unreadable_mean_and_std_are_one_line(tmp_path: Path, stored: State, content: str) -> None:
+    torch.save(stored, tmp_path / "weights.pth")
+    (tmp_path / "weights.json").write_text(content)
+    network = SMP(4, architecture="fpn", encoder_name="resnet18", encoder_weights=str(tmp_path / "weights.pth"))
+    with pytest.raises(InputError, match=r"weights\.json: .*mean"):
+        _ = network.normalization
+
+
+def test_wrong_files_are_one_line(tmp_path: Path, stored: State) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save(stored, file)
+    for weights, encoder, message in (
+        (
+            file,
+            "tu-mobilenetv3_small_050",
+            r"not those of tu-mobilenetv3_small_050: \d+ of \d+ weights do not fit, the first",
+        ),
+        (
+            file,
+            "resnet50",
+            r"the first conv1|the first layer1.0.conv1.weight \(64, 64, 1, 1\), which is \(64, 64, 3, 3\)",
+        ),
+        (tmp_path / "weight.pth", "resnet18", "no such file; did you mean 'weights.pth'"),
+        (tmp_path / "weights", "resnet18", "has no weights"),
+        (None, None, "require an encoder"),
+    ):
+        with pytest.raises(InputError, match=message) as raised:
+            UNet(2, channels=(4, 4, 4), encoder=encoder, encoder_weights=str(weights))
+        assert "\n" not in str(raised.value)
+
+
+def test_hub_repository_is_a_file_with_its_settings(
+    tmp_path: Path, stored: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(repository: str, file: str, revision: str | None) -> str:
+        assert (repository, revision) == ("timm/resnet18.a1_in1k", None)
+        if not (tmp_path / file).exists():
+            raise LocalEntryNotFoundError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    options: dict[str, Any] = {"encoder_name": "resnet18", "encoder_weights": "hf-hub:timm/resnet18.a1_in1k"}
+    with pytest.raises(
+        InputError, match=r"hf-hub:timm/resnet18\.a1_in1k cannot be downloaded.*null or to the path of a"
+    ):
+        SMP(2, architecture="fpn", **options)
+    torch.save(stored, tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": {"mean": MEAN, "std": STD}}))
+    network = SMP(2, architecture="fpn", **options)
+    assert network.normalization == Normalization(tuple(MEAN), tuple(STD))
+    assert torch.equal(network.encoder.state_dict()["layer4.1.conv2.weight"], stored["layer4.1.conv2.weight"])
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server that answers every request with an error."""
+
+    class Silent(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Silent) as running:
+        Thread(target=running.serve_forever).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_hub_that_cannot_be_reached_is_not_tried_again(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for url, is_offline in ((server, False), ("http://127.0.0.1:9", True)):
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        with offline_at_once():
+            assert is_offline == constants.HF_HUB_OFFLINE
+        assert not constants.HF_HUB_OFFLINE
+
+
+def test_file_is_not_needed_again(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    encoder = "tu-mobilenetv3_small_050"
+    network = {"class_path": "seglit.networks.UNet", "init_args": {"channels": [4, 4, 4], "encoder": encoder}}
+    network["init_args"]["encoder_weights"] = "small.pth"  # type: ignore[index]
+    (tmp_path / "net.yaml").write_text(yaml.dump({"model": {"network": network}}))
+    torch.save(timm.create_model(encoder.removeprefix("tu-")).state_dict(), tmp_path / "small.pth")
+    (tmp_path / "small.json").write_text(json.dumps({"mean": MEAN, "std": STD}))
+    trained = run("fit", *tiny, "-c", "net.yaml", "--test_after_fit=false", "--trainer.max_epochs=1")
+    assert trained.code == 0, trained.err
+    config = yaml.safe_load((trained.folder / "config.yaml").read_text())
+    assert config["model"]["network"]["init_args"]["encoder_weights"] == str(tmp_path / "small.pth")
+    (tmp_path / "small.pth").unlink()
+    checkpoint = trained.folder / "checkpoints" / "last.ckpt"
+    resumed = run("fit", "--resume", trained.folder, "--trainer.max_epochs=2")
+    tested = run("test", "-c", trained.folder / "config.yaml", "--ckpt_path", checkpoint)
+    for outcome in (resumed, tested):
+        assert outcome.code == 0, outcome.err
+    assert list(seglit.load(trained.folder).normalize.normalization.mean) == MEAN
