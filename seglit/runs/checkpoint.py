@@ -179,4 +179,6 @@ def _record_and_weights(checkpoint: Mapping[str, Any], file: Path) -> tuple[Mode
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise InputError(f"{file}: damaged; it stores no weights")
     weights = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{file}: damaged; it stores no weights of a network")
     return ModelRecord.from_dict(checkpoint[RECORD_KEY]), weights

@@ -15,7 +15,7 @@ from seglit.errors import InputError, printable
 from seglit.networks.hub import download_weights
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
-from seglit.runs.checkpoint import ModelRecord, find_checkpoint, read_any_weights
+from seglit.runs.checkpoint import PRETRAINED, ModelRecord, find_checkpoint, read_any_weights
 from seglit.runs.transfer import Transfer, transfer
 
 _HUB = "hf:"
@@ -74,19 +74,30 @@ def _find(init_from: str) -> Path:
 
 def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any], source: Mapping[str, Any]) -> str:
     """Returns the nearest reason why weights do not fit."""
-    here = spec["class_path"]
-    if record and record.network["class_path"] != here:
-        return f"it is of {record.network['class_path']}, here {here}"
-    unfit = sum(shape.numel() for _, _, shape in done.unfit)
+    if record and record.network["class_path"] != spec["class_path"]:
+        return f"it is of {record.network['class_path']}, here {spec['class_path']}"
+    if record and (settings := _other_settings(record.network.get("init_args", {}), spec["init_args"])):
+        return printable(settings)
     lacking = [name for name in done.sizes if name not in done.taken]
-    if unfit >= sum(done.sizes[name] for name in lacking) and done.unfit:
-        name, there, shape = done.unfit[0]
-        return f"{name} is {tuple(there)} there, here {tuple(shape)}"
-    taken = {_part(name) for name, count in done.taken.items() if count}
-    if taken == {"encoder"}:
+    unfit = sum(done.sizes[name] for name, _, _ in done.unfit)
+    if unfit > sum(done.sizes[name] for name in lacking):
+        name, there, here = done.unfit[0]
+        return f"{name} is {tuple(there)} there, here {tuple(here)}"
+    if not lacking:
+        return "most of the others are of classes that start anew"
+    encoder = [name for name in done.sizes if _part(name) == "encoder"]
+    if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
-    names = f"{next(iter(source))} there, {lacking[0]} here" if source else f"{lacking[0]} here"
-    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {names}")
+    return printable(
+        f"{len(lacking)} of {len(done.sizes)} names are not in it: {next(iter(source))} there, {lacking[0]} here"
+    )
+
+
+def _other_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """Lists the settings of two networks of the same class that differ, other than those that may."""
+    may = ("num_classes", "in_channels", *PRETRAINED)
+    names = [name for name in ours if name in theirs and name not in may and ours[name] != theirs[name]]
+    return ", ".join(f"{name} is {theirs[name]} there, here {ours[name]}" for name in names)
 
 
 def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Sequence[str] | None) -> list[str]:
@@ -124,7 +135,9 @@ def _print(file: Path, done: Transfer, notes: Sequence[str]) -> None:
         new[_part(name)] += size - done.taken.get(name, 0)
     for name, size in done.left_over.items():
         left[_part(name)] += size
-    table = Table("weights of", *(f"[right]{column}" for column in ("taken", "new", "left over")))
+    table = Table("weights of")
+    for column in ("taken", "new", "left over"):
+        table.add_column(column, justify="right")
     for part in [*taken, *[name for name, count in left.most_common(_MAX_LISTED) if count and name not in taken]]:
         table.add_row(escaped(part), *(f"{counts[part]:,}" for counts in (taken, new, left)))
     console = Console(highlight=False, soft_wrap=True)

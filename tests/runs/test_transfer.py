@@ -19,6 +19,8 @@ from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Torchvision, UNet
+from seglit.normalization import Normalization
+from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.transfer import transfer, varying_dims
 
@@ -148,13 +150,14 @@ def test_files_of_other_tools(tmp_path: Path, layout: str) -> None:
 
 
 DATA = SyntheticDataModule(2, 2, 2, (8, 8))
-SPEC = {
+STATED = Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+SPEC: dict[str, Any] = {
     "class_path": "seglit.networks.UNet",
     "init_args": {"channels": [4, 8, 16], "num_classes": 4, "in_channels": 3},
 }
 
 
-def model(classes: list[str]) -> SegmentationModule:
+def model(classes: list[str], channels: int = 3) -> SegmentationModule:
     return SegmentationModule(
         UNet(len(classes), 3, (4, 8, 16)), CrossEntropy(), torch.optim.SGD, Labels.create(classes)
     )
@@ -213,3 +216,31 @@ def test_damaged_files_are_one_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError, match=r"weights.safetensors: (damaged|not a checkpoint)") as raised:
         load_initial_weights(model(SOURCE), DATA, SPEC, str(tmp_path / "weights.safetensors"))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("class_path", "init_args", "reason"),
+    [
+        ("seglit.networks.FCN", {}, "it is of seglit.networks.FCN, here seglit.networks.UNet"),
+        ("seglit.networks.UNet", {"channels": [6, 12, 24]}, r"channels is \[6, 12, 24\] there, here \[4, 8, 16\]"),
+    ],
+)
+def test_checkpoint_of_another_network_names_what_differs(
+    tmp_path: Path, class_path: str, init_args: dict[str, Any], reason: str
+) -> None:
+    record = ModelRecord("0", {"class_path": class_path, "init_args": init_args}, Labels.create(SOURCE), STATED)
+    state = {f"network.{name}": value for name, value in UNet(4, 3, (6, 12, 24)).state_dict().items()}
+    torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match=rf"other.ckpt: of another network: 0% of the weights fit, .*; {reason}"):
+        load_initial_weights(model(SOURCE), DATA, SPEC, str(tmp_path / "other.ckpt"))
+
+
+def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
+    record = ModelRecord("0", {"class_path": "seglit.networks.UNet"}, Labels.create(SOURCE), STATED)
+    state = {f"network.{name}": value for name, value in model(SOURCE).network.state_dict().items()}
+    torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "source.ckpt")
+    data = SyntheticDataModule(2, 2, 2, (8, 8), in_channels=4)
+    target = model(SOURCE, 4)
+    spec = {**SPEC, "init_args": {**SPEC["init_args"], "in_channels": 4}}
+    load_initial_weights(target, data, spec, str(tmp_path / "source.ckpt"))
+    assert target.normalization == Normalization((0.1, 0.2, 0.3, 0.1), (0.4, 0.5, 0.6, 0.4))
