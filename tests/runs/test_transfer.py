@@ -191,7 +191,7 @@ class Pickled:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (Pickled(), r"contains an object of \w+\.mkdir, which could run code on loading"),
+        (Pickled(), r"it contains an object of \w+\.mkdir, which could run code;"),
         (nn.Linear(2, 2), r"contains an object of torch.nn.modules.linear.Linear, .*torch.save\(model.state_dict"),
         ({"epoch": 3, "loss": 0.5}, "contains no state dict, names to tensors; its keys are epoch, loss"),
         ({"a": torch.zeros(3)}, "0% of the weights fit, less than half; .* names are not in it: a there, encoder"),
