@@ -18,6 +18,7 @@ from seglit.networks.weight_file import read_weights, stated_normalization
 from seglit.normalization import Normalization
 
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+_RGB = 3  # channels of the images that encoders are pretrained on
 
 
 def is_weight_file(weights: str) -> bool:
@@ -116,9 +117,9 @@ class EncoderWeights:
             yield
 
     def _adapted(self, weight: Tensor, like: Tensor) -> Tensor:
-        """Adapts the first convolution: (out_channels, channels of the images, ...)."""
-        is_first = weight.shape[:1] == like.shape[:1] and weight.shape[2:] == like.shape[2:]
-        if is_first and weight.shape != like.shape and like.shape[1] == self.in_channels:
+        """Adapts the first convolution, (out_channels, 3, ...), to the channels of the images."""
+        adapted = (like.shape[0], _RGB, *like.shape[2:]) if like.dim() > 1 else None
+        if weight.shape != like.shape and weight.shape == adapted and like.shape[1] == self.in_channels:
             return adapt_channels(weight, self.in_channels)
         return weight
 

@@ -70,8 +70,8 @@ def read_torch(file: str | Path) -> Any:
     except Exception as error:
         if code := re.search(r"GLOBAL `?([\w.]+)", str(error)):
             raise InputError(
-                f"{file}: not a checkpoint that is read: it contains an object of {printable(code[1])}, which could run "
-                "code; where it was made, save the weights only: torch.save(model.state_dict(), file)"
+                f"{file}: not a checkpoint that is read: it contains an object of {printable(code[1])}, which could "
+                "run code; where it was made, save the weights only: torch.save(model.state_dict(), file)"
             ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{file}: not a checkpoint, or truncated ({printable(reason)})") from error

@@ -82,9 +82,9 @@ def skip_pretrained(network: Any, ckpt_path: str | None) -> None:
         network: The parsed configuration of the network.
         ckpt_path: The checkpoint; None if there is none.
     """
-    pretrained = [name for name, value in network.items() if name.rpartition(".")[2] in PRETRAINED and value]
-    for name in pretrained if ckpt_path else ():
-        network[name] = None
+    for name, value in network.items() if ckpt_path else ():
+        if name.rpartition(".")[2] in PRETRAINED and isinstance(value, str | bool):
+            network[name] = None
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:

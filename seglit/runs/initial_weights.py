@@ -12,7 +12,7 @@ from rich.table import Table
 from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
-from seglit.networks.hub import download_weights
+from seglit.networks.hub import download_weights, offline_at_once
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
 from seglit.runs.checkpoint import PRETRAINED, ModelRecord, find_checkpoint, read_any_weights
@@ -68,7 +68,7 @@ def _find(init_from: str) -> Path:
         return find_checkpoint(Path(init_from))
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    with download_errors(init_from, "init_from", HF_HUB_CACHE):
+    with download_errors(init_from, "init_from", HF_HUB_CACHE), offline_at_once():
         return download_weights(init_from.removeprefix(_HUB))
 
 

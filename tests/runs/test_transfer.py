@@ -8,9 +8,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
+from huggingface_hub import constants
+from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor, nn
 
 from seglit.data import SyntheticDataModule
@@ -95,8 +98,7 @@ def test_head_is_what_changes_its_shape_in_any_network() -> None:
         assert set(found.values()) == {(0,)}
 
 
-@pytest.mark.parametrize("channels", [1, 2, 5])
-@pytest.mark.parametrize("name", ["unet", "smp"])
+@pytest.mark.parametrize(("name", "channels"), [("unet", 1), ("unet", 2), ("unet", 5), ("smp", 1)])
 def test_first_convolution_is_adapted_to_the_channels(name: str, channels: int) -> None:
     source, (network, spec) = build(name, 4)[0], build(name, 4, channels)
     done = transfer(network, spec, source.state_dict(), SOURCE, SOURCE)
@@ -179,6 +181,27 @@ def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.Capture
     assert "all classes start anew, since the file does not name its classes" in out
     assert "normalised by mean 0.449 and std 0.226, since the file does not state" in out
     assert len(out.splitlines()) < 14
+
+
+def test_repository_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = model(SOURCE), model(SOURCE)
+    torch.save(source.network.state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_text('{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}')
+
+    def download(repository: str, file: str, revision: str | None) -> str:
+        assert (repository, revision) == ("owner/name", "main")
+        if not (tmp_path / file).exists():
+            raise EntryNotFoundError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    load_initial_weights(target, DATA, SPEC, "hf:owner/name@main")
+    assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
+    assert target.normalization == STATED
+    (tmp_path / "pytorch_model.bin").unlink()
+    with pytest.raises(InputError, match=r"owner/name@main: the repository has no model.safetensors or pytorch_model"):
+        load_initial_weights(target, DATA, SPEC, "hf:owner/name@main")
 
 
 class Pickled:
