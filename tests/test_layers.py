@@ -39,7 +39,7 @@ ROOMS = {
         "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images.replacing labels metrics"),
-    "config": ("jsonargparse yaml", "errors networks.encoder_weights"),
+    "config": ("jsonargparse yaml", "errors networks.encoder_weights networks.hub"),
     "runs": (
         f"huggingface_hub msgspec numpy rich torch yaml {LIGHTNING}",
         "annotations config data.base data.user_cache drawing.terminal errors images labels networks normalization",

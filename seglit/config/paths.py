@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from seglit.networks.encoder_weights import is_weight_file
+from seglit.networks.hub import SHORT_PREFIX
 
 
 def make_absolute(config: Any) -> None:
     """Makes the paths of a training command absolute, so that config.yaml works from any folder; in place."""
     config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
-    if config.init_from and not config.init_from.startswith("hf:"):
+    if config.init_from and not config.init_from.startswith(SHORT_PREFIX):
         config.init_from = _absolute(config.init_from)
     network = config.model.network.get("init_args") or {}
     weights = network.get("encoder_weights")

@@ -9,7 +9,8 @@ from ssl import SSLError
 
 from seglit.errors import InputError, printable
 
-PREFIX = "hf-hub:"
+PREFIX = "hf-hub:"  # of timm, in `encoder_weights`
+SHORT_PREFIX = "hf:"  # in `--init_from`
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SETTINGS = ("config.json", "preprocessor_config.json")
 _TIMEOUT = 3.0  # seconds
@@ -44,14 +45,14 @@ def download_weights(repository: str) -> Path:
                 missing[file] = error
     except (RepositoryNotFoundError, HFValidationError) as error:
         reason = printable(str(error).strip().splitlines()[0])
-        raise InputError(f"{PREFIX}{repository}: no such repository, or it requires access ({reason})") from error
+        raise InputError(f"{repository}: no such repository of the hub, or it requires access ({reason})") from error
     for file in _WEIGHTS:
         if file in found:
             return found[file]
     for absent in missing.values():
         if isinstance(absent, OSError):  # not known to be missing: it is not cached, and there is no connection
             raise absent
-    raise InputError(f"{PREFIX}{repository}: the repository has no {' or '.join(_WEIGHTS)}")
+    raise InputError(f"{repository}: the repository has no {' or '.join(_WEIGHTS)}")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def adapt_channels(weight: Tensor, channels: int, dim: int = 1) -> Tensor:
     return weight.index_select(dim, index) * (before / channels)
 
 
-def describe_adaption(weight: Tensor, adapted: Tensor) -> str:
+def describe_adaptation(weight: Tensor, adapted: Tensor) -> str:
     """Says what `adapt_channels` did, for messages."""
     before, after = next((old, new) for old, new in zip(weight.shape, adapted.shape, strict=True) if old != new)
     if after == 1:

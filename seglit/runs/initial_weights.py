@@ -12,13 +12,12 @@ from rich.table import Table
 from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
-from seglit.networks.hub import download_weights, offline_at_once
+from seglit.networks.hub import SHORT_PREFIX, download_weights, offline_at_once
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
 from seglit.runs.checkpoint import PRETRAINED, ModelRecord, find_checkpoint, read_any_weights
 from seglit.runs.transfer import Transfer, transfer
 
-_HUB = "hf:"
 _MIN_SHARE = 0.5  # of the network's weights, below which the file is probably not meant
 _MAX_LISTED = 8  # names in a line, rows of weights that are left over
 _WRAPPERS = ("model", "module", "network", "_orig_mod")
@@ -64,12 +63,12 @@ def load_initial_weights(model: Any, data: SegmentationDataModule, spec: Mapping
 
 
 def _find(init_from: str) -> Path:
-    if not init_from.startswith(_HUB):
+    if not init_from.startswith(SHORT_PREFIX):
         return find_checkpoint(Path(init_from))
     from huggingface_hub.constants import HF_HUB_CACHE
 
     with download_errors(init_from, "init_from", HF_HUB_CACHE), offline_at_once():
-        return download_weights(init_from.removeprefix(_HUB))
+        return download_weights(init_from.removeprefix(SHORT_PREFIX))
 
 
 def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any], source: Mapping[str, Any]) -> str:

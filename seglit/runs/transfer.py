@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seglit.errors import InputError
-from seglit.networks.input_channels import adapt_channels, describe_adaption
+from seglit.networks.input_channels import adapt_channels, describe_adaptation
 from seglit.networks.name_matching import match_names
 from seglit.runs.checkpoint import build_untrained
 from seglit.runs.plain_data import parts_of
@@ -50,7 +50,7 @@ def transfer(
     """Copies weights into a network.
 
     The head, which is what changes its shape with `num_classes`, keeps the rows of classes that both name. The first
-    convolutions, which are what changes its shape with `in_channels`, are adapted by `adapt_channels`.
+    convolutions, which are what changes their shape with `in_channels`, are adapted by `adapt_channels`.
 
     Args:
         network: The network, with initial weights; changed in place.
@@ -74,7 +74,7 @@ def transfer(
         else:
             adapted = _adapt(value, weight, first.get(ours, ()))
             if adapted is not value:
-                done.adapted.append(f"{ours}: {describe_adaption(value, adapted)}")
+                done.adapted.append(f"{ours}: {describe_adaptation(value, adapted)}")
             copied = _copy(weight, adapted)
             if not copied:
                 done.unfit.append((ours, value.shape, weight.shape))
