@@ -73,7 +73,7 @@ def read_torch(file: str | Path) -> Any:
                 f"{file}: not a checkpoint that is read: it contains an object of {printable(code[1])}, which could "
                 "run code; where it was made, save the weights only: torch.save(model.state_dict(), file)"
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split()).partition(". ")[0] or type(error).__name__
         raise InputError(f"{file}: not a checkpoint, or truncated ({printable(reason)})") from error
 
 

@@ -41,7 +41,8 @@ def start_from(
         try:
             model.on_load_checkpoint(checkpoint)
         except InputError as error:
-            raise InputError(f"{ckpt_path}: {error}") from error
+            hint = f"to start a new training from its weights: --init_from {ckpt_path}"
+            raise InputError(f"{ckpt_path}: {error}; {hint}") from error
         _check_images(checkpoint.get(RESUME_KEY, {}).get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif init_from and not ckpt_path:
         load_initial_weights(model, data, network_spec(config, type(model.network), data), init_from)
