@@ -13,9 +13,10 @@ torch.Size([1, 2, 45, 60])
 """
 
 from seglit.networks.fcn import FCN
+from seglit.networks.segmenter import Segmenter
 from seglit.networks.smp import SMP
 from seglit.networks.torchvision import Torchvision
 from seglit.networks.unet import UNet
 from seglit.normalization import Normalization
 
-__all__ = ["FCN", "SMP", "Normalization", "Torchvision", "UNet"]
+__all__ = ["FCN", "SMP", "Normalization", "Segmenter", "Torchvision", "UNet"]

@@ -1,4 +1,4 @@
-"""The networks that are written to be read: U-Net and FCN."""
+"""The networks that are written to be read: U-Net, FCN and Segmenter."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from seglit.errors import InputError
-from seglit.networks import FCN, UNet
+from seglit.networks import FCN, Segmenter, UNet
 from seglit.networks.fcn import interpolation
 
 FCN_CHANNELS = (4, 4, 6, 6, 8, 8)
@@ -20,6 +20,8 @@ HAND_WRITTEN: dict[str, Callable[[int, int], nn.Module]] = {
     "fcn8-bilinear": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 8, "bilinear"),
     "fcn16": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 16),
     "fcn32": lambda classes, channels: FCN(classes, channels, FCN_CHANNELS, 32),
+    "segmenter-mask": lambda classes, channels: Segmenter(classes, channels, 16, 2, 4, 14, "mask"),
+    "segmenter-linear": lambda classes, channels: Segmenter(classes, channels, 16, 2, 4, 16, "linear"),
 }
 WITH_ENCODER: dict[str, Callable[[int, int], nn.Module]] = {
     # mit_b0 has no map at stride 2
@@ -76,6 +78,26 @@ def test_logits_do_not_depend_on_batch_or_reload(name: str) -> None:
         torch.testing.assert_close(network(images)[1:2], reloaded(images[1:2]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("decoder", ["mask", "linear"])
+def test_segmenter_overfits_one_batch(decoder: Literal["mask", "linear"]) -> None:
+    torch.manual_seed(0)
+    masks = torch.randint(3, (2, 5, 6)).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    images = F.one_hot(masks, 3).movedim(-1, 1) + 0.3 * torch.randn(2, 3, *masks.shape[1:])
+    network = Segmenter(3, width=32, depth=2, heads=4, patch_size=8, decoder=decoder)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.005)
+    for _ in range(60):
+        loss = F.cross_entropy(network(images), masks)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    assert (network(images).argmax(dim=1) == masks).float().mean() > 0.9  # the borders between patches are blurred
+
+
+def test_segmenter_in_bfloat16() -> None:
+    network = Segmenter(3, width=16, depth=1, heads=2, patch_size=8).to(torch.bfloat16)
+    assert network(torch.rand(1, 3, 17, 24, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
 def test_default_unet_has_the_size_of_the_paper() -> None:
     # As widely counted for the U-Net with BatchNorm (github.com/milesial/Pytorch-UNet): 31,037,698 for two classes.
     with torch.device("meta"):
@@ -121,6 +143,11 @@ def test_fcn_starts_as_fcn32(stride: Literal[8, 16]) -> None:
         (FCN, {"encoder": "tu-twins_pcpvt_small"}, "for any image size"),
         (FCN, {"channels": [8] * 5}, "FCN requires 6 channels"),
         (FCN, {"stride": 4}, "FCN stride is 4; it must be 8, 16 or 32"),
+        (Segmenter, {"width": 100}, "width 100 is not a multiple of 6 heads"),
+        (Segmenter, {"encoder_weights": "imagenet"}, "require an encoder, such as tu-vit_tiny_patch16_224"),
+        (Segmenter, {"encoder": "resnet34"}, "encoder resnet34 is not a plain Vision Transformer of timm"),
+        (Segmenter, {"encoder": "tu-vit_small_patch16_dinov3"}, r"its class is Eva\): try tu-vit_tiny_patch16_224"),
+        (Segmenter, {"encoder": "tu-vit_tiny_patch16"}, "did you mean 'tu-vit_tiny_patch16_384'"),
     ],
 )
 def test_errors_are_one_line(network: type[nn.Module], options: dict[str, Any], message: str) -> None:
