@@ -46,6 +46,7 @@ class SegmentationModule(pl.LightningModule):
         normalization: Mean and standard deviation of the data; linked by the command line. None takes the network's
             `normalization` attribute, else `DEFAULT_NORMALIZATION`.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`.
+        layer_decay: Further factor per block, from the last block to the first, for transformer encoders.
         auxiliary_weight: Weight of each auxiliary loss.
         memory_format: Memory format of images and weights. None is `channels_last`, which is faster for convolutions;
             the command line chooses by hardware.
@@ -62,6 +63,7 @@ class SegmentationModule(pl.LightningModule):
         metrics: list[Metric] | None = None,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         encoder_lr_factor: float = 1.0,
+        layer_decay: float = 1.0,
         auxiliary_weight: float = 0.4,
         memory_format: MemoryFormat | None = None,
         compile: bool = False,
@@ -72,7 +74,7 @@ class SegmentationModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.labels = labels
-        self.encoder_lr_factor = encoder_lr_factor
+        self.lr_factors = (encoder_lr_factor, layer_decay)
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.contiguous_format if memory_format == "contiguous" else torch.channels_last
         normalization = normalization or getattr(network, "normalization", None) or DEFAULT_NORMALIZATION
@@ -147,9 +149,7 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds parameter groups, optimizer and schedule; see `seglit.optim`."""
         steps = self.trainer.estimated_stepping_batches
-        return configure_optimization(
-            self.network, self.make_optimizer, self.make_scheduler, steps, self.encoder_lr_factor
-        )
+        return configure_optimization(self.network, self.make_optimizer, self.make_scheduler, steps, *self.lr_factors)
 
     def _outputs(self, image: Tensor, valid: Tensor | None) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image, valid), self.labels.num_classes)

@@ -1,6 +1,7 @@
 """Parameter groups (learning rate, weight decay), optimizer and learning rate schedule."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,67 +12,56 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from seglit.errors import InputError
+from seglit.networks.encoder_layers import encoder_of, find_encoder, layer_lr_factors
 
 # `_NormBase` is the base of all batch and instance norms; PyTorch has no public class of norm layers.
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+
+NO_DECAY = re.compile(r"(bias|gamma(_\d)?|pos_embed\w*|_tokens?)$")  # biases, layer scale, positions, tokens
 
 TOTAL_STEPS_NAMES = ("total_steps", "total_iters", "T_max", "num_training_steps")
 """Names that schedules give their parameter for the number of optimizer steps of the run."""
 
 
-def find_encoder(network: nn.Module) -> nn.Module:
-    """Returns the submodule named `encoder`, which networks of seglit and of segmentation_models_pytorch have.
-
-    Raises:
-        InputError: The network has none.
-    """
-    encoder = _encoder(network)
-    if encoder is None:
-        parts = ", ".join(name for name, _ in network.named_children())
-        raise InputError(f"{type(network).__name__} has no part named 'encoder'; its parts are: {parts}")
-    return encoder
-
-
-def _encoder(network: nn.Module) -> nn.Module | None:
-    encoder = getattr(network, "encoder", None)  # a property in some networks
-    return encoder if isinstance(encoder, nn.Module) else None
-
-
-def parameter_groups(network: nn.Module, encoder_lr_factor: float = 1.0) -> list[dict[str, Any]]:
+def parameter_groups(
+    network: nn.Module, encoder_lr_factor: float = 1.0, layer_decay: float = 1.0
+) -> list[dict[str, Any]]:
     """Splits parameters into groups: encoder or decoder, with or without weight decay.
 
-    Biases and the parameters of normalisation layers get no weight decay (He et al., 2019, section 3.1). The groups do
-    not depend on `encoder_lr_factor`, so a run can resume with another one, and they include frozen parameters, which
-    may be unfrozen later.
+    `NO_DECAY` and normalisation layers get no weight decay (He et al., 2019, section 3.1). The groups do not depend on
+    `encoder_lr_factor`, so a run can resume with another one, and they include frozen parameters, which may be unfrozen
+    later.
 
     Args:
         network: The network.
         encoder_lr_factor: Factor on the learning rate of the network's `encoder`, above 0.
+        layer_decay: Further factor between neighbouring blocks of the encoder, see `layer_lr_factors`; 1 is none.
 
     Returns:
-        The non-empty groups, each with `params`, `name` (`encoder/decay`, `encoder/no_decay`, `decoder/decay`,
-        `decoder/no_decay`; `network/...` without an encoder), `lr_factor` and, without decay, `weight_decay` 0. A
-        shared parameter is in one group only.
+        The groups, each with `params`, `name` (`encoder/decay`, `encoder/no_decay`, `decoder/decay`,
+        `decoder/no_decay`; `network/...` without an encoder; with `layer_decay`, `encoder/decay/<factor>`),
+        `lr_factor` and, without decay, `weight_decay` 0. A shared parameter is in one group only.
 
     Raises:
-        InputError: The factor is not positive, or it is not 1 and the network has no encoder.
+        InputError: A factor is out of range, or it is not 1 and the network has no suitable encoder.
     """
     if not encoder_lr_factor > 0:
         raise InputError(f"encoder_lr_factor must be above 0, got {encoder_lr_factor}")
-    module = _encoder(network) if encoder_lr_factor == 1 else find_encoder(network)
+    module = encoder_of(network) if encoder_lr_factor == layer_decay == 1 else find_encoder(network)
     encoder = set(module.parameters()) if module else set()
+    layers = layer_lr_factors(module, layer_decay) if module and layer_decay != 1 else {}
     norms = {p for layer in network.modules() if isinstance(layer, NORM_LAYERS) for p in layer.parameters()}
 
-    rest = "decoder" if encoder else "network"
     groups: dict[str, dict[str, Any]] = {}
-    for part, lr_factor in (("encoder", encoder_lr_factor), (rest, 1.0)):
-        groups[f"{part}/decay"] = {"params": [], "lr_factor": lr_factor}
-        groups[f"{part}/no_decay"] = {"params": [], "lr_factor": lr_factor, "weight_decay": 0.0}
     for name, parameter in network.named_parameters():  # a shared parameter once
-        part = "encoder" if parameter in encoder else rest
-        kind = "no_decay" if name.endswith("bias") or parameter in norms else "decay"
-        groups[f"{part}/{kind}"]["params"].append(parameter)
-    return [{"name": name, **group} for name, group in groups.items() if group["params"]]
+        part, lr_factor = ("encoder", encoder_lr_factor) if parameter in encoder else ("decoder", 1.0)
+        kind = "no_decay" if NO_DECAY.search(name) or parameter in norms else "decay"
+        key = f"{part if encoder else 'network'}/{kind}" + (f"/{layers[parameter]:.6g}" if parameter in layers else "")
+        group = groups.setdefault(key, {"name": key, "params": [], "lr_factor": lr_factor * layers.get(parameter, 1.0)})
+        group["params"].append(parameter)
+        if kind == "no_decay":
+            group["weight_decay"] = 0.0
+    return list(groups.values())
 
 
 def configure_optimization(
@@ -80,6 +70,7 @@ def configure_optimization(
     scheduler: Callable[[Optimizer, int], LRScheduler] | None,
     total_steps: float,
     encoder_lr_factor: float = 1.0,
+    layer_decay: float = 1.0,
 ) -> OptimizerLRScheduler:
     """Builds optimizer and schedule as `LightningModule.configure_optimizers` returns them.
 
@@ -90,11 +81,12 @@ def configure_optimization(
             `PolynomialLR`, `CosineAnnealingLR`, ...); stepped after every optimizer step.
         total_steps: Number of optimizer steps of the run: Lightning's `estimated_stepping_batches`.
         encoder_lr_factor: See `parameter_groups`.
+        layer_decay: Likewise.
 
     Raises:
         InputError: There is a schedule and the run has no end, or `parameter_groups` raises.
     """
-    built = optimizer(parameter_groups(network, encoder_lr_factor))
+    built = optimizer(parameter_groups(network, encoder_lr_factor, layer_decay))
     for group in built.param_groups:
         group["lr"] = group["lr"] * group["lr_factor"]
     if scheduler is None:

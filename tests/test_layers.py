@@ -28,7 +28,7 @@ ROOMS = {
     ),
     "losses": ("torch", "class_weights errors labels"),
     "metrics": ("numpy torch torchmetrics", "errors labels"),
-    "optim": (f"torch {LIGHTNING}", "errors"),
+    "optim": (f"torch {LIGHTNING}", "errors networks.encoder_layers"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
     "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
@@ -58,7 +58,10 @@ ROOMS = {
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
-        "__version__ class_weights data drawing errors evaluation images labels losses metrics optim runs",
+        (
+            "__version__ class_weights data drawing errors evaluation images labels losses metrics "
+            "networks.encoder_layers runs"
+        ),
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (

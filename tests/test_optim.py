@@ -12,7 +12,9 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, PolynomialLR
 
 from seglit.errors import InputError
-from seglit.optim import WarmupPolynomial, check_schedule, configure_optimization, find_encoder, parameter_groups
+from seglit.networks import SMP, Segmenter
+from seglit.networks.encoder_layers import find_encoder
+from seglit.optim import WarmupPolynomial, check_schedule, configure_optimization, parameter_groups
 
 
 class Network(nn.Module):
@@ -59,6 +61,56 @@ def test_factor_requires_an_encoder() -> None:
     with pytest.raises(InputError, match="above 0"):
         parameter_groups(Network(), 0.0)
     assert find_encoder(network := Network()) is network.encoder
+
+
+def test_layer_decay_is_that_of_beit_and_mae() -> None:
+    network = Segmenter(2, width=8, depth=3, heads=2, patch_size=4)
+    optimization = configure_optimization(network, adamw, None, 10, encoder_lr_factor=0.5, layer_decay=0.8)
+    assert isinstance(optimization, dict)
+    groups = optimization["optimizer"].param_groups
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    rates = {names[parameter]: group["lr"] for group in groups for parameter in group["params"]}
+    decays = {names[parameter]: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert rates.keys() == set(names.values())
+    # lr * decay ** (num_layers + 1 - layer) of 3 layers: embeddings 0, blocks 1 to 3, what follows 4
+    expected = {
+        "encoder.cls_token": 0.5 * 0.8**4,
+        "encoder.pos_embed": 0.5 * 0.8**4,
+        "encoder.patch_embed.proj.weight": 0.5 * 0.8**4,
+        "encoder.blocks.0.attn.qkv.weight": 0.5 * 0.8**3,
+        "encoder.blocks.1.norm1.bias": 0.5 * 0.8**2,
+        "encoder.blocks.2.mlp.fc2.weight": 0.5 * 0.8,
+        "encoder.norm.weight": 0.5,
+        "decoder.blocks.0.attn.qkv.weight": 1.0,
+        "decoder.class_tokens": 1.0,
+    }
+    assert {name: rates[name] for name in expected} == pytest.approx(expected)
+    assert {name for name in expected if decays[name] == 0} == {
+        *("encoder.cls_token", "encoder.pos_embed", "encoder.blocks.1.norm1.bias", "encoder.norm.weight"),
+        "decoder.class_tokens",
+    }
+
+
+@pytest.mark.parametrize("encoder_name", ["tu-vit_tiny_patch16_224", "tu-vit_small_patch16_dinov3"])
+def test_layer_decay_of_timms_transformers(encoder_name: str) -> None:
+    with torch.device("meta"):
+        network = SMP(2, architecture="dpt", encoder_name=encoder_name)
+    factors = {id(p): group["lr_factor"] for group in parameter_groups(network, 1.0, 0.9) for p in group["params"]}
+    for name, parameter in network.encoder.named_parameters():
+        block = name.partition("blocks.")[2].partition(".")[0]
+        power = 12 - int(block) if block else 0 if name.startswith(("model.norm", "model.head")) else 13
+        assert factors[id(parameter)] == pytest.approx(0.9**power), name
+    assert all(factors[id(parameter)] == 1 for parameter in network.model.decoder.parameters())
+
+
+@pytest.mark.parametrize(("encoder_name", "count"), [("resnet18", 0), ("tu-convnext_atto", 4)])
+def test_layer_decay_requires_one_sequence_of_blocks(encoder_name: str, count: int) -> None:
+    with torch.device("meta"):
+        network = SMP(2, architecture="fpn", encoder_name=encoder_name)
+    with pytest.raises(InputError, match=f"one sequence of blocks.*has {count}: set layer_decay: 1"):
+        parameter_groups(network, 1.0, 0.9)
+    with pytest.raises(InputError, match="layer_decay must be above 0 and at most 1"):
+        parameter_groups(network, 1.0, 1.1)
 
 
 def configured(

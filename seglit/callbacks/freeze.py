@@ -3,7 +3,7 @@
 import pytorch_lightning as pl
 
 from seglit.errors import InputError
-from seglit.optim import find_encoder
+from seglit.networks.encoder_layers import find_encoder
 
 
 class FreezeEncoder(pl.Callback):
