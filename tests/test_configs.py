@@ -13,7 +13,11 @@ from tests.conftest import QUIET, Run
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHAPES = ("--data", CONFIGS / "data" / "shapes.yaml")
 UNET = ("--model", CONFIGS / "model" / "unet.yaml")
-ON_TOP = {"camvid-gpu": [CONFIGS / "experiment" / "camvid.yaml"]}  # experiments that change another
+SMALLEST = {"tu-convnext_tiny": "tu-convnext_atto"}  # of the encoders of a file, to save time
+ON_TOP = {  # experiments that change another
+    "camvid-gpu": [CONFIGS / "experiment" / "camvid.yaml"],
+    "frozen-encoder": [CONFIGS / "experiment" / "shapes.yaml"],
+}
 
 
 def names(group: str) -> list[str]:
@@ -40,6 +44,8 @@ def test_model_files_train_one_step(run: Run, name: str) -> None:
     options = ["--data.num_train=2", "--data.num_val=1", "--data.size=[32, 32]", "--data.batch_size=2"]
     if "channels" in network and "encoder" not in network:
         options.append(f"--model.network.init_args.channels={[width // 8 for width in network['channels']]}")
+    if smallest := SMALLEST.get(network.get("encoder_name")):
+        options.append(f"--model.network.init_args.encoder_name={smallest}")
     limits = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
     outcome = run(
         *("fit", *SHAPES, "--model", file, *options, "--data.num_workers=0", *limits, "--test_after_fit=false"),

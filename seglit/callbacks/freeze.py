@@ -1,4 +1,4 @@
-"""Freezes the encoder for the first epochs."""
+"""Freezes the encoder for the first epochs, or throughout."""
 
 import pytorch_lightning as pl
 
@@ -7,7 +7,7 @@ from seglit.networks.encoder_layers import find_encoder
 
 
 class FreezeEncoder(pl.Callback):
-    """Freezes the weights and running statistics of the network's `encoder` for the first epochs.
+    """Freezes the weights and running statistics of the network's `encoder` for the first epochs, or throughout.
 
     While frozen, the encoder's parameters have `requires_grad=False` and no gradient, so the optimizer skips them, and
     the encoder is in eval mode, so batch normalisation does not update its statistics. Only the current epoch decides
@@ -17,20 +17,20 @@ class FreezeEncoder(pl.Callback):
     parameters that were trainable when it wrapped the network.
 
     Args:
-        epochs: Number of frozen epochs, at least 1.
+        epochs: Number of frozen epochs, at least 1; None freezes throughout.
 
     Raises:
         InputError: `epochs` is below 1, or (when training starts) the network has no `encoder`.
     """
 
-    def __init__(self, epochs: int) -> None:
-        if epochs < 1:
-            raise InputError(f"FreezeEncoder: epochs must be at least 1, got {epochs}")
+    def __init__(self, epochs: int | None) -> None:
+        if epochs is not None and epochs < 1:
+            raise InputError(f"FreezeEncoder: epochs must be at least 1, or null for all, got {epochs}")
         self.epochs = epochs
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Freezes or unfreezes the encoder; after a validation within the epoch Lightning restores the modes."""
-        frozen = trainer.current_epoch < self.epochs
+        frozen = self.epochs is None or trainer.current_epoch < self.epochs
         encoder = find_encoder(pl_module.get_submodule("network"))
         encoder.requires_grad_(not frozen).train(not frozen)
         if frozen:

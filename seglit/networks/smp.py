@@ -67,10 +67,10 @@ class SMP(nn.Module):
                     "works with every architecture but dpt, and tu-vit_tiny_patch16_224 with dpt"
                 ) from error
         self.weights.load(self.model.encoder)
-        if LIBRARY_STRIDE % self.model.encoder.output_stride:
+        if LIBRARY_STRIDE % (stride := self.model.encoder.output_stride):
             raise InputError(
-                f"{architecture} cannot use encoder {name}, whose stride {self.model.encoder.output_stride} does not "
-                "divide 32, as that of tu-vit_tiny_patch16_224 does"
+                f"{architecture} cannot use encoder {name}, whose patch size {stride} does not divide 32: use one of "
+                "patch 16, such as tu-vit_small_patch16_dinov3, or seglit.networks.Segmenter"
             )
 
     @property

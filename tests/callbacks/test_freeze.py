@@ -61,7 +61,11 @@ class Module(pl.LightningModule):
 
 
 def fit(
-    network: nn.Module, epochs: int, max_epochs: int, ckpt_path: Path | None = None, save_path: Path | None = None
+    network: nn.Module,
+    epochs: int | None,
+    max_epochs: int,
+    ckpt_path: Path | None = None,
+    save_path: Path | None = None,
 ) -> tuple[Module, pl.Trainer]:
     """Trains with four batches per epoch, validating in the middle and at the end of each."""
     module, images = Module(network, save_path), torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0)) + 3
@@ -89,6 +93,11 @@ def test_encoder_is_frozen_then_trains() -> None:
     start, first, second, third = module.history
     assert not changed(start, first) | changed(first, second)
     assert changed(second, third) == set(start)  # weights and running statistics
+
+
+def test_encoder_is_frozen_throughout() -> None:
+    module, _ = fit(Network(), epochs=None, max_epochs=2)
+    assert not changed(*module.history[::2])
 
 
 def test_frozen_parameters_have_no_gradient() -> None:

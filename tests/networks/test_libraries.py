@@ -187,7 +187,12 @@ def test_unavailable_torchvision_weights_are_one_line(monkeypatch: pytest.Monkey
         ),
         (SMP, {"architecture": "linknet", "encoder_name": "mit_b0"}, "cannot be built with encoder mit_b0"),
         (SMP, {"architecture": "dpt", "encoder_name": "resnet18"}, "tu-vit_tiny_patch16_224 with dpt"),
-        (SMP, {"architecture": "dpt", "encoder_name": "tu-eva02_tiny_patch14_224"}, "stride 14"),
+        (SMP, {"architecture": "dpt", "encoder_name": "tu-eva02_tiny_patch14_224"}, "patch size 14 does not divide 32"),
+        (
+            SMP,
+            {"architecture": "dpt", "encoder_name": "tu-vit_small_patch14_dinov2"},
+            "use one of patch 16, such as tu-vit_small_patch16_dinov3, or seglit.networks.Segmenter",
+        ),
         (SMP, {"architecture": "fpn", "options": {"decoder_dropuot": 0.1}}, "did you mean 'decoder_dropout'"),
         (SMP, {"architecture": "fpn", "encoder_name": TINY, "options": {"dropuot": 0.1}}, "dropuot"),
         (SMP, {"architecture": "fpn", "options": {"activation": "softmax"}}, "logits only"),
