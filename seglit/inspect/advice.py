@@ -1,4 +1,4 @@
-"""Suggestions for training, from the survey: class weights, crop size, batch size."""
+"""Suggestions for training, from the survey: class weights, crop size, batch size, model."""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ import numpy as np
 
 from seglit.class_weights import FORMULAS, ClassCounts
 from seglit.inspect.coding import Coding
+from seglit.inspect.model_choice import ModelChoice, choose_model, has_gpu
 from seglit.inspect.survey import TRAINING_SPLITS, Survey
 
 _UNEQUAL = 10
@@ -23,12 +24,14 @@ class Advice:
         crop_reason: Why this size.
         batch_size: Crops per step.
         weights: Name of a formula to one weight per class, with mean 1 over the pixels.
+        model: The model to train.
     """
 
     crop_size: tuple[int, int]
     crop_reason: str
     batch_size: int
     weights: Mapping[str, list[float]]
+    model: ModelChoice
 
     @property
     def is_unequal(self) -> bool:
@@ -38,7 +41,7 @@ class Advice:
 
 
 def advise(survey: Survey, coding: Coding) -> Advice:
-    """Suggests crop size, batch size and class weights."""
+    """Suggests crop size, batch size, class weights and model."""
     low_height, low_width = (int(np.percentile(sides, 10)) for sides in zip(*survey.sizes.elements(), strict=True))
     height, width = (min(512, max(32, side // 32 * 32)) for side in (low_height, low_width))
     images = sum(survey.split_counts[split] for split in TRAINING_SPLITS)
@@ -52,4 +55,5 @@ def advise(survey: Survey, coding: Coding) -> Advice:
         tuple(value.count.training_pixels for value in coding.classes),
         tuple(value.count.training_area for value in coding.classes),
     )
-    return Advice((height, width), reason, batch, {formula: counts.weights(formula) for formula in FORMULAS})
+    model = choose_model(images, len(coding.classes), survey.channels, has_gpu())
+    return Advice((height, width), reason, batch, {formula: counts.weights(formula) for formula in FORMULAS}, model)

@@ -60,10 +60,14 @@ def inspect(
 
 
 def _write(console: Console, file: Path, inspection: Inspection, force: bool) -> None:
-    """Writes the configuration and says so."""
+    """Writes the configuration, and prints the commands that train with it."""
     kept = write_configuration(file, inspection, force=force)
     said = f"not written: {file} {kept}; --force overwrites it" if kept else f"written: {file}"
     console.print(f"{said}; train with `seglit fit --data {file}`", markup=False)
+    model = inspection.advice.model
+    if model.pretrained:  # a download, so it is not the first command
+        command = f"seglit fit --data {file} {model.options}"
+        console.print(f"or, with network access, from pretrained weights: `{command}`", markup=False)
 
 
 def _write_report(console: Console, page: Path, inspection: Inspection) -> None:

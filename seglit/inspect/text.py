@@ -40,6 +40,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     line(f"[bold]images[/]   {kinds}; mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units")
     crop = " x ".join(map(str, advice.crop_size))
     line(f"[bold]crop[/]     {crop}, batch size {advice.batch_size}: {advice.crop_reason}")
+    line(f"[bold]model[/]    `{advice.model.options}`: {advice.model.reason}")
     if advice.is_unequal:
         line(
             "[bold]weights[/]  classes differ much in size: `class_weights: auto` of seglit.losses.CrossEntropy, or "
@@ -86,6 +87,7 @@ def as_plain(inspection: Inspection) -> dict[str, Any]:
         "weights": dict(advice.weights),
         "crop_size": list(advice.crop_size),
         "batch_size": advice.batch_size,
+        "model": {**asdict(advice.model), "options": advice.model.options},
         "findings": [
             {**asdict(finding), "files": [[inspection.below(path), detail] for path, detail in finding.files]}
             for finding in inspection.findings
