@@ -3,18 +3,19 @@
 All shapes are recorded by forward hooks and all numbers are computed by the layers shown.
 """
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
 from seglit.data import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.metrics import ConfusionMatrix
-from seglit.networks import FCN, UNet
+from seglit.networks import FCN, Segmenter, UNet
 from seglit.networks.blocks import upsample_twice
 from seglit.networks.fcn import interpolation
 
@@ -205,10 +206,10 @@ def load(split: str, count: int) -> Data:
     return Data(images, torch.stack([sample["mask"] for sample in samples]).long())
 
 
-def train(network: nn.Module, data: Data, steps: int = 600) -> nn.Module:
+def train(network: nn.Module, data: Data, steps: int = 600, lr: float = 6e-3) -> nn.Module:
     """Trains a small network with cross-entropy."""
     optimizer = torch.optim.AdamW(network.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
     for _ in range(steps):
         batch = torch.randint(len(data.images), (8,))
         loss = F.cross_entropy(network(data.images[batch]), data.masks[batch])
@@ -271,6 +272,48 @@ def draw_softmax(network: nn.Module, image: Tensor) -> None:
     page.save("softmax-argmax")
 
 
+@torch.no_grad()
+def patch_similarity(network: Segmenter, image: Tensor, row: int, column: int) -> Image.Image:
+    """Draws the cosine similarity of the token of a patch to those of all others: 0 or less black, 1 white."""
+    grid = image.shape[-1] // network.encoder.patch_size
+    tokens = F.normalize(network.encoder(image[None])[0, 1:], dim=-1)  # (grid^2, width), without the class token
+    similarity = (tokens @ tokens[row * grid + column]).clamp(0, 1).view(grid, grid)
+    return Image.fromarray((similarity * 255).byte().numpy()).convert("RGB")
+
+
+def mark_patch(panel: Image.Image, patch_size: int, row: int, column: int) -> Image.Image:
+    """Draws the outline of a patch."""
+    large = panel.resize((4 * panel.width, 4 * panel.height), Image.Resampling.NEAREST)
+    left, top, side = 4 * patch_size * column, 4 * patch_size * row, 4 * patch_size - 1
+    ImageDraw.Draw(large).rectangle((left, top, left + side, top + side), outline=WHITE, width=4)
+    return large
+
+
+def draw_patch_similarity(data: Data, chosen: dict[int, tuple[int, int]]) -> None:
+    """Draws, for chosen images and patches (row, column), which patches a Segmenter finds alike."""
+    torch.manual_seed(0)
+    network = Segmenter(NUM_CLASSES, width=64, depth=4, heads=4, patch_size=8)
+    untrained = deepcopy(network).eval()
+    train(network, load("train", 512), lr=2e-3)
+    page = Page(5 * 140 + 22, 42 + 140 * len(chosen))
+    for column, name in enumerate(("image and patch", "mask", "before training", "after training", "prediction")):
+        page.text(80 + 140 * column, 20, name, size=14)
+    for line, (index, patch) in enumerate(chosen.items()):
+        image = data.images[index]
+        with torch.no_grad():
+            prediction = network(image[None])[0].argmax(0)
+        panels = [
+            mark_patch(picture(image), network.encoder.patch_size, *patch),
+            Image.fromarray(LABELS.colorize(data.masks[index].numpy())),
+            patch_similarity(untrained, image, *patch),
+            patch_similarity(network, image, *patch),
+            Image.fromarray(LABELS.colorize(prediction.numpy())),
+        ]
+        for column, panel in enumerate(panels):
+            page.paste(panel, 15 + 140 * column, 38 + 140 * line, 132)
+    page.save("patch-similarity")
+
+
 def main() -> None:
     """Draws all figures."""
     torch.set_num_threads(1)
@@ -282,6 +325,7 @@ def main() -> None:
     networks, data = train_all(), load("val", 64)
     draw_predictions(networks, data, chosen=(1, 4, 7))
     draw_softmax(networks["U-Net"], data.images[4])
+    draw_patch_similarity(data, chosen={7: (3, 3), 9: (3, 1)})
 
 
 if __name__ == "__main__":
