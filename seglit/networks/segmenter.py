@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.blocks import crop, pad_to_multiple
+from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.timm_transformer import EXAMPLES, build_transformer
 from seglit.networks.vision_transformer import TransformerBlock, VisionTransformer, init_transformer
 from seglit.normalization import Normalization
@@ -61,10 +62,12 @@ class Segmenter(nn.Module):
         decoder: `mask` is the paper's mask transformer; `linear` scores each patch by a linear layer.
         encoder: None for an encoder of the given width, depth, heads and patch size, or `tu-` and the name of a plain
             Vision Transformer of timm, which has its own (`tu-vit_small_patch16_224`, `tu-vit_small_patch14_dinov2`).
-        encoder_weights: Pretrained weights of the encoder: `imagenet` for timm's default, or a tag (`augreg_in21k`).
+        encoder_weights: Pretrained weights of the encoder: `imagenet` for timm's default, a tag (`augreg_in21k`), or a
+            file, see `EncoderWeights.find`.
 
     Raises:
-        InputError: `width` is not a multiple of `heads`, weights without an encoder, or `build_transformer` raises.
+        InputError: `width` is not a multiple of `heads`, weights without an encoder, or `EncoderWeights` or
+            `build_transformer` raises.
     """
 
     def __init__(
@@ -80,11 +83,11 @@ class Segmenter(nn.Module):
         encoder_weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.normalization: Normalization | None = None
-        if encoder is not None:
-            self.encoder, self.normalization = build_transformer(encoder, encoder_weights, in_channels)
-        elif encoder_weights is not None:
+        if encoder is None and encoder_weights is not None:
             raise InputError(f"encoder_weights {encoder_weights!r} require an encoder, such as {EXAMPLES}")
+        self.weights = EncoderWeights.find(encoder, encoder_weights, in_channels) if encoder is not None else None
+        if self.weights is not None:
+            self.encoder = build_transformer(self.weights)
         else:
             self.encoder = VisionTransformer(in_channels, width, depth, heads, patch_size)
         self.decoder: nn.Module
@@ -92,6 +95,11 @@ class Segmenter(nn.Module):
             self.decoder = MaskTransformer(self.encoder.width, self.encoder.heads, num_classes)
         else:
             self.decoder = nn.Linear(self.encoder.width, num_classes)
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the encoder's pretrained weights require."""
+        return self.weights.normalization if self.weights is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W).

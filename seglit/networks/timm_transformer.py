@@ -6,42 +6,33 @@ import torch
 from torch import nn
 
 from seglit.errors import InputError
-from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
+from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.vision_transformer import VisionTransformer
-from seglit.normalization import Normalization
 
 EXAMPLES = "tu-vit_tiny_patch16_224, tu-vit_small_patch16_224 or tu-vit_small_patch14_dinov2"
 
 
-def build_transformer(
-    name: str, weights: str | None, in_channels: int
-) -> tuple[VisionTransformer, Normalization | None]:
-    """Builds a Vision Transformer as timm's model `name` is, with its pretrained weights.
-
-    Args:
-        name: `tu-` and the name of a plain Vision Transformer of timm.
-        weights: Name of the pretrained weights; None initialises randomly.
-        in_channels: Channels of the images.
-
-    Returns:
-        The transformer, and the normalisation that its weights require, if any.
+def build_transformer(weights: EncoderWeights) -> VisionTransformer:
+    """Builds a Vision Transformer as timm's model of that name is, with its pretrained weights, if any.
 
     Raises:
-        InputError: Unknown name or weights, a model of another structure, or weights that cannot be downloaded.
+        InputError: The model has another structure, or weights cannot be downloaded or do not fit.
     """
     import timm
-    from huggingface_hub.constants import HF_HUB_CACHE
 
-    name, resolved = resolve_encoder(name, weights)
+    name = weights.encoder
     if not name.startswith("tu-"):
         raise _not_plain(name, "it is not of timm")
-    device = torch.get_default_device() if resolved else "meta"  # without weights, only the shapes are needed
-    with download_errors(f"encoder {name}", "encoder_weights", HF_HUB_CACHE), torch.device(device):
-        model = timm.create_model(name.removeprefix("tu-"), bool(resolved), in_chans=in_channels, num_classes=0)
+    pretrained = weights.named is not None or weights.file is not None
+    device = torch.get_default_device() if pretrained else "meta"  # without weights, only the shapes are needed
+    architecture, channels = name.removeprefix("tu-"), weights.in_channels
+    with weights.downloading(), torch.device(device):
+        model = timm.create_model(architecture, weights.named is not None, in_chans=channels, num_classes=0)
     transformer = transformer_like(model, name)
-    if resolved:
+    if pretrained:
+        weights.load(model)
         transformer.load_state_dict(model.state_dict())
-    return transformer, encoder_normalization(name, resolved, in_channels)
+    return transformer
 
 
 def transformer_like(model: Any, name: str) -> VisionTransformer:

@@ -62,6 +62,18 @@ def test_segmenter_takes_pretrained_weights(monkeypatch: pytest.MonkeyPatch, in_
         torch.testing.assert_close(features, model.forward_features(grey.expand(1, 3, 224, 224)), rtol=1e-4, atol=1e-5)
 
 
+def test_segmenter_takes_weights_of_a_file(tmp_path: Path) -> None:
+    model: Any = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    state = {"mask_token": torch.zeros(1, 192), **model.state_dict()}  # as DINOv2's
+    torch.save({"teacher": {f"backbone.{name}": value for name, value in state.items()}}, tmp_path / "dino.pth")
+    (tmp_path / "dino.json").write_text('{"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2]}')
+    network = Segmenter(2, encoder="tu-vit_tiny_patch16_224", encoder_weights=str(tmp_path / "dino.pth"))
+    assert network.normalization is not None
+    assert network.normalization.mean == (0.4, 0.5, 0.6)
+    loaded = network.encoder.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+
+
 def test_unavailable_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
