@@ -7,6 +7,7 @@ from pytorch_lightning.callbacks import LearningRateFinder
 from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
 from seglit.callbacks.class_weighting import ClassWeighting
+from seglit.callbacks.early_stopping import Patience, check_direction
 from seglit.callbacks.exact_resume import ExactResume
 from seglit.callbacks.finite import Finite
 from seglit.callbacks.memory import MemoryAdvice
@@ -33,7 +34,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
 
     Raises:
         InputError: LearningRateFinder is configured, which cannot change the learning rate of an optimizer here, or
-            `check_strategy` raises.
+            `check_strategy` or `check_direction` raises.
     """
     chosen = config.trainer.callbacks or []
     chosen = chosen if isinstance(chosen, list) else [chosen]  # Lightning accepts one
@@ -43,6 +44,9 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
             "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of the "
             "optimizer: compare runs with several --model.optimizer.init_args.lr instead"
         )
+    check_direction(config.checkpoint, chosen)
+    if config.patience is not None:
+        chosen = [*chosen, Patience(config.checkpoint, config.patience)]
     callbacks = [
         ExactResume(data),
         RankWatch(),

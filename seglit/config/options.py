@@ -33,6 +33,11 @@ def add_options(parser: ArgumentParser) -> None:
         "[background] ignores that class there.",
     )
     parser.add_argument(
+        "--patience",
+        type=PositiveInt | None,
+        help="Stop fit after this number of validations without a better checkpoint.monitor (default: never).",
+    )
+    parser.add_argument(
         "--resume",
         default=SUPPRESS,  # replaced before parsing
         metavar="RUN",

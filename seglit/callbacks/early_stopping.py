@@ -1,0 +1,60 @@
+"""Stopping a training that no longer improves, and which direction of a score is better."""
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+
+from seglit.callbacks.saving import BestCheckpoint
+from seglit.errors import InputError
+
+_HIGHER_IS_BETTER = ("miou", "dice", "pixel_accuracy", "mean_accuracy")
+
+
+class Patience(EarlyStopping):
+    """Stops after a number of validations without a better score; the score is the one that selects `best.ckpt`.
+
+    Args:
+        checkpoint: The callback that selects the best checkpoint.
+        patience: Number of validations.
+    """
+
+    def __init__(self, checkpoint: BestCheckpoint, patience: int) -> None:
+        super().__init__(
+            str(checkpoint.monitor), patience=patience, mode=checkpoint.mode, check_on_train_epoch_end=False
+        )
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says why the training stopped."""
+        if trainer.is_global_zero and self.wait_count >= self.patience:
+            best = f"{self.monitor} {float(self.best_score):.3f}"
+            count = f"{self.patience} validation{'s' * (self.patience != 1)}"
+            print(f"\nstopped: {count} without a better score than {best}", flush=True)
+
+
+def check_direction(checkpoint: BestCheckpoint, callbacks: list[pl.Callback]) -> None:
+    """Checks that scores are maximised and losses minimised, by `checkpoint` and every `EarlyStopping`.
+
+    A metric of one's own may have any direction, but the same one everywhere.
+
+    Raises:
+        InputError: One is not.
+    """
+    _check("checkpoint.mode", checkpoint.mode, str(checkpoint.monitor), _better(str(checkpoint.monitor)))
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            same = checkpoint.mode if callback.monitor == checkpoint.monitor else ""
+            better = _better(callback.monitor) or same
+            _check(f"{type(callback).__name__}'s mode", callback.mode, callback.monitor, better)
+
+
+def _better(score: str) -> str:
+    """Returns the mode of a logged score: max or min; '' if seglit does not log it."""
+    name = score.partition("/")[2]
+    if name == "loss":
+        return "min"
+    return "max" if name in _HIGHER_IS_BETTER or name.startswith("iou/") else ""
+
+
+def _check(setting: str, mode: str, score: str, better: str) -> None:
+    if better and mode != better:
+        kind = "higher" if better == "max" else "lower"
+        raise InputError(f"{setting} is {mode}, but a {kind} {score} is better; write `mode: {better}`")
