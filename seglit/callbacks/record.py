@@ -83,7 +83,8 @@ class RunRecord(pl.Callback):
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""
         network = network_spec(self.config, self.network, self.data)
-        record = ModelRecord(__version__, network, pl_module.labels, pl_module.normalization, self.data.nodata)
+        labels, normalization = pl_module.labels, pl_module.normalization
+        record = ModelRecord(__version__, network, labels, normalization, self.data.nodata, self.data.resize)
         checkpoint[RECORD_KEY] = record.to_dict()
 
 

@@ -21,6 +21,7 @@ from seglit.data.sampling import ClassDraw, KeySampler
 from seglit.data.workers import Loading, choose_loading
 from seglit.errors import InputError
 from seglit.images.pairs import Split
+from seglit.images.scaling import check_resize
 from seglit.labels import Labels
 from seglit.normalization import stated_nodata, stated_normalization
 
@@ -33,6 +34,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         in_channels: Channels of the images; the network is built for it. 3 reads 8-bit images as RGB and 1 as grey;
             other images must have this number of bands.
         batch_size: Images per step on each device, in training and evaluation.
+        resize: Factor on the size of the images, or [height, width] in pixels, for training, evaluation and prediction;
+            None keeps them as stored. Scores are counted, and masks predicted, at the stored size.
         crop_size: (height, width) in pixels of the training crops; smaller images are padded with void. None trains on
             whole images, padded to the largest of the batch.
         augment: Further augmentation of training images; None only crops.
@@ -47,7 +50,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         cache: Cache of decoded pairs, kept across epochs and runs; None decodes them each time.
 
     Raises:
-        InputError: `in_channels` or `batch_size` is below 1, or `mean` and `std` do not fit.
+        InputError: `in_channels` or `batch_size` is below 1, `resize` is not positive, or `mean` and `std` do not fit.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         labels: Labels,
         in_channels: int = 3,
         batch_size: int = 8,
+        resize: float | tuple[int, int] | None = None,
         crop_size: tuple[int, int] | None = None,
         augment: Augment | None = None,
         num_workers: int | None = None,
@@ -74,6 +78,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.nodata = stated_nodata(nodata, in_channels)
         self.in_channels = in_channels
         self.batch_size = batch_size
+        self.resize = check_resize(resize)
         self.crop_size = crop_size
         self.augment = augment
         self.num_workers = num_workers
@@ -122,7 +127,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
             InputError: A transform cannot handle the first image, or its units are not known.
         """
         pipeline = (self.augment or Augment()).pipeline(self.crop_size)
-        samples = Samples(self.dataset("train"), pipeline, self.seed, self.cache)
+        samples = Samples(self.dataset("train"), pipeline, self.seed, self.cache, self.resize)
         image, _, name = samples.read(0)
         if self.normalization is None:
             check_units(image, name)
@@ -131,11 +136,11 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order; yields lists of batches, one batch per image size."""
-        return self._loader(Samples(self.dataset("val"), cache=self.cache), shuffle=False)
+        return self._loader(Samples(self.dataset("val"), cache=self.cache, resize=self.resize), shuffle=False)
 
     def test_dataloader(self) -> DataLoader[Sample]:
         """Whole images as stored, in order; yields lists of batches, one batch per image size."""
-        return self._loader(Samples(self.dataset("test"), cache=self.cache), shuffle=False)
+        return self._loader(Samples(self.dataset("test"), cache=self.cache, resize=self.resize), shuffle=False)
 
     def _class_draw(self) -> ClassDraw | None:
         """Rare class sampling, if the augmentation has a `rare_rate`."""

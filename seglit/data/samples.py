@@ -14,7 +14,7 @@ from seglit.data.batch import Sample
 from seglit.data.cache import Cache
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.sampling import SampleKey
-from seglit.images.scaling import resize_nearest
+from seglit.images.scaling import Resize, resize_image, resize_nearest
 from seglit.images.validity import void_without_data
 from seglit.labels import IGNORE_INDEX
 
@@ -25,23 +25,26 @@ class Samples(Dataset[Sample]):
 
     Args:
         dataset: The pairs.
-        pipeline: Augmentation; None returns pairs as stored.
+        pipeline: Augmentation; None returns masks as stored.
         seed: Augmentation is drawn from (seed, epoch, index).
         cache: Cache of decoded pairs; None decodes them each time.
+        resize: Size of the images; masks keep theirs without a pipeline.
     """
 
     dataset: SegmentationDataset
     pipeline: Pipeline | None = None
     seed: int = 0
     cache: Cache | None = None
+    resize: Resize = None
 
     def __len__(self) -> int:
         """Number of pairs."""
         return len(self.dataset)
 
     def read(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
-        """Reads a pair as stored, from the cache if there is one."""
-        return self.dataset.pair(index) if self.cache is None else self.cache.read(self.dataset, index)
+        """Reads a pair, from the cache if there is one, and resizes the image."""
+        pair = self.dataset.pair(index) if self.cache is None else self.cache.read(self.dataset, index)
+        return resize_image(pair[0], self.resize), *pair[1:]
 
     def __getitem__(self, key: SampleKey | int) -> Sample:
         """Reads and augments the sample of a `KeySampler`'s key, or of an index in epoch 0."""

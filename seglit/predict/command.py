@@ -26,8 +26,9 @@ from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
 from seglit.predict.label_files import LabelFormat, report_label_files
 from seglit.predict.load import load
-from seglit.predict.predictor import Block, Prediction, Predictor, Tile
+from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Flips, Precision, Settings
+from seglit.predict.tile_scores import Block, Prediction, Tile
 from seglit.predict.write import Masks, Writer
 from seglit.runs.checkpoint import find_checkpoint
 
@@ -188,7 +189,7 @@ class _Pipeline:
             tags: list[Tag] = []
             if job.is_tiff and job.path.is_file():
                 with LargeTiff(job.path, *self.reading) as file:
-                    if file.by_windows:
+                    if file.by_windows and self.predictor.resize is None:  # windows cannot be resized one by one
                         return "by windows"
                     tags = file.tags
             image = self._check_dtype(job, read_image(job.path, *self.reading))

@@ -24,7 +24,8 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
         InputError: The checkpoint is missing or not a seglit checkpoint, or its network's class is not found.
     """
     network, record = load_network(find_checkpoint(Path(path).expanduser()), packages_of(trust))
-    return Predictor(network, record.labels, record.normalization, record.in_channels, nodata_values=record.nodata)
+    labels, normalization, channels = record.labels, record.normalization, record.in_channels
+    return Predictor(network, labels, normalization, channels, nodata_values=record.nodata, resize=record.resize)
 
 
 def make_predictor(run: TestedRun) -> Predictor:

@@ -1,10 +1,10 @@
 """The predictor: images of any size in, masks of the same size out."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,14 @@ from seglit.errors import RunError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.images.picture import Picture
 from seglit.images.read import read_image
+from seglit.images.scaling import Resize, Size, resize_image
 from seglit.images.validity import Flags, no_data
-from seglit.labels import IGNORE_INDEX, Labels
+from seglit.labels import Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
 from seglit.predict.settings import Settings
-from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, Span, divide_image, make_grid
+from seglit.predict.tile_scores import Array, Block, Prediction, Tile, at_stored_size, cut
+from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, divide_image, make_grid
 
 BATCH_PIXELS = 2**21
 """Maximum number of pixels in a batch of tiles or images of one size."""
@@ -29,53 +31,6 @@ BATCH_VALUES = 2**26
 """Maximum number of output values in a batch, 4 bytes each."""
 _FLIPPED_AXES: dict[str, list[list[int]]] = {"none": [[]], "horizontal": [[], [3]], "all": [[], [3], [2], [2, 3]]}
 _DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
-
-Array = npt.NDArray[Any]
-
-
-class Prediction(NamedTuple):
-    """Class indices uint8 (H, W), and probabilities float32 (num_classes, H, W), or None if not requested."""
-
-    mask: npt.NDArray[np.uint8]
-    probabilities: npt.NDArray[np.float32] | None
-
-
-class Tile(NamedTuple):
-    """A tile of an image: its position and pixels (h, w, C)."""
-
-    grid: Grid
-    row: Span
-    column: Span
-    pixels: Array
-
-
-class Block(NamedTuple):
-    """A finished part of a prediction.
-
-    `scores` are probabilities (num_classes, h, w), or logits if only the mask is requested; `empty` marks the pixels
-    (h, w) without data, None if all have data.
-    """
-
-    grid: Grid
-    row: Span
-    column: Span
-    scores: Tensor
-    empty: Flags | None
-
-    @property
-    def mask(self) -> npt.NDArray[np.uint8]:
-        """Class indices (h, w); 255 where the image has no data.
-
-        Raises:
-            RunError: The network answered NaN.
-        """
-        largest, indices = self.scores.max(0)
-        if largest.isnan().any():
-            raise RunError("the network answers NaN")
-        mask = indices.byte().cpu().numpy()
-        if self.empty is not None:
-            mask[self.empty] = IGNORE_INDEX
-        return mask
 
 
 class Predictor:
@@ -92,6 +47,7 @@ class Predictor:
         settings: Tiling, test-time augmentation, precision.
         nodata_values: Value of pixels without data, beside the one that a file states: one for all channels, or one
             per channel.
+        resize: Size that the network sees images at: a factor, or (height, width); None is their own.
 
     >>> from seglit.networks import UNet
     >>> from seglit.normalization import Normalization
@@ -109,6 +65,7 @@ class Predictor:
         in_channels: int = 3,
         settings: Settings | None = None,
         nodata_values: tuple[float, ...] = (),
+        resize: Resize = None,
     ) -> None:
         kind = find_device()
         if kind == "cpu":
@@ -123,6 +80,7 @@ class Predictor:
         self.in_channels = in_channels
         self.settings = settings or Settings()
         self.nodata_values = nodata_values
+        self.resize = resize
 
     def __call__(self, image: Array | str | Path) -> npt.NDArray[np.uint8]:
         """Predicts the mask of an image, as class indices uint8 (H, W), and 255 where the image has no data.
@@ -171,8 +129,7 @@ class Predictor:
         """Like `stream`, but yields the error of an image in its place, and goes on."""
         error: RunError | None = None
         mask, probs = np.empty((0, 0), np.uint8), None
-        tiles = (tile for image in images for tile in _cut(image, self.grid(*image.shape[:2])))
-        for block in self.blocks(tiles, probabilities):
+        for block in self._blocks_of(images, probabilities):
             if block.row.start == block.column.start == 0:
                 mask = np.empty(block.grid.size, np.uint8)
                 probs = np.empty((self.labels.num_classes, *mask.shape), np.float32) if probabilities else None
@@ -201,6 +158,22 @@ class Predictor:
                 blend = Blend(grid, self.labels.num_classes, scores.device)
             finished = pixels[: row.done - row.start, : column.done - column.start]
             yield Block(grid, row, column, blend.add(scores.softmax(0), row, column), self._empty(finished))
+
+    def _blocks_of(self, images: Iterable[Array], probabilities: bool) -> Iterator[Block]:
+        """Predicts images, resized if the network was trained so; yields blocks of their stored sizes."""
+        if self.resize is None:
+            return self.blocks((tile for image in images for tile in self._tiles(image)), probabilities)
+        stored = deque[tuple[Size, Flags | None]]()
+
+        def resized_tiles() -> Iterator[Tile]:
+            for image in images:
+                stored.append((image.shape[:2], self._empty(image)))
+                yield from self._tiles(resize_image(image, self.resize))
+
+        return at_stored_size(self.blocks(resized_tiles()), stored, probabilities)
+
+    def _tiles(self, image: Array) -> Iterator[Tile]:
+        return cut(image, self.grid(*image.shape[:2]))
 
     def _read(self, image: Array | str | Path) -> Array:
         if isinstance(image, np.ndarray):
@@ -254,7 +227,7 @@ class Predictor:
         tile = max(SMALLEST_TILE, -(-max(height, width) // 64) * 32)
         grid = divide_image(height, width, tile, self.settings.overlap)
         probabilities = torch.empty(self.labels.num_classes, height, width, device=self.device)
-        for _, row, column, scores, _ in self.blocks(_cut(image, grid), probabilities=True):
+        for _, row, column, scores, _ in self.blocks(cut(image, grid), probabilities=True):
             probabilities[:, row.finished, column.finished] = scores
         return probabilities.log()
 
@@ -272,7 +245,3 @@ class Predictor:
         dtype = _DTYPES[self.settings.precision or self.fastest_precision]
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             return forward(self.network, normal, self.labels.num_classes)[0].float()
-
-
-def _cut(image: Array, grid: Grid) -> Iterator[Tile]:
-    return (Tile(grid, row, column, image[row.seen, column.seen]) for row, column in grid.places())

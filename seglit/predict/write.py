@@ -14,7 +14,7 @@ from seglit.images.tiff import Tag, write_stack, write_tiff
 from seglit.images.validity import NODATA_TAG
 from seglit.labels import IGNORE_INDEX, Labels, Stored
 from seglit.predict.jobs import Job
-from seglit.predict.predictor import Block, Prediction
+from seglit.predict.tile_scores import Block, Prediction
 
 Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]

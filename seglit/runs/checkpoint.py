@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.images.listing import nearest_entry
+from seglit.images.scaling import Resize
 from seglit.labels import Labels
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
@@ -34,6 +35,7 @@ class ModelRecord:
         labels: The classes.
         normalization: Mean and standard deviation of the images.
         nodata: The data's setting for pixels without data; empty if there is none.
+        resize: Size that images are resized to.
     """
 
     version: str
@@ -41,6 +43,7 @@ class ModelRecord:
     labels: Labels
     normalization: Normalization
     nodata: tuple[float, ...] = ()
+    resize: Resize = None
 
     @property
     def in_channels(self) -> int:
@@ -55,13 +58,16 @@ class ModelRecord:
             "labels": self.labels.to_dict(),
             "normalization": self.normalization.to_dict(),
             "nodata": list(self.nodata),
+            "resize": list(self.resize) if isinstance(self.resize, tuple) else self.resize,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Creates a record from the plain data of `to_dict`."""
         labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
-        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())))
+        resize = data.get("resize")
+        resize = tuple(resize) if isinstance(resize, list) else resize
+        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())), resize)
 
 
 def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from seglit.errors import InputError
+from seglit.images.scaling import check_resize
 from seglit.labels import IGNORE_INDEX
 from seglit.runs.plain_data import check_plain
 
@@ -40,6 +41,7 @@ class _Record(msgspec.Struct):
     labels: _Labels
     normalization: _Normalization
     nodata: list[float] = []
+    resize: float | tuple[int, int] | None = None  # without limits, as above
 
     def check(self) -> None:
         """Checks that the parts fit each other.
@@ -62,6 +64,7 @@ class _Record(msgspec.Struct):
             raise ValueError(f"in_channels is {channels!r}")
         if not {len(normalization.mean), len(normalization.std), len(self.nodata) or 1} <= {1, channels}:
             raise ValueError(f"its mean, std or nodata are not of {channels} channels")
+        check_resize(self.resize)
         if not all(map(math.isfinite, (*normalization.mean, *normalization.std, normalization.scale))):
             raise ValueError("its mean or std is not finite")
 
