@@ -25,7 +25,7 @@ from seglit.config.paths import make_absolute
 from seglit.data.base import SegmentationDataModule
 from seglit.data.verify import verify
 from seglit.errors import InputError
-from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
+from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import find_ckpt_path, skip_pretrained
@@ -35,7 +35,7 @@ from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.plain_loading import PlainLoadingCLI
 from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
-from seglit.runs.run_folder import make_run_folder, remove_if_empty
+from seglit.runs.run_folder import experiment_name, make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 COMMANDS = ("fit", "validate", "test")
@@ -104,12 +104,8 @@ class SegmentationCLI(PlainLoadingCLI):
             config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:
             check_schedule(cast(type, locate(schedule.class_path)))
-        device = find_device(config.trainer.accelerator)
-        if device == "cpu":
-            avoid_broken_amx()
-        config.trainer.precision = config.trainer.precision or fastest_precision(device)
-        config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
-        config.experiment = config.experiment or self._experiment_name()
+        choose_by_hardware(config)
+        config.experiment = config.experiment or experiment_name(config)
         make_absolute(config)
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
@@ -165,12 +161,6 @@ class SegmentationCLI(PlainLoadingCLI):
         except (ValueError, MisconfigurationException) as error:
             remove_if_empty(self.run_folder)
             raise InputError(refusal(error)) from error
-
-    def _experiment_name(self) -> str:
-        """The name of the first configuration file, else of the data's file, else of the data's class."""
-        config = self.config[self.subcommand]
-        files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
-        return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -33,6 +33,15 @@ def fastest_precision(device: Device) -> Literal["bf16-mixed", "16-mixed", "32-t
 def fastest_memory_format(device: Device) -> Literal["channels_last", "contiguous"]:
     """Returns channels_last, for which CPU and tensor-core convolutions are optimised; MPS has no such kernels."""
     return "contiguous" if device == "mps" else "channels_last"
+
+
+def choose_by_hardware(config: Any) -> None:
+    """Sets precision and memory layout of a configuration where they are not set, and makes bf16 work on the CPU."""
+    device = find_device(config.trainer.accelerator)
+    if device == "cpu":
+        avoid_broken_amx()
+    config.trainer.precision = config.trainer.precision or fastest_precision(device)
+    config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
 
 
 @cache

@@ -4,6 +4,7 @@ import os
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_only
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # no stub exports them
@@ -11,6 +12,12 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 from seglit.runs.lock import LOCK_FILE
 
 _INHERITED = "SEGLIT_RUN_FOLDER"
+
+
+def experiment_name(config: Any) -> str:
+    """Returns the name of the first configuration file, else of the data's file, else of the data's class."""
+    files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
+    return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 
 def make_run_folder(root: Path, experiment: str) -> Path:
