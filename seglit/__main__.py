@@ -3,14 +3,19 @@
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from seglit.errors import InputError, RunError, did_you_mean, one_line
+
+if TYPE_CHECKING:
+    from logging import LogRecord
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
@@ -37,6 +42,17 @@ COMMANDS = {  # a fork may delete rooms
     for command, help_text in COMMANDS.items()
     if command not in FUNCTIONS or Path(__file__).with_name(FUNCTIONS[command][0].split(".")[1]).exists()
 }
+
+# Lightning's loggers and messages that the printed plan replaces, or that advertise
+_TALKATIVE = (
+    "pytorch_lightning.utilities.rank_zero",
+    "pytorch_lightning.trainer.connectors.checkpoint_connector",
+    "lightning_fabric.utilities.seed",
+)
+_CHATTER = re.compile(
+    r"Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|LOCAL_RANK: |"
+    r"`Trainer.fit` stopped|.*litlogger"
+)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -103,9 +119,8 @@ def _run(args: list[str]) -> int:
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like stderr: file names may be invalid Unicode
-    # Lightning's advertisement at every start
-    lightning = logging.getLogger("pytorch_lightning.utilities.rank_zero")
-    lightning.addFilter(lambda record: "litlogger" not in record.getMessage())
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(_is_news)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
     warnings.filterwarnings("default", message="(?s).*subclass_spec_in_any")  # that a configuration calls any class
     if args[0] in FUNCTIONS:
@@ -117,6 +132,10 @@ def _run(args: list[str]) -> int:
 
     run(args)
     return 0
+
+
+def _is_news(record: "LogRecord") -> bool:
+    return not _CHATTER.match(record.getMessage())
 
 
 def _help() -> str:

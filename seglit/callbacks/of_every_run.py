@@ -13,12 +13,14 @@ from seglit.callbacks.finite import Finite
 from seglit.callbacks.memory import MemoryAdvice
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
+from seglit.callbacks.plan import Plan
 from seglit.callbacks.progress import ProgressBar
 from seglit.callbacks.rank_watch import RankWatch
 from seglit.callbacks.record import RunRecord
 from seglit.callbacks.same_buffers import SameBuffers
 from seglit.callbacks.score_file import ScoreFile
 from seglit.callbacks.score_table import ScoreTable
+from seglit.callbacks.stopwatch import Stopwatch
 from seglit.callbacks.strategies import check_strategy
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
@@ -47,7 +49,9 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
     check_direction(config.checkpoint, chosen)
     if config.patience is not None:
         chosen = [*chosen, Patience(config.checkpoint, config.patience)]
+    stopwatch = Stopwatch(_num_test_batches(data) if config.get("test_after_fit") else 0)
     callbacks = [
+        stopwatch,
         ExactResume(data),
         RankWatch(),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
@@ -59,7 +63,12 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         RunRecord(record, data),
         ScoreFile(),
         NextSteps(),
+        Plan(data, stopwatch),
         MemoryAdvice(data),
     ]
     own_bar = any(isinstance(callback, LightningProgressBar) for callback in chosen)
-    return callbacks if config.trainer.enable_progress_bar is False or own_bar else [*callbacks, ProgressBar()]
+    return callbacks if config.trainer.enable_progress_bar is False or own_bar else [*callbacks, ProgressBar(stopwatch)]
+
+
+def _num_test_batches(data: SegmentationDataModule) -> int:
+    return -(-len(data.dataset("test")) // data.batch_size) if data.has_split("test") else 0

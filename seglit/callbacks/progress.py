@@ -1,21 +1,31 @@
 """A progress bar with few host syncs."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import TQDMProgressBar
 
+from seglit.callbacks.stopwatch import Stopwatch
+
 
 class ProgressBar(TQDMProgressBar):
-    """Shows the latest logged loss and mIoU.
+    """Shows the latest logged loss and mIoU, and when training and test are done.
 
     Lightning's `prog_bar=True` syncs with the device at every step; this bar does so only every `refresh_rate` steps.
+
+    Args:
+        stopwatch: Measures the training.
+        refresh_rate: Number of steps.
     """
 
-    def __init__(self, refresh_rate: int = 10) -> None:
+    def __init__(self, stopwatch: Stopwatch, refresh_rate: int = 10) -> None:
         super().__init__(refresh_rate)
+        self.stopwatch = stopwatch
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """Returns the latest logged values, formatted."""
         logged = {name: trainer.logged_metrics.get(name) for name in ("train/loss", "val/miou")}
-        return {name: f"{float(value):.3f}" for name, value in logged.items() if value is not None}
+        shown = {name: f"{float(value):.3f}" for name, value in logged.items() if value is not None}
+        left = self.stopwatch.remaining(trainer)
+        return shown if left is None else {**shown, "done": f"{datetime.now() + timedelta(seconds=left):%H:%M}"}

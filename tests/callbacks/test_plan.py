@@ -1,0 +1,85 @@
+"""The plan that `fit` prints before it trains, and the estimate of the time until the end."""
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from seglit.callbacks.plan import say_end
+from seglit.callbacks.stopwatch import Stopwatch
+from tests.conftest import Outcome, Run
+
+
+def test_plan_replaces_what_lightning_prints(trained: Outcome) -> None:
+    plan, _, _ = trained.out.partition("test: ")
+    lines = dict(line.split("  ", 1) for line in plan.splitlines() if "  " in line)
+    assert {name: lines[name].strip() for name in ("data", "batch", "length", "run folder")} == {
+        "data": "5 train, 3 val, 3 test pairs; 6 classes",
+        "batch": "2 x whole images",
+        "length": "2 epochs of 2 batches, 4 steps, 2 validations",
+        "run folder": str(trained.folder),
+    }
+    assert lines["network"].strip().startswith("UNet, ")
+    assert lines["device"].strip().startswith("1 x CPU, ")
+    assert "available" not in trained.out + trained.err
+    assert "Seed set" not in trained.err
+
+
+def test_steps_and_accumulation_are_in_the_plan(run: Run, tiny: list[str]) -> None:
+    steps = ("--trainer.max_epochs=null", "--trainer.max_steps=3", "--trainer.accumulate_grad_batches=2")
+    validation = ("--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=2")
+    outcome = run("fit", *tiny, *steps, *validation, "--data.crop_size=[32,16]", "--test_after_fit=false")
+    assert "2 x 32x16, 2 batches per step" in outcome.out
+    assert "3 epochs of 2 batches, 3 steps, 3 validations" in outcome.out
+
+
+def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=-1))
+    trainer: Any = SimpleNamespace(
+        fit_loop=loop, max_epochs=10, max_steps=-1, num_training_batches=4, num_val_batches=[3], sanity_checking=True,
+        val_check_batch=4, check_val_every_n_epoch=2, enable_validation=True, accumulate_grad_batches=1,
+    )  # fmt: skip
+    watch, module = Stopwatch(num_test_batches=5), Any
+
+    def wait(seconds: float) -> None:
+        clock.now += seconds
+
+    watch.on_fit_start(trainer, module)
+    watch.on_validation_batch_end(trainer, module, None, None, 0)
+    trainer.sanity_checking = False
+    assert watch.remaining(trainer) is None
+    for batch in range(8):  # two epochs: batches of 2 s, the first three slow; 0.5 s at the end of an epoch
+        loop.epoch_loop.total_batch_idx += 1
+        watch.on_train_batch_start(trainer, module, None, batch % 4)
+        wait(2 if batch > 2 else 7)
+        watch.on_train_batch_end(trainer, module, None, None, batch % 4)
+        if batch == 7:
+            watch.on_validation_start(trainer, module)
+            for index in range(3):
+                wait(1.5)
+                watch.on_validation_batch_end(trainer, module, None, None, index)
+            wait(0.25)  # pictures and the best checkpoint
+        if batch % 4 == 3:
+            watch.on_train_epoch_end(trainer, module)
+            wait(0.5)
+    watch.on_train_batch_start(trainer, module, None, 0)
+    assert dict(watch.seconds) == {"start": 21, "batch": 10, "validation": 4.75, "epoch": 1}
+    # 32 batches of 2 s, the ends of 8 epochs, 4 validations, and a test of 5 batches of twice 1.5 s
+    assert watch.remaining(trainer) == pytest.approx(32 * 2 + 8 * 0.5 + 4 * 4.75 + 5 * 3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (40, "about 40 seconds, done at 14:46"),
+        (34 * 60, "about 34 minutes, done at 15:20"),
+        (3.4 * 3600, "about 3.4 hours, done at 18:10"),
+        (20 * 3600, "about 20.0 hours, done at Friday 10:46"),
+        (200 * 3600, "about 200.0 hours, done at 2026-12-04 22:46"),
+    ],
+)
+def test_end_is_said_in_words(seconds: float, expected: str) -> None:
+    assert say_end(seconds, datetime(2026, 11, 26, 14, 46)) == expected
