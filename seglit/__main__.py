@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
+    "preview": "draw what augmentation makes of the training images",
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
     "predict": "predict masks for images with a trained network",
@@ -29,6 +30,7 @@ COMMANDS = {
 }
 
 FUNCTIONS = {
+    "preview": ("seglit.preview.command", "preview"),
     "predict": ("seglit.predict.command", "predict"),
     "report": ("seglit.report.command", "report"),
     "compare": ("seglit.compare.command", "compare"),
@@ -36,6 +38,9 @@ FUNCTIONS = {
     "shapes": ("seglit.data.synthetic", "write_folder"),
 }
 """Commands that are plain functions, by module and name; their signature defines the options."""
+
+OPTIONS_OF_FIT = ("preview",)
+"""Those of them that parse their options themselves, as `fit` does."""
 
 COMMANDS = {  # a fork may delete rooms
     command: help_text
@@ -127,7 +132,8 @@ def _run(args: list[str]) -> int:
         from seglit.config.functions import call
 
         module, name = FUNCTIONS[args[0]]
-        return int(call(getattr(importlib.import_module(module), name), args[0], args[1:]) or 0)
+        function = getattr(importlib.import_module(module), name)
+        return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
     from seglit.cli import run
 
     run(args)

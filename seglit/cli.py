@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from pydoc import locate
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytorch_lightning as pl
 from jsonargparse import Namespace
@@ -168,7 +168,10 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def run(args: list[str]) -> None:
+CLI = TypeVar("CLI", bound=SegmentationCLI)
+
+
+def run(args: list[str], cli: type[CLI] = SegmentationCLI) -> CLI:  # type: ignore[assignment]  # mypy #3737
     """Runs one training command.
 
     Raises:
@@ -179,6 +182,6 @@ def run(args: list[str]) -> None:
         read_names_in_files()
         args, resumed = resume_arguments(args)
         with explaining_failures(), ExitStack() as until_end:
-            SegmentationCLI(expand_names(args), resumed, until_end)
+            return cli(expand_names(args), resumed, until_end)
     except MisconfigurationException as error:  # raised by Lightning while it runs
         raise InputError(refusal(error)) from error

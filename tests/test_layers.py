@@ -63,6 +63,10 @@ ROOMS = {
             "networks.encoder_layers runs"
         ),
     ),
+    "preview": (
+        f"jsonargparse PIL torch {LIGHTNING}",
+        "cli data drawing errors images.replacing",
+    ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (
         "msgspec numpy PIL rich",

@@ -10,12 +10,14 @@ from seglit.callbacks.dashboards import log_picture, log_predictions
 from seglit.data.batch import Batch
 from seglit.drawing.confusion import draw_confusion
 from seglit.drawing.predictions import Prediction, as_rgb, draw_grid
+from seglit.drawing.training_batch import Panel, draw_batch
 
 
 class Pictures(pl.Callback):
     """Draws predictions of images spread evenly over a split, and the confusion matrix of the whole split.
 
-    Writes `val.png` and `confusion_val.png` (latest validation), `test.png` and `confusion_test.png` to `pictures/`.
+    Writes `train.png` (the first training batch, as the network gets it), `val.png` and `confusion_val.png` (latest
+    validation), `test.png` and `confusion_test.png` to `pictures/`.
 
     Args:
         count: Number of images; 0 draws nothing.
@@ -24,6 +26,17 @@ class Pictures(pl.Callback):
     def __init__(self, count: int = 8) -> None:
         self.count = count
         self.predictions: list[Prediction] = []
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Batch, batch_idx: int) -> None:
+        """Draws the first batch of a new training."""
+        if trainer.fit_loop.epoch_loop.total_batch_idx or not (self.count and trainer.is_global_zero):
+            return
+        images, masks = batch["image"][: self.count].permute(0, 2, 3, 1).cpu().numpy(), batch["mask"].cpu().numpy()
+        panels = [Panel(*sample) for sample in zip(images, masks, batch["name"], strict=False)]
+        picture = draw_batch(panels, pl_module.labels)
+        picture.save(self._folder(trainer) / "train.png")
+        for logger in trainer.loggers:
+            log_picture(logger, "train/batch", picture, trainer.global_step)
 
     def on_validation_batch_end(
         self,
@@ -55,8 +68,7 @@ class Pictures(pl.Callback):
         split, labels = "test" if trainer.testing else "val", pl_module.labels
         grid = draw_grid(self.predictions, labels)
         matrix = draw_confusion(pl_module.scores[split].confusion, labels.class_names)
-        folder = Path(trainer.default_root_dir) / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._folder(trainer)
         grid.save(folder / f"{split}.png")
         matrix.save(folder / f"confusion_{split}.png")
         for logger in trainer.loggers:
@@ -65,3 +77,9 @@ class Pictures(pl.Callback):
         self.predictions = []
 
     on_test_end = on_validation_end
+
+    @staticmethod
+    def _folder(trainer: pl.Trainer) -> Path:
+        folder = Path(trainer.default_root_dir) / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -51,7 +51,7 @@ def draw_grid(predictions: Sequence[Prediction], labels: Labels, width: int = 24
     """
     rows = [panels(prediction, labels, width) for prediction in predictions]
     lefts = [_GAP + column * (width + _GAP) for column in range(len(_COLUMNS))]
-    legend = _legend(labels, lefts[-1] + width + _GAP)
+    legend = draw_legend(labels, lefts[-1] + width + _GAP)
     height = 2 * _GAP + _TEXT + sum(len(row[0]) + _GAP for row in rows) + legend.height
     page = Image.new("RGB", (legend.width, height), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(_TEXT)
@@ -146,10 +146,11 @@ def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDAr
     return image, labels.colorize(target), labels.colorize(preds), errors
 
 
-def _legend(labels: Labels, width: int) -> Image.Image:
+def draw_legend(labels: Labels, width: int, with_wrong: bool = True) -> Image.Image:
     """Draws colours and names of all classes, void and wrong pixels, in lines of at most `width` pixels."""
     font = ImageFont.load_default(_TEXT)
-    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200)), ("wrong", WRONG)]
+    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200))]
+    entries += [("wrong", WRONG)] * with_wrong
     positions: list[tuple[int, int]] = []
     x, y = _GAP, _GAP
     for name, _ in entries:

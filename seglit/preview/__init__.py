@@ -1,0 +1,1 @@
+"""`seglit preview`: what augmentation makes of the training images."""
