@@ -1,18 +1,15 @@
 """Suggestions for training, from the survey: class weights, crop size, batch size, model."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from seglit.class_weights import FORMULAS, ClassCounts
+from seglit.images.crop_choice import choose_batch, choose_crop, low_size
 from seglit.inspect.coding import Coding
 from seglit.inspect.model_choice import ModelChoice, choose_model, has_gpu
 from seglit.inspect.survey import TRAINING_SPLITS, Survey
 
 _UNEQUAL = 10
-_BATCH_PIXELS = 8 * 256 * 256  # with these, a step of the default network needs about 4 GB
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,12 @@ class Advice:
 
 def advise(survey: Survey, coding: Coding) -> Advice:
     """Suggests crop size, batch size, class weights and model."""
-    low_height, low_width = (int(np.percentile(sides, 10)) for sides in zip(*survey.sizes.elements(), strict=True))
-    height, width = (min(512, max(32, side // 32 * 32)) for side in (low_height, low_width))
+    low = low_size(survey.sizes.elements())
+    height, width = crop = choose_crop(low)
     images = sum(survey.split_counts[split] for split in TRAINING_SPLITS)
-    # several steps per epoch, even with few images
-    batch = 2 ** round(math.log2(max(2, min(32, images / 4, _BATCH_PIXELS / (height * width)))))
+    batch = choose_batch(crop, images)
     reason = (
-        f"a multiple of 32 that fits in 90 % of the images (10th percentile {low_height} x {low_width}), at most 512; "
+        f"a multiple of 32 that fits in 90 % of the images (10th percentile {low[0]} x {low[1]}), at most 512; "
         f"{batch} of them are {batch * height * width:,} pixels per step"
     )
     counts = ClassCounts(
@@ -56,4 +52,4 @@ def advise(survey: Survey, coding: Coding) -> Advice:
         tuple(value.count.training_area for value in coding.classes),
     )
     model = choose_model(images, len(coding.classes), survey.channels, has_gpu())
-    return Advice((height, width), reason, batch, {formula: counts.weights(formula) for formula in FORMULAS}, model)
+    return Advice(crop, reason, batch, {formula: counts.weights(formula) for formula in FORMULAS}, model)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, Namespace
-
 from seglit.cli import SegmentationCLI, run
+from seglit.config.build_alone import build_alone
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
@@ -25,9 +24,7 @@ class PreviewCLI(SegmentationCLI):
 
     def instantiate_classes(self) -> None:
         """Builds the data module."""
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_subclass_arguments(SegmentationDataModule, "data")
-        self.datamodule = parser.instantiate(Namespace(data=self.config.fit.data)).data
+        self.datamodule = build_alone(SegmentationDataModule, self.config.fit.data)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Trains nothing."""

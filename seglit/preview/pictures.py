@@ -27,7 +27,7 @@ def draw_preview(data: SegmentationDataModule) -> Image.Image:
     pipeline = (data.augment or Augment()).pipeline(data.crop_size)
     pipelines = {"": Pipeline([]), **_steps(pipeline), "as trained on": pipeline}
     count = min(_ROWS, len(dataset))
-    columns = []
+    columns: list[tuple[str, list[Sample]]] = []
     for title, each in pipelines.items():
         samples = Samples(dataset, each, data.seed, data.cache, data.resize)
         column = [samples[SampleKey(row * len(dataset) // count)] for row in range(count)]

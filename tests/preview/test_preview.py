@@ -12,6 +12,7 @@ from seglit.callbacks import pictures
 from seglit.data import Augment, SyntheticDataModule
 from seglit.data.synthetic import LABELS
 from seglit.drawing.training_batch import Panel, draw_batch
+from seglit.labels import Labels
 from seglit.module import SegmentationModule
 from seglit.preview import pictures as preview_pictures
 from seglit.preview.pictures import draw_preview
@@ -55,9 +56,18 @@ def test_first_batch_is_drawn_as_the_network_gets_it(
     run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    step, draw = SegmentationModule.training_step, pictures.draw_batch
-    monkeypatch.setattr(SegmentationModule, "training_step", lambda *args: (seen.append(args[1]), step(*args))[1])
-    monkeypatch.setattr(pictures, "draw_batch", lambda panels, labels: (seen.append(panels), draw(panels, labels))[1])
+    step = SegmentationModule.training_step
+
+    def training_step(module: SegmentationModule, batch: Any, index: int) -> Any:
+        seen.append(batch)
+        return step(module, batch, index)
+
+    def draw(panels: list[Panel], labels: Labels) -> Image.Image:
+        seen.append(panels)
+        return draw_batch(panels, labels)
+
+    monkeypatch.setattr(SegmentationModule, "training_step", training_step)
+    monkeypatch.setattr(pictures, "draw_batch", draw)
     outcome = run("fit", *tiny, "--trainer.max_epochs=1", "--test_after_fit=false", "--data.crop_size=[16,16]")
     panels, batch, *_ = seen
     assert [panel.title for panel in panels] == batch["name"]
