@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,7 @@ def _raising_terminated() -> Iterator[None]:
 
 
 def _run(args: list[str]) -> int:
+    started = time.monotonic()
     # imported here, so that help and errors in the command name are instant
     import logging
     import warnings
@@ -134,9 +136,14 @@ def _run(args: list[str]) -> int:
         module, name = FUNCTIONS[args[0]]
         function = getattr(importlib.import_module(module), name)
         return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
-    from seglit.cli import run
+    if any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args):
+        from seglit.budget.command import fit
 
-    run(args)
+        fit(args, started)
+    else:
+        from seglit.cli import run
+
+        run(args)
     return 0
 
 

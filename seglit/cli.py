@@ -1,7 +1,7 @@
 """The training commands `seglit fit | validate | test`: one LightningCLI, configured by YAML."""
 
 from argparse import ArgumentError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from pydoc import locate
@@ -171,7 +171,7 @@ def _as_list(value: Any) -> list[Any]:
 CLI = TypeVar("CLI", bound=SegmentationCLI)
 
 
-def run(args: list[str], cli: type[CLI] = SegmentationCLI) -> CLI:  # type: ignore[assignment]  # mypy #3737
+def run(args: list[str], cli: Callable[..., CLI] = SegmentationCLI) -> CLI:  # type: ignore[assignment]  # mypy #3737
     """Runs one training command.
 
     Raises:

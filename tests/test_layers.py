@@ -17,7 +17,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
     "__init__": ("", "data errors labels predict"),
-    "__main__": ("", "__version__ cli config errors"),
+    "__main__": ("", "__version__ budget cli config errors"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),
     "normalization": ("numpy torch", "errors"),
@@ -65,7 +65,11 @@ ROOMS = {
     ),
     "preview": (
         f"jsonargparse PIL torch {LIGHTNING}",
-        "cli data drawing errors images.replacing",
+        "cli config data drawing errors images.replacing",
+    ),
+    "budget": (
+        f"numpy {LIGHTNING}",
+        "callbacks cli config data.base errors images",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
     "compare": (

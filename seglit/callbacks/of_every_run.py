@@ -49,7 +49,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
     check_direction(config.checkpoint, chosen)
     if config.patience is not None:
         chosen = [*chosen, Patience(config.checkpoint, config.patience)]
-    stopwatch = Stopwatch(_num_test_batches(data) if config.get("test_after_fit") else 0)
+    stopwatch = Stopwatch(data, tests=config.test_after_fit)
     callbacks = [
         stopwatch,
         ExactResume(data),
@@ -68,7 +68,3 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
     ]
     own_bar = any(isinstance(callback, LightningProgressBar) for callback in chosen)
     return callbacks if config.trainer.enable_progress_bar is False or own_bar else [*callbacks, ProgressBar(stopwatch)]
-
-
-def _num_test_batches(data: SegmentationDataModule) -> int:
-    return -(-len(data.dataset("test")) // data.batch_size) if data.has_split("test") else 0

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 
+from seglit.data.base import SegmentationDataModule
+
 Part = Literal["start", "batch", "epoch", "validation"]
 
 WARM_UP = 3  # batches: loaders start, and kernels are chosen
@@ -20,11 +22,14 @@ class Stopwatch(pl.Callback):
     included, and `validation` one validation with its pictures and checkpoints. It must be the first callback.
 
     Args:
-        num_test_batches: Batches of the test that follows; 0 if there is none.
+        data: The data module.
+        tests: Whether a test follows the training, if there is a test split.
     """
 
-    def __init__(self, num_test_batches: int = 0) -> None:
-        self.num_test_batches = num_test_batches
+    def __init__(self, data: SegmentationDataModule, tests: bool) -> None:
+        self.data = data
+        self.tests = tests
+        self.num_test_batches = 0
         self.seconds: dict[Part, float] = defaultdict(float)
         self.counts: dict[Part, int] = defaultdict(int)
         self.validation_batch = 0.0  # seconds of the latest one
@@ -51,6 +56,10 @@ class Stopwatch(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
+        if self.tests and self.data.has_split("test"):  # not before: the data may have been downloaded since
+            self.num_test_batches = math.ceil(
+                len(self.data.dataset("test")) / self.data.batch_size / trainer.world_size
+            )
         self._last = time.monotonic()
 
     def on_train_batch_start(
@@ -76,7 +85,13 @@ class Stopwatch(pl.Callback):
         self.counts["validation"] += not trainer.sanity_checking
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Measures a batch of the validation."""
         before = self._last
@@ -114,5 +129,5 @@ def total_batches(trainer: pl.Trainer) -> float:
 
 def validations(trainer: pl.Trainer, first: float, last: float) -> int:
     """Returns the number of validations after the `first` until the `last` batch."""
-    interval = trainer.val_check_batch * (trainer.check_val_every_n_epoch or 1)
+    interval = float(trainer.val_check_batch or math.inf) * (trainer.check_val_every_n_epoch or 1)
     return int(last // interval - first // interval) if trainer.enable_validation else 0

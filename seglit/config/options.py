@@ -38,6 +38,19 @@ def add_options(parser: ArgumentParser) -> None:
         help="Stop fit after this number of validations without a better checkpoint.monitor (default: never).",
     )
     parser.add_argument(
+        "--plan",
+        type=_refuse,
+        default=SUPPRESS,  # both replaced before parsing
+        help="Print what fit would do and how long it takes, by the time of three steps, and stop; nothing is written.",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_refuse,
+        default=SUPPRESS,
+        help="Time that the whole command may take: steps and validations, and crop and batch size where they are not "
+        "stated, are chosen after a trial of some seconds (fit only; not with trainer.max_epochs or max_steps).",
+    )
+    parser.add_argument(
         "--resume",
         default=SUPPRESS,  # replaced before parsing
         metavar="RUN",
@@ -57,3 +70,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="Minutes between checkpoints within an epoch; null saves at the end of epochs only.",
     )
     parser.add_argument("--save_steps", type=PositiveInt | None, help="Optimizer steps between checkpoints, as well.")
+
+
+def _refuse(_: str) -> None:
+    raise ValueError("an option of the command line of fit, which no file can set")

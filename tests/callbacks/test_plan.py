@@ -8,6 +8,7 @@ import pytest
 
 from seglit.callbacks.plan import say_end
 from seglit.callbacks.stopwatch import Stopwatch
+from seglit.data import SyntheticDataModule
 from tests.conftest import Outcome, Run
 
 
@@ -41,8 +42,10 @@ def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> No
     trainer: Any = SimpleNamespace(
         fit_loop=loop, max_epochs=10, max_steps=-1, num_training_batches=4, num_val_batches=[3], sanity_checking=True,
         val_check_batch=4, check_val_every_n_epoch=2, enable_validation=True, accumulate_grad_batches=1,
+        world_size=1,
     )  # fmt: skip
-    watch, module = Stopwatch(num_test_batches=5), Any
+    module: Any = None
+    watch = Stopwatch(SyntheticDataModule(num_test=9, batch_size=2), tests=True)
 
     def wait(seconds: float) -> None:
         clock.now += seconds

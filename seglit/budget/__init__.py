@@ -1,0 +1,1 @@
+"""`fit --plan` and `fit --minutes`: what a training costs, measured by a trial of its first steps."""

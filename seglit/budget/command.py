@@ -1,0 +1,60 @@
+"""The options of `fit` that measure before it trains: `--plan` and `--minutes`."""
+
+import os
+from collections.abc import Sequence
+
+from seglit.budget.minutes import INHERITED, within_minutes
+from seglit.budget.show_plan import show_plan
+from seglit.cli import run
+from seglit.errors import InputError
+
+
+def fit(args: Sequence[str], started: float) -> None:
+    """Runs `fit` with `--plan` or `--minutes`.
+
+    Args:
+        args: The command line, from `fit` on.
+        started: `time.monotonic()` when the command started.
+
+    Raises:
+        InputError: The command line or the data is invalid, or the time is too short.
+        RunError: The run failed.
+    """
+    plan, args = _take("--plan", args, default="true")
+    minutes, args = _take("--minutes", args)
+    if args[0] != "fit":
+        raise InputError(f"{'--plan' if plan else '--minutes'} is an option of fit")
+    if minutes is not None:
+        args = within_minutes(args, _number(minutes), started)
+    try:
+        if plan == "true":
+            show_plan(args)
+        else:
+            run(args)
+    finally:
+        os.environ.pop(INHERITED, None)
+
+
+def _take(option: str, args: Sequence[str], default: str | None = None) -> tuple[str | None, list[str]]:
+    """Separates the value of an option from the others; a switch has a default, and needs no value."""
+    value, others = None, []
+    remaining = list(args)
+    while remaining:
+        arg = remaining.pop(0)
+        if arg.startswith(f"{option}="):
+            value = arg.partition("=")[2]
+        elif arg == option:
+            has_value = bool(remaining) and (default is None or remaining[0] in ("true", "false"))
+            value = remaining.pop(0) if has_value else default
+            if value is None:
+                raise InputError(f"{option} needs a number: {option} 30")
+        else:
+            others.append(arg)
+    return value, others
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"--minutes is {text!r}, not a number of minutes, such as 30") from error

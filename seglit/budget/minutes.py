@@ -1,0 +1,181 @@
+"""`fit --minutes`: the numbers of steps and validations that fit into a time, measured by a trial."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from pytorch_lightning.utilities import rank_zero_only
+
+from seglit.budget.trial import Probe, try_out
+from seglit.budget.unstated import choose_unstated
+from seglit.errors import InputError
+from seglit.images.pairs import Split
+
+INHERITED = "SEGLIT_BUDGET"
+"""Environment variable by which the processes of other ranks receive the numbers."""
+_SHARE = 0.97  # of the time is planned
+_VALIDATION_SHARE, _MAX_VALIDATIONS = 0.15, 20  # of the training time; in a run
+_TRIAL_SHARE, _MIN_TRIAL, _MAX_TRIAL = 0.04, 5.0, 60.0  # of the time; seconds of steps
+_EVALUATED = 8  # batches of the validation and test split that a trial evaluates
+_EXIT = 1.0  # seconds that Python takes to end
+_NEVER = 10**9
+
+
+class Costs(NamedTuple):
+    """Seconds that the parts of a run take.
+
+    Args:
+        once: What occurs once: set-up and test.
+        batch: A training batch.
+        epoch: The end of an epoch.
+        validation: A validation.
+    """
+
+    once: float
+    batch: float
+    epoch: float
+    validation: float
+
+
+class _Measure(Probe):
+    """Measures the steps of some seconds, then a validation and a test of a few batches."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.chosen: list[str] = []
+        self.start = time.monotonic()
+        self.extrapolated: set[str] = set()  # splits of which only some batches are evaluated
+        self.batch_ends: dict[str, list[float]] = {"val": [], "test": []}
+
+    def change(self, config: Any) -> None:
+        """Lets one device train until it is stopped, and evaluate a few batches."""
+        self.chosen = choose_unstated(config, self.command_line.args)
+        trainer = config.trainer
+        trainer.max_epochs, trainer.max_steps = None, _NEVER
+        trainer.check_val_every_n_epoch, trainer.val_check_interval = None, _NEVER
+        trainer.devices, trainer.num_nodes, trainer.strategy = 1, 1, "auto"
+        for split in ("val", "test"):
+            if config.trainer[f"limit_{split}_batches"] is None:
+                config.trainer[f"limit_{split}_batches"] = _EVALUATED
+                self.extrapolated.add(split)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Ends the training when enough is measured."""
+        if self.stopwatch.counts["batch"] >= trainer.accumulate_grad_batches:
+            trainer.should_stop = self.stopwatch.seconds["batch"] >= self.seconds
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Notes when a batch ends."""
+        if not trainer.sanity_checking:
+            self.batch_ends["val"].append(time.monotonic())
+
+    def on_test_batch_end(self, *_: Any) -> None:
+        """Notes when a batch ends."""
+        self.batch_ends["test"].append(time.monotonic())
+
+    def costs(self) -> Costs:
+        """Extrapolates the trial to whole splits."""
+        watch, spent = self.stopwatch, time.monotonic() - self.start
+        parts = watch.seconds["batch"] + watch.seconds["epoch"] + watch.seconds["validation"]
+        test, validation = self._missing("test"), self._missing("val")
+        return Costs(
+            once=spent - parts - self.one_off + test,
+            batch=watch.mean("batch"),
+            epoch=watch.mean("epoch"),
+            validation=watch.mean("validation") + validation,
+        )
+
+    def _missing(self, split: Split) -> float:
+        """Returns the seconds of the batches of a split that were not evaluated."""
+        ends, data = self.batch_ends[split], self.command_line.datamodule
+        if len(ends) < 2 or split not in self.extrapolated:
+            return 0.0
+        total = -(-len(data.dataset(split)) // data.batch_size)
+        return (ends[-1] - ends[0]) / (len(ends) - 1) * (total - len(ends))
+
+
+def within_minutes(args: Sequence[str], minutes: float, started: float) -> list[str]:
+    """Replaces `--minutes` by the numbers that fit into them.
+
+    Args:
+        args: The command line of `fit`, without `--minutes`.
+        minutes: What the whole command may take.
+        started: `time.monotonic()` when the command started.
+
+    Returns:
+        The command line, with steps, validations, and crop and batch size if it does not state them.
+
+    Raises:
+        InputError: The minutes do not suffice, or contradict other options.
+    """
+    if inherited := os.environ.get(INHERITED):
+        return [*args, *json.loads(inherited)]
+    _check(args, minutes)
+    seconds = 60 * minutes
+    print(f"measuring what fits into {minutes:g} min", flush=True)
+    probe = _Measure(min(_MAX_TRIAL, max(_MIN_TRIAL, _TRIAL_SHARE * seconds)))
+    try_out(args, probe)
+    trainer, costs = probe.command_line.trainer, probe.costs()
+    left = _SHARE * seconds - (time.monotonic() - started) - _EXIT
+    numbers = [
+        *probe.chosen,
+        *divide(left, costs, trainer.num_training_batches, trainer.accumulate_grad_batches),
+    ]
+    os.environ[INHERITED] = json.dumps(numbers)
+    return [*args, *numbers]
+
+
+def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: int = 1) -> list[str]:
+    """Divides a time into steps and validations, the last of which follows the last step.
+
+    Args:
+        seconds: The time.
+        costs: What the parts take.
+        batches_per_epoch: Training batches per epoch.
+        accumulated: Batches per step.
+
+    Returns:
+        Options of `fit`.
+
+    Raises:
+        InputError: There is no time for a step.
+    """
+    left = seconds - costs.once
+    batch = costs.batch + costs.epoch / batches_per_epoch
+    count = _MAX_VALIDATIONS
+    if costs.validation:
+        count = max(1, min(count, int(_VALIDATION_SHARE * left / costs.validation)))
+    interval = int((left / count - costs.validation) / batch) // accumulated * accumulated
+    if interval < accumulated:
+        needed = costs.once + costs.validation
+        raise InputError(
+            f"--minutes is too short: set-up, one validation and the test take {needed:.0f} seconds, and "
+            f"{max(0.0, seconds):.0f} are left after measuring; give more"
+        )
+    return [
+        "--trainer.max_epochs=null",
+        f"--trainer.max_steps={count * interval // accumulated}",
+        "--trainer.check_val_every_n_epoch=null",
+        f"--trainer.val_check_interval={interval}",
+    ]
+
+
+def _check(args: Sequence[str], minutes: float) -> None:
+    """Raises InputError for options that contradict `--minutes`."""
+    if not minutes > 0:
+        raise InputError(f"--minutes is {minutes:g}; give the time that the whole command may take, such as 30")
+    for option in ("--trainer.max_epochs", "--trainer.max_steps", "--resume", "--ckpt_path"):
+        if any(arg.partition("=")[0] == option for arg in args):
+            raise InputError(f"--minutes and {option} are both set; --minutes decides the length of a new run")
+    if TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or rank_zero_only.rank:  # type: ignore[attr-defined]
+        raise InputError(
+            "--minutes measures before the processes start, which torchrun and SLURM have started already; "
+            "give --trainer.max_steps instead"
+        )

@@ -1,0 +1,67 @@
+"""`fit --plan`: the plan, with the time that three steps predict, and nothing else."""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from seglit.budget.trial import Probe, try_out
+from seglit.callbacks.plan import describe, say_end
+from seglit.callbacks.stopwatch import total_batches
+
+_STEPS = 3  # after the first, slower ones
+
+
+class _EnoughError(Exception):
+    """Ends the trial."""
+
+
+class _ThreeSteps(Probe):
+    """Describes the run after three steps."""
+
+    text = ""
+
+    def change(self, config: Any) -> None:
+        """Writes to no cache."""
+        config.check = False
+        config.data.init_args.cache = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Ends the trial when three steps are measured."""
+        if self.stopwatch.counts["batch"] >= _STEPS * trainer.accumulate_grad_batches:
+            self.finish(trainer, pl_module)
+            raise _EnoughError
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Describes a run of fewer steps."""
+        self.finish(trainer, pl_module)
+        raise _EnoughError
+
+    def finish(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Describes the run; its time is what three steps predict, and what was spent before them."""
+        folder = Path(self.command_line.stated_root, self.command_line.config.fit.experiment, "<date>_<time>")
+        facts = describe(trainer, module, self.command_line.datamodule) | {"run folder": str(folder)}
+        if total_batches(trainer) < math.inf:
+            left = self.stopwatch.remaining(trainer) or 0.0  # if it ended before three steps
+            facts["time"] = say_end(left + sum(self.stopwatch.seconds.values()), datetime.now())
+        width = max(map(len, facts))
+        self.text = "\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items())
+
+
+def show_plan(args: Sequence[str]) -> None:
+    """Prints the plan of a command line of `fit`, without writing anything.
+
+    Raises:
+        InputError: What `fit` raises.
+        RunError: Likewise.
+    """
+    probe = _ThreeSteps()
+    with suppress(_EnoughError):
+        try_out(args, probe)
+    print(probe.text)

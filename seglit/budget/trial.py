@@ -1,0 +1,93 @@
+"""A trial: the command line of `fit`, run in a temporary folder and without output, until a callback ends it."""
+
+import gc
+import io
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytorch_lightning as pl
+
+from seglit.callbacks.plan import Plan
+from seglit.callbacks.stopwatch import Stopwatch
+from seglit.cli import SegmentationCLI, run
+
+
+class Probe(pl.Callback):
+    """Observes a trial; a subclass changes its configuration and ends it.
+
+    Attributes:
+        stopwatch: Measures the trial.
+        command_line: The command line that is tried.
+        one_off: Seconds of what the actual run does not do again: reading all pairs.
+        after_fit: Seconds of what follows the training: the test.
+    """
+
+    stopwatch: Stopwatch
+    command_line: "Trial"
+    one_off = 0.0
+    after_fit = 0.0
+
+    def change(self, config: Any) -> None:
+        """Changes the parsed configuration in place."""
+
+
+class Trial(SegmentationCLI):
+    """Runs `fit` as it would run, observed by a `Probe`."""
+
+    def __init__(self, args: list[str], resumed: Path | None, until_end: ExitStack, probe: Probe) -> None:
+        self.args = args
+        self.probe = probe
+        probe.command_line = self
+        super().__init__(args, resumed, until_end)
+
+    def before_instantiate_classes(self) -> None:
+        """Logs and writes to a temporary folder."""
+        config = self.config.fit
+        self.probe.change(config)
+        config.trainer.logger = None
+        config.trainer.enable_progress_bar = False
+        self.stated_root = config.trainer.default_root_dir
+        config.trainer.default_root_dir = self.until_end.enter_context(TemporaryDirectory(prefix="seglit-trial-"))
+        super().before_instantiate_classes()
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Adds the probe, and leaves out the plan."""
+        trainer = super().instantiate_trainer(**kwargs)
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it
+        (self.probe.stopwatch,) = (each for each in callbacks if isinstance(each, Stopwatch))
+        callbacks[:] = [each for each in callbacks if not isinstance(each, Plan)]
+        callbacks.insert(1, self.probe)
+        return trainer
+
+    def before_fit(self) -> None:
+        """Measures what is done once."""
+        start = time.monotonic()
+        super().before_fit()
+        self.probe.one_off = time.monotonic() - start
+
+    def after_fit(self) -> None:
+        """Measures what follows the training."""
+        start = time.monotonic()
+        super().after_fit()
+        self.probe.after_fit = time.monotonic() - start
+
+
+def try_out(args: Sequence[str], probe: Probe) -> None:
+    """Runs a trial, and leaves nothing of it.
+
+    Raises:
+        InputError: What `fit` raises.
+        RunError: Likewise.
+    """
+    try:
+        with redirect_stdout(io.StringIO()):
+            run(list(args), partial(Trial, probe=probe))
+    finally:
+        os.environ.pop("SEGLIT_RUN_FOLDER", None)
+        gc.collect()  # ends the workers

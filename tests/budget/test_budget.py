@@ -1,0 +1,125 @@
+"""`fit --plan` and `fit --minutes`."""
+
+import csv
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from seglit.budget import minutes
+from seglit.budget.minutes import Costs, divide
+from seglit.errors import InputError
+from tests.conftest import Run
+
+
+def entries(folder: Path) -> set[Path]:
+    return {*folder.rglob("*")}
+
+
+def test_plan_is_printed_and_nothing_written(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    cache, temporary = Path(os.environ["XDG_CACHE_HOME"]), Path(tempfile.gettempdir())
+    before = entries(cache)
+    outcome = run("fit", *tiny, "--plan", "--trainer.max_epochs=40", "--experiment=mine")
+    assert (outcome.code, outcome.err) == (0, "")
+    lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
+    assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 40 validations"
+    assert lines["run folder"].strip() == "runs/mine/<date>_<time>"
+    assert re.fullmatch(r" *about \d+ (seconds|minutes), done at ([A-Z]\w+ )?\d\d:\d\d", lines["time"])
+    assert not entries(tmp_path)
+    assert entries(cache) == before
+    assert not [*temporary.glob("seglit-trial-*")]
+    assert run("fit", *tiny, "--plan=true", "--data.rooot=x").code == 2
+
+
+def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minutes, "_MIN_TRIAL", 0.0)
+    monkeypatch.setattr(minutes, "_TRIAL_SHARE", 0.0)
+    measured: list[Costs] = []
+
+    def divide_little(_: float, costs: Costs, *counts: int) -> list[str]:
+        measured.append(costs)
+        return divide(16, Costs(once=1, batch=1, epoch=0, validation=1), *counts)  # 2 validations after 6 batches each
+
+    monkeypatch.setattr(minutes, "divide", divide_little)
+    options = [option for option in tiny if "max_epochs" not in option]
+    outcome = run("fit", *options, "--minutes", "5")
+    assert outcome.code == 0, outcome.err
+    (costs,) = measured
+    assert min(costs) > 0
+    config = yaml.safe_load((outcome.folder / "config.yaml").read_text())
+    trainer, data = config["trainer"], config["data"]["init_args"]
+    interval, steps = trainer["val_check_interval"], trainer["max_steps"]
+    assert "minutes" not in config
+    assert (trainer["max_epochs"], trainer["check_val_every_n_epoch"]) == (None, None)
+    assert (trainer["limit_val_batches"], trainer["devices"]) == (None, "auto")  # those of the trial are not kept
+    assert (data["crop_size"], data["batch_size"]) == ([32, 32], 2)  # as inspect suggests; as the file states
+    with (outcome.folder / "metrics.csv").open() as rows:
+        validated = [int(row["step"]) + 1 for row in csv.DictReader(rows) if row["val/miou"]]
+    assert validated == list(range(interval, steps + 1, interval))
+    assert validated[-1] == steps
+    assert (interval, steps) == (6, 12)
+    assert minutes.INHERITED not in os.environ
+
+
+def test_time_is_divided_to_its_end() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        costs = Costs(*(rng.uniform(1, 60), rng.uniform(0.01, 2), rng.uniform(0, 3), rng.uniform(0.1, 30)))
+        seconds, per_epoch, accumulated = rng.uniform(300, 3000), int(rng.integers(1, 200)), int(rng.integers(1, 5))
+        numbers = dict(option.removeprefix("--trainer.").split("=") for option in
+                       divide(seconds, costs, per_epoch, accumulated))  # fmt: skip
+        steps, interval = int(numbers["max_steps"]), int(numbers["val_check_interval"])
+        batches, count = steps * accumulated, steps * accumulated / interval
+        assert count == int(count)
+        assert 1 <= count <= 20
+        spent = costs.once + count * costs.validation + batches * (costs.batch + costs.epoch / per_epoch)
+        unused = count * accumulated * (costs.batch + costs.epoch / per_epoch)  # less than a step each
+        assert seconds - unused <= spent <= seconds + 1e-6
+
+
+def test_too_little_time_is_an_error() -> None:
+    message = "set-up, one validation and the test take 50 seconds, and 45 are left after measuring; give more"
+    with pytest.raises(InputError, match=message):
+        divide(45, Costs(once=30, batch=1, epoch=1, validation=20), 10)
+
+
+def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(minutes.INHERITED, json.dumps(["--trainer.max_steps=7"]))
+    monkeypatch.setattr(minutes, "try_out", None)
+    assert minutes.within_minutes(["fit"], 30, 0) == ["fit", "--trainer.max_steps=7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "message"),
+    [
+        (["--minutes=5", "--trainer.max_epochs=3"], {}, "--minutes and --trainer.max_epochs are both set"),
+        (["--minutes=5", "--resume=x"], {}, "--minutes and --resume are both set"),
+        (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
+        (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
+        (["--minutes"], {}, "--minutes needs a number"),
+        (["--minutes=5"], {"TORCHELASTIC_RUN_ID": "1"}, "which torchrun and SLURM have started already"),
+        (["--minutes=5"], {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "job"}, "which torchrun and SLURM have started"),
+    ],
+)
+def test_contradictions_are_errors(
+    run: Run, options: list[str], environment: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    outcome = run("fit", *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_only_the_command_line_of_fit_has_them(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("minutes: 5\n")
+    outcome = run("fit", "-c", "run.yaml", *tiny)
+    assert outcome.code == 2
+    assert "an option of the command line of fit, which no file can set" in outcome.err
+    assert run("test", *tiny, "--minutes=5").err == "seglit: error: --minutes is an option of fit\n"
