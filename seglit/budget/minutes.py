@@ -1,5 +1,6 @@
 """`fit --minutes`: the numbers of steps and validations that fit into a time, measured by a trial."""
 
+import gc
 import json
 import os
 import time
@@ -42,7 +43,7 @@ class Costs(NamedTuple):
     validation: float
 
 
-class _Measure(Probe):
+class _Measurement(Probe):
     """Measures the steps of some seconds, then a validation and a test of a few batches."""
 
     def __init__(self, seconds: float) -> None:
@@ -120,16 +121,21 @@ def within_minutes(args: Sequence[str], minutes: float, started: float) -> list[
     _check(args, minutes)
     seconds = 60 * minutes
     print(f"measuring what fits into {minutes:g} min", flush=True)
-    probe = _Measure(min(_MAX_TRIAL, max(_MIN_TRIAL, _TRIAL_SHARE * seconds)))
-    try_out(args, probe)
-    trainer, costs = probe.command_line.trainer, probe.costs()
+    trial = min(_MAX_TRIAL, max(_MIN_TRIAL, _TRIAL_SHARE * seconds))
+    chosen, costs, per_epoch, accumulated = _measure(args, trial)
+    gc.collect()  # ends the workers of the trial
     left = _SHARE * seconds - (time.monotonic() - started) - _EXIT
-    numbers = [
-        *probe.chosen,
-        *divide(left, costs, trainer.num_training_batches, trainer.accumulate_grad_batches),
-    ]
+    numbers = [*chosen, *divide(left, costs, per_epoch, accumulated)]
     os.environ[INHERITED] = json.dumps(numbers)
     return [*args, *numbers]
+
+
+def _measure(args: Sequence[str], seconds: float) -> tuple[list[str], Costs, float, int]:
+    """Returns the options that a trial of some seconds chose, its costs, batches per epoch, and batches per step."""
+    probe = _Measurement(seconds)
+    try_out(args, probe)
+    trainer = probe.command_line.trainer
+    return probe.chosen, probe.costs(), trainer.num_training_batches, trainer.accumulate_grad_batches
 
 
 def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: int = 1) -> list[str]:

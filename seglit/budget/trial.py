@@ -1,6 +1,5 @@
 """A trial: the command line of `fit`, run in a temporary folder and without output, until a callback ends it."""
 
-import gc
 import io
 import os
 import time
@@ -25,13 +24,11 @@ class Probe(pl.Callback):
         stopwatch: Measures the trial.
         command_line: The command line that is tried.
         one_off: Seconds of what the actual run does not do again: reading all pairs.
-        after_fit: Seconds of what follows the training: the test.
     """
 
     stopwatch: Stopwatch
     command_line: "Trial"
     one_off = 0.0
-    after_fit = 0.0
 
     def change(self, config: Any) -> None:
         """Changes the parsed configuration in place."""
@@ -71,12 +68,6 @@ class Trial(SegmentationCLI):
         super().before_fit()
         self.probe.one_off = time.monotonic() - start
 
-    def after_fit(self) -> None:
-        """Measures what follows the training."""
-        start = time.monotonic()
-        super().after_fit()
-        self.probe.after_fit = time.monotonic() - start
-
 
 def try_out(args: Sequence[str], probe: Probe) -> None:
     """Runs a trial, and leaves nothing of it.
@@ -90,4 +81,3 @@ def try_out(args: Sequence[str], probe: Probe) -> None:
             run(list(args), partial(Trial, probe=probe))
     finally:
         os.environ.pop("SEGLIT_RUN_FOLDER", None)
-        gc.collect()  # ends the workers

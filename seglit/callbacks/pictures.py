@@ -33,10 +33,7 @@ class Pictures(pl.Callback):
             return
         images, masks = batch["image"][: self.count].permute(0, 2, 3, 1).cpu().numpy(), batch["mask"].cpu().numpy()
         panels = [Panel(*sample) for sample in zip(images, masks, batch["name"], strict=False)]
-        picture = draw_batch(panels, pl_module.labels)
-        picture.save(self._folder(trainer) / "train.png")
-        for logger in trainer.loggers:
-            log_picture(logger, "train/batch", picture, trainer.global_step)
+        draw_batch(panels, pl_module.labels).save(self._folder(trainer) / "train.png")
 
     def on_validation_batch_end(
         self,

@@ -73,10 +73,10 @@ def _length(trainer: pl.Trainer) -> str:
         return "until it is stopped"
     per_epoch = trainer.num_training_batches
     epochs = batches / per_epoch
-    count = validations(trainer, 0, batches)
+    steps, count = int(trainer.estimated_stepping_batches), validations(trainer, 0, batches)
     return (
-        f"{epochs:.3g} epoch{'s' * (epochs != 1)} of {per_epoch:,} batches, "
-        f"{int(trainer.estimated_stepping_batches):,} steps, {count:,} validation{'s' * (count != 1)}"
+        f"{epochs:.3g} epoch{'s' * (epochs != 1)} of {per_epoch:,} batch{'es' * (per_epoch != 1)}, "
+        f"{steps:,} step{'s' * (steps != 1)}, {count:,} validation{'s' * (count != 1)}"
     )
 
 

@@ -125,6 +125,7 @@ def test_fit_with_wandb_runs_offline_and_logs_everything(
     assert [event.step for event in events.Scalars("val/miou")] == [0, 1]
 
     assert {file.name for file in (run_folder / "pictures").iterdir()} == {
+        "train.png",
         "val.png",
         "test.png",
         "confusion_val.png",
