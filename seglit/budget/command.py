@@ -24,6 +24,8 @@ def fit(args: Sequence[str], started: float) -> None:
     minutes, args = _take("--minutes", args)
     if args[0] != "fit":
         raise InputError(f"{'--plan' if plan else '--minutes'} is an option of fit")
+    if any(arg in ("-h", "--help") or arg.startswith("--print_config") for arg in args):
+        run(args)  # prints and exits
     if minutes is not None:
         args = within_minutes(args, _number(minutes), started)
     try:

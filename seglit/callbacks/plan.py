@@ -54,7 +54,10 @@ def describe(trainer: pl.Trainer, module: Any, data: SegmentationDataModule) -> 
     network = sum(parameter.numel() for parameter in module.network.parameters())
     ranks, accumulated = trainer.world_size, trainer.accumulate_grad_batches
     size = "x".join(map(str, data.crop_size)) if data.crop_size else "whole images"
-    resized = "" if data.resize is None else f" of images resized to {data.resize}"
+    resized = ""
+    if data.resize is not None:
+        by = "x".join(map(str, data.resize)) if isinstance(data.resize, tuple) else f"{data.resize:g} of their size"
+        resized = f", images resized to {by}"
     return {
         "data": f"{', '.join(splits)} pairs; {data.num_classes} classes",
         "network": f"{type(module.network).__name__}, {network:,} parameters",

@@ -33,24 +33,6 @@ def add_options(parser: ArgumentParser) -> None:
         "[background] ignores that class there.",
     )
     parser.add_argument(
-        "--patience",
-        type=PositiveInt | None,
-        help="Stop fit after this number of validations without a better checkpoint.monitor (default: never).",
-    )
-    parser.add_argument(
-        "--plan",
-        type=_refuse,
-        default=SUPPRESS,  # both replaced before parsing
-        help="Print what fit would do and how long it takes, by the time of three steps, and stop; nothing is written.",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=_refuse,
-        default=SUPPRESS,
-        help="Time that the whole command may take: steps and validations, and crop and batch size where they are not "
-        "stated, are chosen after a trial of some seconds (fit only; not with trainer.max_epochs or max_steps).",
-    )
-    parser.add_argument(
         "--resume",
         default=SUPPRESS,  # replaced before parsing
         metavar="RUN",
@@ -70,6 +52,29 @@ def add_options(parser: ArgumentParser) -> None:
         help="Minutes between checkpoints within an epoch; null saves at the end of epochs only.",
     )
     parser.add_argument("--save_steps", type=PositiveInt | None, help="Optimizer steps between checkpoints, as well.")
+    _add_length(parser)
+
+
+def _add_length(parser: ArgumentParser) -> None:
+    """Adds what limits the length of a training, or tells it."""
+    parser.add_argument(
+        "--patience",
+        type=PositiveInt | None,
+        help="Stop fit after this number of validations without a better checkpoint.monitor (default: never).",
+    )
+    parser.add_argument(
+        "--plan",
+        type=_refuse,
+        default=SUPPRESS,  # both replaced before parsing
+        help="Print what fit would do and how long it takes, by the time of three steps, and stop; nothing is written.",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_refuse,
+        default=SUPPRESS,
+        help="Time that the whole command may take: steps and validations, and crop and batch size where they are not "
+        "stated, are chosen after a trial of some seconds (fit only; not with trainer.max_epochs or max_steps).",
+    )
 
 
 def _refuse(_: str) -> None:
