@@ -15,7 +15,7 @@ SHAPES = ("--data", CONFIGS / "data" / "shapes.yaml")
 UNET = ("--model", CONFIGS / "model" / "unet.yaml")
 SMALLEST = {"tu-convnext_tiny": "tu-convnext_atto"}  # of the encoders of a file, to save time
 ON_TOP = {  # experiments that change another
-    "camvid-gpu": [CONFIGS / "experiment" / "camvid.yaml"],
+    **{f"camvid-{name}": [CONFIGS / "experiment" / "camvid.yaml"] for name in ("cpu", "gpu", "pretrained")},
     "frozen-encoder": [CONFIGS / "experiment" / "shapes.yaml"],
 }
 
