@@ -29,12 +29,13 @@ def choose_unstated(config: Any, args: Sequence[str]) -> list[str]:
     images = (dataset.read(index * len(dataset) // count)[0] for index in range(count))
     settings = config.data.init_args
     options = []
+    crop = data.crop_size
     if not stated["crop_size"]:
         low = low_size([resized_shape((image.shape[0], image.shape[1]), data.resize) for image in images])
         settings.crop_size = crop = choose_crop(low)
         options.append(f"--data.crop_size=[{crop[0]},{crop[1]}]")
-    if not stated["batch_size"] and settings.crop_size:
-        settings.batch_size = choose_batch(settings.crop_size, len(dataset))
+    if not stated["batch_size"] and crop:
+        settings.batch_size = choose_batch(crop, len(dataset))
         options.append(f"--data.batch_size={settings.batch_size}")
     return options
 

@@ -36,8 +36,8 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         batch_size: Images per step on each device, in training and evaluation.
         resize: Factor on the size of the images, or [height, width] in pixels, for training, evaluation and prediction;
             None keeps them as stored. Scores are counted, and masks predicted, at the stored size.
-        crop_size: (height, width) in pixels of the training crops; smaller images are padded with void. None trains on
-            whole images, padded to the largest of the batch.
+        crop_size: Size in pixels of the training crops, (height, width) or one number for both; smaller images are
+            padded with void. None trains on whole images, padded to the largest of the batch.
         augment: Further augmentation of training images; None only crops.
         num_workers: Worker processes per device; None chooses by the number of cores and the device.
         seed: Seed of order and augmentation; the command line links it to `seed_everything`.
@@ -59,7 +59,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         in_channels: int = 3,
         batch_size: int = 8,
         resize: float | tuple[int, int] | None = None,
-        crop_size: tuple[int, int] | None = None,
+        crop_size: int | tuple[int, int] | None = None,
         augment: Augment | None = None,
         num_workers: int | None = None,
         seed: int = 0,
@@ -79,7 +79,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         self.in_channels = in_channels
         self.batch_size = batch_size
         self.resize = check_resize(resize)
-        self.crop_size = crop_size
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
         self.augment = augment
         self.num_workers = num_workers
         self.seed = seed

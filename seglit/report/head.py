@@ -27,6 +27,7 @@ def describe(run: TestedRun) -> dict[str, str]:
 
 def _crop(size: Any) -> str:
     """Describes a `crop_size`, which a data module of one's own may state in another way."""
+    size = [size, size] if isinstance(size, int) else size
     if isinstance(size, list) and len(size) == 2:
         return f"{size[0]} x {size[1]} pixels"
     return str(size) if size else "none, whole images"

@@ -33,6 +33,11 @@ def test_any_size_and_channel_count(size: tuple[int, int], channels: int) -> Non
     assert batch["mask"].shape == (2, *size)
 
 
+def test_one_number_is_a_square_crop() -> None:
+    data = SyntheticDataModule(2, 1, 1, (40, 50), crop_size=24, batch_size=2, num_workers=0)
+    assert next(iter(data.train_dataloader()))["image"].shape == (2, 3, 24, 24)
+
+
 def test_every_class_occurs() -> None:
     dataset = SyntheticDataset(64)
     counts = sum(np.bincount(dataset.read(index)[1].ravel(), minlength=6) for index in range(64))
