@@ -33,8 +33,9 @@ from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from
 from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
+from seglit.runs.named_run import resume_arguments
 from seglit.runs.plain_loading import PlainLoadingCLI
-from seglit.runs.resume import Progress, continue_run, place_loggers, resume_arguments
+from seglit.runs.resume import Progress, continue_run, place_loggers
 from seglit.runs.run_folder import experiment_name, make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")

@@ -30,7 +30,7 @@ from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Flips, Precision, Settings
 from seglit.predict.tile_scores import Block, Prediction, Tile
 from seglit.predict.write import Masks, Writer
-from seglit.runs.checkpoint import find_checkpoint
+from seglit.runs.named_run import find_checkpoint
 
 Array = npt.NDArray[Any]
 ReadResult = tuple[Array, list[Tag]] | Literal["video", "stack", "by windows"] | InputError

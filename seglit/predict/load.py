@@ -6,7 +6,8 @@ from typing import get_args
 from seglit.errors import InputError
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
-from seglit.runs.checkpoint import find_checkpoint, load_network
+from seglit.runs.checkpoint import load_network
+from seglit.runs.named_run import find_checkpoint
 from seglit.runs.tested import TestedRun
 from seglit.runs.trusted import Trust, packages_of
 

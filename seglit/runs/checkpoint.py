@@ -10,7 +10,6 @@ import yaml
 from torch import Tensor, nn
 
 from seglit.errors import InputError
-from seglit.images.listing import nearest_entry
 from seglit.images.scaling import Resize
 from seglit.labels import Labels
 from seglit.networks.weight_file import find_weights, read_content, read_torch
@@ -83,23 +82,6 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     accepted = inspect.signature(network).parameters
     linked = {name: value for name, value in linked.items() if name in accepted}
     return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
-
-
-def find_checkpoint(path: Path) -> Path:
-    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder.
-
-    Raises:
-        InputError: There is no checkpoint.
-    """
-    if path.is_file():
-        return path
-    for name in ("checkpoints/best.ckpt", "best.ckpt", "checkpoints/last.ckpt", "last.ckpt"):
-        if (path / name).is_file():
-            return path / name
-    if path.is_dir():
-        runs = sorted(file.parents[1] for depth in ("*", "*/*") for file in path.glob(f"{depth}/checkpoints/best.ckpt"))
-        raise InputError(f"{path}: contains no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
-    raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
 def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, ModelRecord]:

@@ -15,7 +15,8 @@ from seglit.errors import InputError, printable
 from seglit.networks.hub import SHORT_PREFIX, download_weights, offline_at_once
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
-from seglit.runs.checkpoint import PRETRAINED, ModelRecord, find_checkpoint, read_any_weights
+from seglit.runs.checkpoint import PRETRAINED, ModelRecord, read_any_weights
+from seglit.runs.named_run import find_checkpoint
 from seglit.runs.transfer import Transfer, transfer
 
 _MIN_SHARE = 0.5  # of the network's weights, below which the file is probably not meant

@@ -1,6 +1,5 @@
-"""`seglit fit --resume RUN`: the run folder, its newest whole checkpoint, and what continues there."""
+"""`seglit fit --resume RUN`: the newest whole checkpoint of a run, and what continues there."""
 
-import re
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,16 +12,11 @@ import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
-from seglit.images.listing import nearest_entry
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.scores import SCORE_FILE
 
 RESUME_KEY = "resume"
 """Checkpoint key of what exact resuming requires beside Lightning's own state, as plain data."""
-_OPTIONS = (
-    *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.logger", "save_minutes", "save_steps"),
-    *("data.num_workers", "data.init_args.num_workers", "data.cache", "data.init_args.cache"),
-)
 _LOGGER_IDS = {"WandbLogger": "id", "MLFlowLogger": "run_id", "TensorBoardLogger": "version"}
 
 
@@ -88,46 +82,6 @@ class Progress:
     def __str__(self) -> str:
         """Describes the position."""
         return f"epoch {self.epochs}, batch {self.batches}, step {self.steps}"
-
-
-def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Replaces `--resume RUN` by the run's configuration.
-
-    Returns:
-        The arguments, and the run folder; None without `--resume`.
-
-    Raises:
-        InputError: There is no such run, or another option may not change in a run that is resumed.
-    """
-    others, given = [], ""
-    for arg, before in zip(args, ["", *args], strict=False):
-        if before == "--resume" or arg.startswith("--resume="):
-            given = arg.removeprefix("--resume=")
-        elif arg != "--resume":
-            others.append(arg)
-    if args[-1:] == ["--resume"]:
-        raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
-    if not given:
-        return list(args), None
-    if args[0] != "fit":
-        raise InputError(f"--resume continues training: seglit fit --resume {given}")
-    folder = Path(given).absolute()
-    config = folder / "config.yaml"
-    if not folder.is_dir():
-        raise InputError(f"--resume {given}: no such run folder{nearest_entry(folder)}")
-    if not config.is_file():
-        raise InputError(f"--resume {given}: contains no config.yaml, which a run folder has")
-    _check_options(others, config)
-    return ["fit", "-c", str(config), *others[1:]], folder
-
-
-def _check_options(args: Sequence[str], config: Path) -> None:
-    for option in (arg.partition("=")[0] for arg in args if re.match(r"-\D", arg)):
-        if not re.fullmatch(rf"--(help|print_config(=.*)?|({'|'.join(map(re.escape, _OPTIONS))})([.+].*)?)", option):
-            raise InputError(
-                f"{option} cannot change in a run that is resumed, only {', '.join(_OPTIONS)}; to start a new run "
-                f"from its weights: seglit fit -c {config} --init_from {config.parent} {option} ..."
-            )
 
 
 def continue_run(folder: Path, config: Any) -> Progress:

@@ -1,0 +1,70 @@
+"""Runs that a command line names: `--resume RUN` and the checkpoint of a run folder. Loads no torch."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from seglit.errors import InputError
+from seglit.images.listing import nearest_entry
+
+_OPTIONS = (
+    *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.logger", "save_minutes", "save_steps"),
+    *("data.num_workers", "data.init_args.num_workers", "data.cache", "data.init_args.cache"),
+)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder.
+
+    Raises:
+        InputError: There is no checkpoint.
+    """
+    if path.is_file():
+        return path
+    for name in ("checkpoints/best.ckpt", "best.ckpt", "checkpoints/last.ckpt", "last.ckpt"):
+        if (path / name).is_file():
+            return path / name
+    if path.is_dir():
+        runs = sorted(file.parents[1] for depth in ("*", "*/*") for file in path.glob(f"{depth}/checkpoints/best.ckpt"))
+        raise InputError(f"{path}: contains no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
+    raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
+
+
+def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Replaces `--resume RUN` by the run's configuration.
+
+    Returns:
+        The arguments, and the run folder; None without `--resume`.
+
+    Raises:
+        InputError: There is no such run, or another option may not change in a run that is resumed.
+    """
+    others, given = [], ""
+    for arg, before in zip(args, ["", *args], strict=False):
+        if before == "--resume" or arg.startswith("--resume="):
+            given = arg.removeprefix("--resume=")
+        elif arg != "--resume":
+            others.append(arg)
+    if args[-1:] == ["--resume"]:
+        raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
+    if not given:
+        return list(args), None
+    if args[0] != "fit":
+        raise InputError(f"--resume continues training: seglit fit --resume {given}")
+    folder = Path(given).absolute()
+    config = folder / "config.yaml"
+    if not folder.is_dir():
+        raise InputError(f"--resume {given}: no such run folder{nearest_entry(folder)}")
+    if not config.is_file():
+        raise InputError(f"--resume {given}: contains no config.yaml, which a run folder has")
+    _check_options(others, config)
+    return ["fit", "-c", str(config), *others[1:]], folder
+
+
+def _check_options(args: Sequence[str], config: Path) -> None:
+    for option in (arg.partition("=")[0] for arg in args if re.match(r"-\D", arg)):
+        if not re.fullmatch(rf"--(help|print_config(=.*)?|({'|'.join(map(re.escape, _OPTIONS))})([.+].*)?)", option):
+            raise InputError(
+                f"{option} cannot change in a run that is resumed, only {', '.join(_OPTIONS)}; to start a new run "
+                f"from its weights: seglit fit -c {config} --init_from {config.parent} {option} ..."
+            )
