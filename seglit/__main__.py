@@ -136,6 +136,9 @@ def _run(args: list[str]) -> int:
         module, name = FUNCTIONS[args[0]]
         function = getattr(importlib.import_module(module), name)
         return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
+    from seglit.runs.named_run import score_arguments
+
+    args = score_arguments(args)
     if any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args):
         from seglit.budget.command import fit
 

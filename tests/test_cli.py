@@ -57,18 +57,16 @@ def test_fit_prints_the_table_and_the_next_commands(trained: Outcome) -> None:
     for name, line in (("fwiou", "frequency-weighted IoU"), ("boundary_iou", "boundary IoU"), ("ece", "calibration")):
         (found,) = [row for row in trained.out.splitlines() if row.startswith(line)]
         assert f"{float(logged(trained.folder)[f'test/{name}'][0]):.3f}" in found
-    *_, where, look, score = trained.out.splitlines()
+    *_, where, look, report, predict = trained.out.splitlines()
     assert where == f"run folder: {trained.folder}"
     assert look.startswith(f"look at:    {trained.folder / 'pictures'}")
-    assert look.endswith(f"seglit report {trained.folder}")
-    best = trained.folder / "checkpoints" / "best.ckpt"
-    assert score == f"score it:   seglit test -c {trained.folder / 'config.yaml'} --ckpt_path {best}"
+    assert report == f"report:     seglit report {trained.folder}"
+    assert predict == f"predict:    seglit predict {trained.folder} IMAGES"
 
 
-def test_printed_command_repeats_the_scores(trained: Outcome, run: Run) -> None:
-    command = trained.out.splitlines()[-1].partition("seglit ")[2].split()
+def test_a_run_folder_stands_for_its_configuration_and_best_checkpoint(trained: Outcome, run: Run) -> None:
     before = set(trained.folder.parent.iterdir())
-    again = run(*command)
+    again = run("test", trained.folder, "--data.batch_size=3")
     assert again.code == 0
     assert table(again.out) == table(trained.out)
     (other,) = set(trained.folder.parent.iterdir()) - before  # beside the run that it scores
@@ -92,8 +90,7 @@ def test_scores_of_each_image_are_saved(trained: Outcome) -> None:
 
 
 def test_miou_by_other_protocols(trained: Outcome, run: Run) -> None:
-    checkpoint = ["--ckpt_path", trained.folder / "checkpoints" / "best.ckpt"]
-    command = ["test", "-c", trained.folder / "config.yaml", *checkpoint]
+    command = ["test", trained.folder]
     lines = run(*command, "--protocol").out.splitlines()
     names = ["torchmetrics", "mmsegmentation", "Cityscapes"]
     found = [line.split()[:2] for line in lines if line.startswith(tuple(names))]
@@ -146,6 +143,7 @@ def test_command_line_overrides_yaml_and_is_recorded(run: Run, tiny: list[str]) 
     assert config["trainer"]["gradient_clip_val"] is None
     assert config["model"]["memory_format"] == "contiguous"
     assert not (outcome.folder / "pictures" / "test.png").exists()
+    assert f"score it:   seglit test {outcome.folder}\n" in outcome.out
     assert "test/miou" not in logged(outcome.folder)
 
 
@@ -155,7 +153,24 @@ def test_help_and_version(run: Run) -> None:
         outcome = run(*args)
         assert outcome.code == 0
         assert all(f"  {command} " in outcome.out for command in ("fit", "validate", "test", "shapes"))
-    assert "--trainer.max_epochs" in run("fit", "--help").out
+    assert "--trainer.max_epochs" in run("fit", "--help.all").out
+
+
+def test_help_is_one_screen_of_options_that_exist(run: Run) -> None:
+    _, out, _ = run("fit", "--help")
+    lines = out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    code, printed, _ = run("fit", "--data", "folder", "--data.root", "x", "--print_config")
+    assert code == 0
+    config = yaml.safe_load(printed)
+    for key, default in re.findall(r"^  --([\w.]+) .*\(default: ([\w./]+)\)$", out, re.MULTILINE):
+        value = config
+        for part in key.replace("data.", "data.init_args.").replace("optimizer.", "optimizer.init_args.").split("."):
+            value = value[part]
+        assert str(value) == default, key
+    for command in ("validate", "test"):
+        assert f"usage: seglit {command} RUN" in run(command, "--help").out
 
 
 def test_shapes_are_written(run: Run, tmp_path: Path) -> None:
@@ -245,7 +260,7 @@ def test_fit_scores_the_averaged_weights(run: Run, tiny: list[str], tmp_path: Pa
     (tmp_path / "ema.yaml").write_text(yaml.dump({"trainer": {"callbacks": [averaging]}}))
     fit = run("fit", *tiny, "-c", "ema.yaml", "--experiment=ema")
     assert fit.code == 0, fit.err
-    again = run(*fit.out.splitlines()[-1].partition("seglit ")[2].split())
+    again = run("test", fit.folder)
     assert table(again.out) == table(fit.out)
 
 
@@ -289,7 +304,6 @@ def test_run_that_ends_before_validation_is_scored(run: Run, tiny: list[str], tm
     assert "pixel accuracy" in out
     (scores,) = tmp_path.glob("runs/*/*/scores_test.json")
     assert json.loads(scores.read_text(encoding="utf-8"))["checkpoint"].endswith("last.ckpt")
-    assert out.splitlines()[-1].endswith("last.ckpt")
 
 
 def test_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:

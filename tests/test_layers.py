@@ -17,7 +17,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
     "__init__": ("", "data errors labels predict"),
-    "__main__": ("", "__version__ budget cli config errors"),
+    "__main__": ("", "__version__ budget cli config errors runs.named_run"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),
     "normalization": ("numpy torch", "errors"),

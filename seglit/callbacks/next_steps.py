@@ -43,20 +43,22 @@ def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_
         has_test_split: Whether the data has a test split.
         is_tested: Whether the checkpoint was scored on it.
     """
-    page = f"; a page: {_program()} report {folder}{_trust(folder)}" if is_tested else ""
     print(f"run folder: {folder}")
-    print(f"look at:    {folder / 'pictures'}  (predictions), metrics.csv (losses and scores){page}")
-    if checkpoint:
-        print(f"score it:   {_command('test' if has_test_split else 'validate', folder, checkpoint)}")
+    print(f"look at:    {folder / 'pictures'}  (predictions), metrics.csv (losses and scores)")
+    if not checkpoint:
+        return
+    own = Path(checkpoint).parent == folder / "checkpoints"  # which a run folder stands for
+    if is_tested:
+        print(f"report:     {_program()} report {folder}{_trust(folder)}")
+    else:
+        chosen = "" if own else f" --ckpt_path {checkpoint}"
+        print(f"score it:   {_program()} {'test' if has_test_split else 'validate'} {folder}{chosen}")
+    print(f"predict:    {_program()} predict {folder if own else checkpoint} IMAGES{_trust(folder)}")
 
 
 def _trust(folder: Path) -> str:
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     return trust_option(config["model"]["network"]["class_path"], config["data"]["class_path"])
-
-
-def _command(command: str, folder: Path, checkpoint: str) -> str:
-    return f"{_program()} {command} -c {folder / 'config.yaml'} --ckpt_path {checkpoint}"
 
 
 def _program() -> str:

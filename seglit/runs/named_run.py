@@ -1,4 +1,4 @@
-"""Runs that a command line names: `--resume RUN` and the checkpoint of a run folder. Loads no torch."""
+"""Runs that a command line names: `test RUN`, `--resume RUN`, the checkpoint of a run folder. Loads no torch."""
 
 import re
 from collections.abc import Sequence
@@ -30,6 +30,25 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
+def score_arguments(args: Sequence[str]) -> list[str]:
+    """Replaces the run folder of `test RUN` and `validate RUN` by its configuration and best checkpoint.
+
+    Raises:
+        InputError: There is no such run, or it has no checkpoint.
+    """
+    command, *options = args
+    if command not in ("test", "validate") or not options or options[0].startswith("-"):
+        return list(args)
+    run, *others = options
+    folder = Path(run).expanduser().absolute()
+    if folder.is_file():
+        raise InputError(f"{command} {run}: a file; name its run folder: {command} RUN --ckpt_path {run}")
+    config = _config_of(folder, f"{command} {run}")
+    if any(arg.partition("=")[0] == "--ckpt_path" for arg in others):
+        return [command, "-c", str(config), *others]
+    return [command, "-c", str(config), "--ckpt_path", str(find_checkpoint(folder)), *others]
+
+
 def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     """Replaces `--resume RUN` by the run's configuration.
 
@@ -52,13 +71,18 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     if args[0] != "fit":
         raise InputError(f"--resume continues training: seglit fit --resume {given}")
     folder = Path(given).absolute()
-    config = folder / "config.yaml"
-    if not folder.is_dir():
-        raise InputError(f"--resume {given}: no such run folder{nearest_entry(folder)}")
-    if not config.is_file():
-        raise InputError(f"--resume {given}: contains no config.yaml, which a run folder has")
+    config = _config_of(folder, f"--resume {given}")
     _check_options(others, config)
     return ["fit", "-c", str(config), *others[1:]], folder
+
+
+def _config_of(folder: Path, where: str) -> Path:
+    config = folder / "config.yaml"
+    if not folder.is_dir():
+        raise InputError(f"{where}: no such run folder{nearest_entry(folder)}")
+    if not config.is_file():
+        raise InputError(f"{where}: contains no config.yaml, which a run folder has")
+    return config
 
 
 def _check_options(args: Sequence[str], config: Path) -> None:

@@ -106,6 +106,5 @@ def test_best_checkpoint_is_in_the_folder_of_a_run_that_never_beats_it(trained: 
     outcome = run("fit", "-c", trained.folder / "config.yaml", "--ckpt_path", last, *more)
     assert outcome.code == 0, outcome.err
     best = outcome.folder / "checkpoints" / "best.ckpt"
-    assert outcome.out.splitlines()[-1].endswith(f"--ckpt_path {best}")
     states = [torch.load(file, weights_only=True) for file in (best, trained.folder / "checkpoints" / "best.ckpt")]
     assert all(torch.equal(states[0]["state_dict"][name], value) for name, value in states[1]["state_dict"].items())
