@@ -136,9 +136,17 @@ def _run(args: list[str]) -> int:
         module, name = FUNCTIONS[args[0]]
         function = getattr(importlib.import_module(module), name)
         return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
-    from seglit.runs.named_run import score_arguments
+    if {"-h", "--help"} & {*args}:
+        from seglit.config.help_screen import help_screen
+
+        print(help_screen(args[0]))
+        return 0
+    args = ["--help" if arg == "--help.all" else arg for arg in args]
+    from seglit.config.quick_check import check_command_line
+    from seglit.runs.named_run import resume_arguments, score_arguments
 
     args = score_arguments(args)
+    check_command_line(resume_arguments(args)[0])
     if any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args):
         from seglit.budget.command import fit
 

@@ -39,6 +39,38 @@ CASES = {
         {},
         "unknown setting 'max_epochs'; did you mean 'trainer.max_epochs'?",
     ),
+    "option of other tools": (
+        [*PARTS, "--epochs=2"],
+        {},
+        "unknown setting 'epochs'; did you mean 'trainer.max_epochs'?",
+    ),
+    "option that may be two": (
+        [*PARTS, "--device", "cpu"],
+        {},
+        "unknown setting 'device'; did you mean 'trainer.accelerator' or 'trainer.devices'?",
+    ),
+    "option of the data": (
+        [*PARTS, "--batch-size=2"],
+        {},
+        "unknown setting 'batch-size'; did you mean 'data.batch_size'?",
+    ),
+    "key of other tools": (
+        ["fit", "-c", "run.yaml"],
+        {"run.yaml": TRAINER + "imgsz: 256\n"},
+        "unknown setting 'imgsz'; did you mean 'data.crop_size' or 'data.resize'? (run.yaml, line 5)",
+    ),
+    "not an option": (
+        ["fit", "data.yaml"],
+        {},
+        "data.yaml: name a configuration as fit -c data.yaml, or the data as fit --data data.yaml",
+    ),
+    "run": (["test", "rnus"], {"runs/a": ""}, ".*rnus: no such run folder; did you mean 'runs'?"),
+    "run that is a file": (
+        ["test", "best.ckpt"],
+        {"best.ckpt": ""},
+        "test best.ckpt: a file; name its run folder: test RUN --ckpt_path best.ckpt",
+    ),
+    "not text": (["fit", "-c", "run.yaml"], {"run.yaml": "\udcff"}, "run.yaml: not valid YAML (not text in UTF-8)"),
     "key": (
         ["fit", "-c", "run.yaml"],
         {"run.yaml": TRAINER + "  acelerator: cpu\n"},
@@ -115,6 +147,11 @@ CASES = {
         {"model.yaml": MODEL.replace("seglit.networks", "mine")},
         "cannot import mine.UNet: no module named 'mine' (model.yaml, line 2)",
     ),
+    "package of this folder": (
+        list(PARTS),
+        {"model.yaml": MODEL.replace("seglit.networks", "mine"), "mine.py": ""},
+        "cannot import mine.UNet: .*; to import mine.py of this folder: python -m seglit fit ... (model.yaml, line 2)",
+    ),
     "package of another name": (
         [*PARTS, "-c", "run.yaml"],
         {"run.yaml": "trainer:\n  callbacks:\n  - class_path: lightning.pytorch.callbacks.Timer\n"},
@@ -177,7 +214,8 @@ def test_errors_are_one_line(run: Run, files: Path, shapes: Path, case: str) -> 
     args, changed, line = CASES[case]
     for name, text in changed.items():
         (files / name).parent.mkdir(exist_ok=True)
-        (files / name).write_text(text.replace("SHAPES", str(shapes)).replace("shapesS", "shapess"))
+        content = text.replace("SHAPES", str(shapes)).replace("shapesS", "shapess")
+        (files / name).write_bytes(content.encode(errors="surrogateescape"))
     code, out, err = run(*args)
     assert (code, out) == (2, "")
     pattern = ".*".join(map(re.escape, f"seglit: error: {line}".split(".*")))

@@ -19,7 +19,8 @@ from jsonargparse import ArgumentParser
 from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError, did_you_mean
 
-_YAML = (".yaml", ".yml")
+YAML = (".yaml", ".yml")
+"""Suffixes of configuration files."""
 
 
 def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]) -> str:
@@ -37,31 +38,30 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
     keys = re.findall(r'(?m)^\s*(?:- )?Parser key "([^"]+)"', whole)
     if match := re.search(r"\blightning\.(pytorch|fabric)\b([\w.]*)", whole):
         name = {"pytorch": "pytorch_lightning", "fabric": "lightning_fabric"}[match[1]] + match[2]
-        return f"{match[0]} belongs to another package; write {name}{_location(match[0], args)}"
+        return f"{match[0]} belongs to another package; write {name}{location(match[0], args)}"
     if match := re.search(r"Option '([^']+)' is not accepted", leaf):
         return _unknown_argument(match[1], class_paths[-1], args)
     if match := re.search(r"module '([^']+)' has no attribute '([^']+)'", leaf):
         return _unknown_class(match[1], match[2], class_paths, args)
     if match := re.search(r"No module named '([^']+)'", leaf):
         path = class_paths[-1] if class_paths else match[1]
-        if path.endswith(_YAML):
-            return _missing_file(path, args)
-        return f"cannot import {path}: no module named {match[1]!r}{_location(path, args)}"
+        if path.endswith(YAML):
+            return missing_file(path, args)
+        return (
+            f"cannot import {path}: no module named {match[1]!r}{_in_this_folder(match[1], args)}{location(path, args)}"
+        )
     if match := re.search(r"does not accept option '([^']+)'|unrecognized arguments: (?:--)?([^\s=]+)", leaf):
-        return _unknown_key(match[1] or match[2], known_keys, args)
+        return unknown_key(match[1] or match[2], known_keys, args)
     if match := re.search(r"arguments are required: (.+)", leaf):
         missing = [key.split(".", 1)[-1] for key in match[1].split(", ")]
         files = "; name a configuration (-c FILE), or the data (--data NAME or FILE)" if "." in match[1] else ""
         return f"not set: {', '.join(missing)}{files}"
-    if leaf.startswith("Unexpected config"):
-        file = next(file for file in _files(args) if not isinstance(load_yaml(file.read_text("utf-8")), dict))
-        return f"{file}: contains no settings; a configuration consists of lines `name: value`"
     if match := re.search(
         r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]|"
         r"Expected a path but (\S+\.ya?ml) either not accessible",
         whole,
     ):
-        return _missing_file(match[1] or match[2] or match[3], args)
+        return missing_file(match[1] or match[2] or match[3], args)
     return _wrong_value(chain, keys, args) or " ".join(chain[0].split())
 
 
@@ -83,6 +83,8 @@ def check_yaml(args: Sequence[str]) -> str | None:
     for file in _files(args):
         try:
             load_yaml(file.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            return f"{file}: not valid YAML (not text in UTF-8)"
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else "?"
             return f"{file}, line {line}: not valid YAML ({error.problem})"
@@ -101,18 +103,18 @@ def _unknown_argument(name: str, class_path: str, args: Sequence[str]) -> str:
     target, parser = locate(class_path), ArgumentParser(exit_on_error=False)
     add = parser.add_class_arguments if inspect.isclass(target) else parser.add_function_arguments
     settings = add(cast(type, target), fail_untyped=False)  # those of base classes too, where `**loader` leads
-    return f"{class_path} has no setting {name!r}{did_you_mean(name, settings)}{_location(name, args)}"
+    return f"{class_path} has no setting {name!r}{did_you_mean(name, settings)}{location(name, args)}"
 
 
-def _unknown_key(key: str, known_keys: Iterable[str], args: Sequence[str]) -> str:
-    """Names the shortest unknown prefix of a dotted key, and the nearest key beside it or of the same last part."""
+def unknown_key(key: str, known_keys: Iterable[str], args: Sequence[str]) -> str:
+    """Returns one line with the shortest unknown prefix of a key, and the key of the same last part, or the nearest."""
     prefixes = {prefix for known_key in known_keys for prefix in _prefixes(known_key)}
     unknown = next((prefix for prefix in _prefixes(key) if prefix not in prefixes), key)
     parent, _, name = unknown.rpartition(".")
     siblings = sorted(key for key in prefixes if key.rpartition(".")[0] == parent and not key.startswith("__"))
     same_name = sorted((prefix for prefix in prefixes if prefix.endswith(f".{name}")), key=len)
     hint = f"; did you mean {same_name[0]!r}?" if same_name else did_you_mean(unknown, siblings)
-    return f"unknown setting {unknown!r}{hint}{_location(name, args)}"
+    return f"unknown setting {unknown!r}{hint}{location(name, args)}"
 
 
 def _prefixes(key: str) -> list[str]:
@@ -125,16 +127,17 @@ def _unknown_class(module: str, name: str, class_paths: Sequence[str], args: Seq
     package = importlib.import_module(module)
     if class_paths and class_paths[-1].startswith(f"{module}.{name}."):
         modules = [info.name for info in pkgutil.iter_modules(getattr(package, "__path__", None) or [])]
-        return f"{module} has no module {name!r}{did_you_mean(name, modules)}{_location(class_paths[-1], args)}"
+        return f"{module} has no module {name!r}{did_you_mean(name, modules)}{location(class_paths[-1], args)}"
     classes = [class_name for class_name, _ in inspect.getmembers(package, inspect.isclass)]
     same = [class_name for class_name in classes if class_name.lower() == name.lower()]
-    return f"{module} has no class {name!r}{did_you_mean(name, same or classes)}{_location(f'{module}.{name}', args)}"
+    return f"{module} has no class {name!r}{did_you_mean(name, same or classes)}{location(f'{module}.{name}', args)}"
 
 
-def _missing_file(path: str, args: Sequence[str]) -> str:
+def missing_file(path: str, args: Sequence[str]) -> str:
+    """Returns one line about a file that does not exist, with the nearest name and where it is named."""
     folders = {(base / path).parent for base in (Path(), *(file.parent for file in _files(args)))}
     names = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
-    return f"no such file {path}{did_you_mean(Path(path).name, names)}{_location(path, args)}"
+    return f"no such file {path}{did_you_mean(Path(path).name, names)}{location(path, args)}"
 
 
 def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str]) -> str | None:
@@ -144,19 +147,26 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     expected = dict.fromkeys(map(_plain_type, types))
     value = re.search(r"(?:Got|Given) value: (.+?)\.?$", "\n".join(reversed(chain)), re.MULTILINE)
     class_path = re.search(r"Expected a dot import path string: (\S+)", chain[-1])
-    if class_path and class_path[1].endswith(_YAML):
-        return _missing_file(class_path[1], args)
+    if class_path and class_path[1].endswith(YAML):
+        return missing_file(class_path[1], args)
     if class_path and (fields := _dataclass_fields(chain)):
         settings = ", ".join(f"{name}: ..." for name in fields)
-        return f"{keys[-1]} is {class_path[1]!r}; expected settings {{{settings}}}{_location(class_path[1], args)}"
+        return f"{keys[-1]} is {class_path[1]!r}; expected settings {{{settings}}}{location(class_path[1], args)}"
     if class_path:
         key = f"{keys[-1]}: " if keys else ""
-        return f"{key}{class_path[1]!r} is not a class_path, such as torch.optim.AdamW{_location(class_path[1], args)}"
+        return f"{key}{class_path[1]!r} is not a class_path, such as torch.optim.AdamW{location(class_path[1], args)}"
     if not expected or value is None:
         return None
     key = ".".join(dict.fromkeys(keys)) or "a value"
     hint = did_you_mean(value[1], re.findall(r"'([^']+)'", " ".join(expected)))
-    return f"{key} is {value[1]!r}; expected {' or '.join(expected)}{hint}{_location(value[1], args)}"
+    return f"{key} is {value[1]!r}; expected {' or '.join(expected)}{hint}{location(value[1], args)}"
+
+
+def _in_this_folder(module: str, args: Sequence[str]) -> str:
+    """Says how to import a module of the current folder, if it has one of this name."""
+    name = module.partition(".")[0]
+    beside = next((path for path in (Path(f"{name}.py"), Path(name)) if path.exists()), None)
+    return f"; to import {beside} of this folder: python -m seglit {args[0]} ..." if beside else ""
 
 
 def _dataclass_fields(chain: Sequence[str]) -> list[str]:
@@ -171,8 +181,8 @@ def _plain_type(text: str) -> str:
     return re.sub(r"typing\.Literal\[(.+)\]", r"one of \1", text)
 
 
-def _location(word: str, args: Sequence[str]) -> str:
-    """' (FILE, line N)' where a word first occurs in the configuration files; '' if it is on the command line."""
+def location(word: str, args: Sequence[str]) -> str:
+    """Returns ' (FILE, line N)' where a word first occurs in the configurations; '' if it is on the command line."""
     pattern = re.compile(rf"(?<![\w.]){re.escape(word)}(?!\w)")
     if any(pattern.search(arg.replace("--", " ").replace(".", " ")) or arg == word for arg in args):
         return ""
@@ -189,8 +199,8 @@ def _files(args: Sequence[str]) -> list[Path]:
     files: dict[Path, Path] = {}
     while queue:
         file = queue.pop(0)
-        if file.suffix in _YAML and file.is_file() and file.resolve() not in files:
+        if file.suffix in YAML and file.is_file() and file.resolve() not in files:
             files[file.resolve()] = file
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8", errors="replace")
             queue += [file.parent / name for name in re.findall(r"[\w./-]+\.ya?ml\b", text)]
     return list(files.values())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seglit.cli import SegmentationCLI, run
 from seglit.config.build_alone import build_alone
+from seglit.config.quick_check import check_command_line
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
@@ -40,6 +41,7 @@ def preview(args: Sequence[str]) -> int:
         print(_HELP)
         return 0
     args, output = _take_output(args)
+    check_command_line(["fit", *args])
     command_line = run(["fit", *args], PreviewCLI)
     command_line.datamodule.prepare_data()
     picture = draw_preview(command_line.datamodule)

@@ -1,0 +1,127 @@
+"""Finds errors of a training command in less than a second, before torch is imported.
+
+The parser, which finds all of them, needs every class that a configuration names.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from seglit.config.bounded_yaml import load_yaml
+from seglit.config.explain import YAML, check_yaml, location, missing_file, unknown_key
+from seglit.config.named_configs import expand_names
+from seglit.config.options import add_options
+from seglit.config.other_names import real_names
+from seglit.config.signatures import complete_groups, settings_of
+from seglit.errors import InputError, did_you_mean
+
+_GROUPS = (*complete_groups(), "data")
+_OF_LIGHTNING = ("seed_everything", "ckpt_path", "verbose")
+_OF_PARSER = ("help", "config", "print_config")
+_VERY_SIMILAR = 0.75
+_FILES = {"-c": "", "--config": "", "--data": "data", "--model": "model"}
+"""Options that name a configuration file, and the settings that it contains: all, or those of a group."""
+
+
+def check_command_line(args: Sequence[str]) -> None:
+    """Checks files and settings that a training command names, as far as that takes no class.
+
+    Args:
+        args: The command line, from `fit`, `validate` or `test` on.
+
+    Raises:
+        InputError: A file is missing, or not valid YAML, or a setting is unknown.
+    """
+    if len(args) > 1 and not args[1].startswith("-"):
+        raise InputError(_not_an_option(args[0], args[1]))
+    expand_names(args)
+    files = list(_configurations(args))
+    for file, _ in files:
+        if not file.is_file():
+            raise InputError(missing_file(str(file), args))
+    if error := check_yaml(args):
+        raise InputError(error)
+    for option in args[1:]:
+        if option.startswith("--"):
+            _check_key(option[2:].partition("=")[0], args)
+    for file, group in files:
+        _check_file(file, group, args)
+
+
+@cache
+def top_level_settings() -> tuple[str, ...]:
+    """Returns the settings that stand at the top of a configuration file, or are such a group of settings."""
+    parser = ArgumentParser()
+    add_options(parser)
+    own = [action.dest for action in parser._actions if action.dest not in _OF_PARSER]
+    return (*_GROUPS, *_OF_LIGHTNING, *own)
+
+
+def _not_an_option(command: str, value: str) -> str:
+    if value.endswith(YAML):
+        return f"{value}: name a configuration as {command} -c {value}, or the data as {command} --data {value}"
+    if Path(value, "config.yaml").is_file():
+        return f"{value}: to continue this run: {command} --resume {value}"
+    return f"{command} takes options only, not {value!r}, such as --data NAME or FILE"
+
+
+def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yields the files of `_FILES` on a command line."""
+    for option, following in zip(args, [*args[1:], ""], strict=True):
+        name, equals, value = option.partition("=")
+        value = value if equals else following
+        if name in _FILES and value and (value.endswith(YAML) or not _FILES[name]):
+            yield Path(value).expanduser(), _FILES[name]
+
+
+def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
+    """Checks the settings of a file, and of the files that it names."""
+    settings = load_yaml(file.read_text(encoding="utf-8"))
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: contains no settings; a configuration consists of lines `name: value`")
+    if group == "data":
+        return
+    if group:
+        settings = {group: settings}
+    for key in _keys(settings):
+        _check_key(key, args)
+    for part in ("data", "model"):
+        value = settings.get(part)
+        if isinstance(value, str) and value.endswith(YAML):
+            if not (file.parent / value).is_file():
+                raise InputError(missing_file(value, args))
+            _check_file(file.parent / value, part, args)
+
+
+def _keys(settings: Mapping[Any, Any]) -> Iterator[str]:
+    """Yields the keys of the first two levels, dotted."""
+    for key, value in settings.items():
+        yield str(key)
+        if isinstance(value, dict):
+            yield from (f"{key}.{name}" for name in value)
+
+
+def _check_key(key: str, args: Sequence[str]) -> None:
+    top, _, rest = key.rstrip("+").partition(".")
+    name = rest.partition(".")[0].rstrip("+")
+    if top in complete_groups() and name and name not in settings_of(top):
+        raise InputError(unknown_key(f"{top}.{name}", [f"{top}.{setting}" for setting in settings_of(top)], args))
+    known = top_level_settings()
+    if top in known or top in _OF_PARSER:
+        return
+    meant = " or ".join(map(repr, _meant(top.replace("-", "_").lower())))
+    hint = f"; did you mean {meant}?" if meant else did_you_mean(top, known)
+    raise InputError(f"unknown setting {top!r}{hint}{location(top, args)}")
+
+
+def _meant(name: str) -> list[str]:
+    """The settings that a name may mean: what other tools call so, or those of a similar name."""
+    grouped = {setting: f"{group}.{setting}" for group in reversed(_GROUPS) for setting in settings_of(group)}
+    if found := real_names(name) or ([grouped[name]] if name in grouped else []):
+        return found
+    similar = get_close_matches(name, top_level_settings(), 1, _VERY_SIMILAR)
+    return similar or [grouped[match] for match in get_close_matches(name, grouped, 1)]

@@ -1,0 +1,72 @@
+"""Errors that are found before torch is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seglit.cli import SegmentationCLI
+from seglit.config.quick_check import check_command_line, top_level_settings
+from seglit.config.signatures import complete_groups, settings_of
+
+
+class Parser(SegmentationCLI):
+    """Makes the parser alone."""
+
+    def before_instantiate_classes(self) -> None: ...
+
+    def instantiate_classes(self) -> None: ...
+
+    def _run_subcommand(self, subcommand: str) -> None: ...
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_settings_are_those_of_the_parser() -> None:
+    cli = Parser(["fit", "--data=seglit.data.SyntheticDataModule", "--model.network=seglit.networks.UNet"])
+    keys = set(vars(cli.config.fit)) - {"config", "__default_config__"}
+    assert keys <= set(top_level_settings())
+    assert set(top_level_settings()) - keys == {"verbose", "resume", "plan", "minutes"}
+    for group in complete_groups():
+        assert set(settings_of(group)) == set(vars(cli.config.fit[group])), group
+    assert set(settings_of("data")) <= set(vars(cli.config.fit.data.init_args))
+
+
+ERRORS = [
+    (["fit", "-c", "none.yaml"], "no such file none.yaml"),
+    (["fit", "-c", "broken.yaml"], "broken.yaml, line 2: not valid YAML"),
+    (["fit", "-c", "run.yaml"], "unknown setting 'modle'; did you mean 'model'? (run.yaml, line 1)"),
+    (["fit", "--lr=1"], "unknown setting 'lr'; did you mean 'model.optimizer.lr'?"),
+    (["fit", "--trainer.max_epoch=1"], "unknown setting 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?"),
+    (["test", "none"], "no such run folder"),
+    (["fit", "--resume", "none"], "no such run folder"),
+]
+
+
+def test_errors_load_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    (tmp_path / "run.yaml").write_text("modle: unet\n")
+    script = (
+        "import sys\nfrom seglit.__main__ import main\n"
+        f"for args in {[args for args, _ in ERRORS]}:\n"
+        "    assert main(args) == 2\n"
+        "assert main(['fit', '--help']) == main(['test', '--help']) == 0\n"
+        "assert not {'torch', 'numpy', 'pytorch_lightning'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(ERRORS), done.stderr
+    for line, (_, message) in zip(lines, ERRORS, strict=True):
+        assert message in line
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--trainer.callbacks+=pytorch_lightning.callbacks.Timer", "--data.help", "--print_config=skip_unset"],
+        ["--model.network.init_args.channels=[4, 8]", "--protocol", "[background]", "--plan", "--minutes=3"],
+    ],
+)
+def test_valid_options_pass(options: list[str]) -> None:
+    check_command_line(["fit", "--data=shapes", *options])
