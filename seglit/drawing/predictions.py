@@ -124,6 +124,11 @@ def lay_over(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: 
     return np.where(colors[..., 3:] > 0, blended, image)
 
 
+def draw_overlay(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], labels: Labels) -> Image.Image:
+    """Draws a mask (H, W) over an image (H, W, C) as stored, see `as_rgb` and `lay_over`."""
+    return Image.fromarray(lay_over(as_rgb(image), mask, labels))
+
+
 def _greyed(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Converts RGB (H, W, 3) to pale grey (H, W, 3), on which coloured pixels stand out."""
     grey: npt.NDArray[np.uint8] = image.mean(-1, keepdims=True).repeat(3, -1).astype(np.uint8) // 2 + 100

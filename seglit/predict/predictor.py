@@ -4,23 +4,24 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from pathlib import Path
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
+from seglit.drawing.predictions import draw_overlay
 from seglit.errors import RunError
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
-from seglit.images.picture import Picture
-from seglit.images.read import read_image
 from seglit.images.scaling import Resize, Size, resize_image
 from seglit.images.validity import Flags, no_data
 from seglit.labels import Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
+from seglit.predict.inputs import Input, Inputs, check_unit_range, read_input
 from seglit.predict.settings import Settings
 from seglit.predict.tile_scores import Array, Block, Prediction, Tile, at_stored_size, cut
 from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, divide_image, make_grid
@@ -29,6 +30,7 @@ BATCH_PIXELS = 2**21
 """Maximum number of pixels in a batch of tiles or images of one size."""
 BATCH_VALUES = 2**26
 """Maximum number of output values in a batch, 4 bytes each."""
+_LISTED_CLASSES = 8
 _FLIPPED_AXES: dict[str, list[list[int]]] = {"none": [[]], "horizontal": [[], [3]], "all": [[], [3], [2], [2, 3]]}
 _DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
 
@@ -82,31 +84,62 @@ class Predictor:
         self.nodata_values = nodata_values
         self.resize = resize
 
-    def __call__(self, image: Array | str | Path) -> npt.NDArray[np.uint8]:
+    @overload
+    def __call__(self, image: Input) -> npt.NDArray[np.uint8]: ...
+    @overload
+    def __call__(self, image: Inputs) -> list[npt.NDArray[np.uint8]]: ...
+    def __call__(self, image: Input | Inputs) -> npt.NDArray[np.uint8] | list[npt.NDArray[np.uint8]]:
         """Predicts the mask of an image, as class indices uint8 (H, W), and 255 where the image has no data.
 
         Args:
-            image: A file, or an array (H, W, C) as stored in a file: uint8, uint16, int16 or float32. A single channel
-                may be given as (H, W).
+            image: A file, an array (H, W, C), a Pillow image or a tensor (C, H, W), with the values that files store:
+                uint8, uint16, int16 or float32, not normalised. A single channel may be given as (H, W). Of a list, a
+                list of masks is returned; consecutive images of one size form a batch.
 
         Raises:
             InputError: The file cannot be read, the number of channels differs, or the normalisation does not support
-                the dtype.
+                the dtype or range.
             RunError: The network answered NaN.
         """
-        (prediction,) = self.stream([self._read(image)])
-        return prediction.mask
+        masks = [prediction.mask for prediction in self.stream(self._read(image))]
+        return masks if isinstance(image, list | tuple) else masks[0]
 
-    def probabilities(self, image: Array | str | Path) -> npt.NDArray[np.float32]:
-        """Predicts the class probabilities of an image, float32 (num_classes, H, W).
+    @overload
+    def probabilities(self, image: Input) -> npt.NDArray[np.float32]: ...
+    @overload
+    def probabilities(self, image: Inputs) -> list[npt.NDArray[np.float32]]: ...
+    def probabilities(self, image: Input | Inputs) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]:
+        """Predicts the class probabilities of an image, float32 (num_classes, H, W), or of each of a list.
 
         Raises:
             InputError: As for the mask.
             RunError: Likewise.
         """
-        (prediction,) = self.stream([self._read(image)], probabilities=True)
-        assert prediction.probabilities is not None  # noqa: S101  # requested
-        return prediction.probabilities
+        predictions = self.stream(self._read(image), probabilities=True)
+        requested = [probs for _, probs in predictions if probs is not None]
+        return requested if isinstance(image, list | tuple) else requested[0]
+
+    def overlay(self, image: Input) -> Image.Image:
+        """Draws the predicted mask over an image, in RGB at its size; the background is transparent.
+
+        Raises:
+            InputError: As for the mask.
+            RunError: Likewise.
+        """
+        (array,) = self._read([image])
+        (prediction,) = self.stream([array])
+        return draw_overlay(array, prediction.mask, self.labels)
+
+    def __repr__(self) -> str:
+        """Describes the network, the classes and the device."""
+        names = self.labels.class_names
+        listed = ", ".join([*names[:_LISTED_CLASSES], *["..."] * (len(names) > _LISTED_CLASSES)])
+        parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        precision = self.settings.precision or self.fastest_precision
+        return (
+            f"Predictor({type(self.network).__name__}, {parameters:,} parameters, {self.in_channels} channels, "
+            f"{len(names)} classes: {listed}; {self.device}, {precision})"
+        )
 
     def stream(self, images: Iterable[Array], probabilities: bool = False) -> Iterator[Prediction]:
         """Predicts images in order; consecutive images of one size form a batch, so a few are read ahead.
@@ -175,10 +208,15 @@ class Predictor:
     def _tiles(self, image: Array) -> Iterator[Tile]:
         return cut(image, self.grid(*image.shape[:2]))
 
-    def _read(self, image: Array | str | Path) -> Array:
-        if isinstance(image, np.ndarray):
-            return Picture(Path("image"), image, "array", "array").image(self.in_channels, self.nodata_values)
-        return read_image(Path(image), self.in_channels, self.nodata_values)
+    def _read(self, images: Input | Inputs) -> Iterator[Array]:
+        """Yields an image, or those of a list, as arrays."""
+        several = images if isinstance(images, list | tuple) else None
+        for index, image in enumerate([images] if several is None else several):
+            name = "image" if several is None else f"images[{index}]"
+            array = read_input(image, self.in_channels, self.nodata_values, name)
+            if self.normalize.normalization.scale != 1:
+                check_unit_range(array, name)
+            yield array
 
     def _predict_batches(self, tiles: Iterable[Tile]) -> Iterator[tuple[Tile, Tensor]]:
         """Yields tiles with their scores (num_classes, h, w), computed in batches of one shape and dtype."""

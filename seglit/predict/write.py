@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from seglit.drawing.predictions import as_rgb, lay_over
+from seglit.drawing.predictions import draw_overlay
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.images.tiff import Tag, write_stack, write_tiff
@@ -66,7 +66,7 @@ class Writer:
                 np.save(file, prediction.probabilities.astype(np.float16))
         if job.overlay is not None:
             with replacing(job.overlay) as part:
-                Image.fromarray(lay_over(as_rgb(image), prediction.mask, self.labels)).save(part, "PNG")
+                draw_overlay(image, prediction.mask, self.labels).save(part, "PNG")
         return self.encode(prediction.mask)
 
     def write_masks(self, job: Job, masks: Iterable[Array], tags: list[Tag]) -> None:
