@@ -13,22 +13,39 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seglit.api.fit import TrainedRun, fit
     from seglit.data.base import SegmentationDataModule
     from seglit.data.dataset import SegmentationDataset
-    from seglit.errors import InputError
+    from seglit.errors import InputError, RunError
+    from seglit.inspect.from_python import inspect_folder
     from seglit.labels import Labels
     from seglit.predict.load import load
     from seglit.predict.predictor import Predictor
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Labels", "Predictor", "SegmentationDataModule", "SegmentationDataset", "load"]
+__all__ = [
+    "InputError",
+    "Labels",
+    "Predictor",
+    "RunError",
+    "SegmentationDataModule",
+    "SegmentationDataset",
+    "TrainedRun",
+    "fit",
+    "inspect_folder",
+    "load",
+]
 
 _MODULES = {
     "InputError": "seglit.errors",
     "Labels": "seglit.labels",
     "Predictor": "seglit.predict.predictor",
+    "RunError": "seglit.errors",
     "SegmentationDataModule": "seglit.data.base",
     "SegmentationDataset": "seglit.data.dataset",
+    "TrainedRun": "seglit.api.fit",
+    "fit": "seglit.api.fit",
+    "inspect_folder": "seglit.inspect.from_python",
     "load": "seglit.predict.load",
 }
 

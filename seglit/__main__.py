@@ -3,7 +3,6 @@
 import importlib
 import io
 import os
-import re
 import signal
 import sys
 import time
@@ -11,12 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from seglit.errors import InputError, RunError, did_you_mean, one_line
-
-if TYPE_CHECKING:
-    from logging import LogRecord
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
@@ -48,17 +43,6 @@ COMMANDS = {  # a fork may delete rooms
     for command, help_text in COMMANDS.items()
     if command not in FUNCTIONS or Path(__file__).with_name(FUNCTIONS[command][0].split(".")[1]).exists()
 }
-
-# Lightning's loggers and messages that the printed plan replaces, or that advertise
-_TALKATIVE = (
-    "pytorch_lightning.utilities.rank_zero",
-    "pytorch_lightning.trainer.connectors.checkpoint_connector",
-    "lightning_fabric.utilities.seed",
-)
-_CHATTER = re.compile(
-    r"Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|LOCAL_RANK: |"
-    r"`Trainer.fit` stopped|.*litlogger"
-)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -120,34 +104,38 @@ def _raising_terminated() -> Iterator[None]:
 
 def _run(args: list[str]) -> int:
     started = time.monotonic()
-    # imported here, so that help and errors in the command name are instant
-    import logging
-    import warnings
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like stderr: file names may be invalid Unicode
-    for name in _TALKATIVE:
-        logging.getLogger(name).addFilter(_is_news)
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
-    warnings.filterwarnings("default", message="(?s).*subclass_spec_in_any")  # that a configuration calls any class
-    if args[0] in FUNCTIONS:
-        from seglit.config.functions import call
+    # imported here and below, so that help and errors in the command name are instant
+    from seglit.config.quiet import quiet_libraries
 
-        module, name = FUNCTIONS[args[0]]
-        function = getattr(importlib.import_module(module), name)
-        return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
+    with quiet_libraries():
+        return _call(args) if args[0] in FUNCTIONS else _train(args, started)
+
+
+def _call(args: list[str]) -> int:
+    """Runs a command that is a function."""
+    from seglit.config.functions import call
+
+    module, name = FUNCTIONS[args[0]]
+    function = getattr(importlib.import_module(module), name)
+    return int((function(args[1:]) if args[0] in OPTIONS_OF_FIT else call(function, args[0], args[1:])) or 0)
+
+
+def _train(args: list[str], started: float) -> int:
+    """Runs `fit`, `validate` or `test`."""
     if {"-h", "--help"} & {*args}:
         from seglit.config.help_screen import help_screen
 
         print(help_screen(args[0]))
         return 0
-    args = ["--help" if arg == "--help.all" else arg for arg in args]
     from seglit.config.quick_check import check_command_line
     from seglit.runs.named_run import resume_arguments, score_arguments
 
-    args = score_arguments(args)
-    check_command_line(resume_arguments(args)[0])
-    if any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args):
+    args = score_arguments(["--help" if arg == "--help.all" else arg for arg in args])
+    budgeted = any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args)
+    check_command_line(args if budgeted else resume_arguments(args)[0])
+    if budgeted:
         from seglit.budget.command import fit
 
         fit(args, started)
@@ -156,10 +144,6 @@ def _run(args: list[str]) -> int:
 
         run(args)
     return 0
-
-
-def _is_news(record: "LogRecord") -> bool:
-    return not _CHATTER.match(record.getMessage())
 
 
 def _help() -> str:

@@ -16,7 +16,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
-    "__init__": ("", "data errors labels predict"),
+    "__init__": ("", "api data errors inspect labels predict"),
     "__main__": ("", "__version__ budget cli config errors runs.named_run"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),
@@ -76,6 +76,7 @@ ROOMS = {
         "msgspec numpy PIL rich",
         "data.base drawing errors evaluation labels metrics predict runs",
     ),
+    "api": ("cv2 jsonargparse torch yaml pytorch_lightning", "budget callbacks cli config errors runs"),
     "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim runs"),
 }
 

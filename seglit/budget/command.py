@@ -5,16 +5,19 @@ from collections.abc import Sequence
 
 from seglit.budget.minutes import INHERITED, within_minutes
 from seglit.budget.show_plan import show_plan
-from seglit.cli import run
+from seglit.cli import SegmentationCLI, run
 from seglit.errors import InputError
 
 
-def fit(args: Sequence[str], started: float) -> None:
-    """Runs `fit` with `--plan` or `--minutes`.
+def fit(args: Sequence[str], started: float) -> SegmentationCLI | None:
+    """Runs `fit`, which may have `--plan` or `--minutes`.
 
     Args:
         args: The command line, from `fit` on.
         started: `time.monotonic()` when the command started.
+
+    Returns:
+        The command line that has run; None of a plan.
 
     Raises:
         InputError: The command line or the data is invalid, or the time is too short.
@@ -31,8 +34,8 @@ def fit(args: Sequence[str], started: float) -> None:
     try:
         if plan == "true":
             show_plan(args)
-        else:
-            run(args)
+            return None
+        return run(list(args))
     finally:
         os.environ.pop(INHERITED, None)
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
@@ -33,6 +34,8 @@ class Signals:
             at_once: Whether a signal ends the process when it arrives, as in a test, of which nothing is saved.
         """
         self.received = 0
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python allows handlers only there
         for signum in _signals(trainer):
             signal.signal(signum, partial(_leave_at_once, trainer) if at_once else self._note)
 

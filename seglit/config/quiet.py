@@ -1,0 +1,38 @@
+"""Silences what Lightning and torch say that the plan of a run replaces, or that advertises."""
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOGGERS = (
+    "pytorch_lightning.utilities.rank_zero",
+    "pytorch_lightning.trainer.connectors.checkpoint_connector",
+    "lightning_fabric.utilities.seed",
+)
+_CHATTER = re.compile(
+    r"Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|LOCAL_RANK: |"
+    r"`Trainer.fit` stopped|.*litlogger"
+)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Filters log messages and warnings of the libraries within the context."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(_is_news)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
+            # that a configuration calls any class
+            warnings.filterwarnings("default", message="(?s).*subclass_spec_in_any")
+            yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not _CHATTER.match(record.getMessage())
