@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "show what changed between tested runs, and whether it is more than chance",
     "inspect": "check a folder of images and masks for problems, and write its configuration",
     "shapes": "write a folder of synthetic images and masks, to try things out",
+    "completion": "print the script that completes commands and options in bash, zsh or fish",
 }
 
 FUNCTIONS = {
@@ -32,6 +33,7 @@ FUNCTIONS = {
     "compare": ("seglit.compare.command", "compare"),
     "inspect": ("seglit.inspect.command", "inspect"),
     "shapes": ("seglit.data.synthetic", "write_folder"),
+    "completion": ("seglit.completion.command", "completion"),
 }
 """Commands that are plain functions, by module and name; their signature defines the options."""
 

@@ -76,6 +76,7 @@ ROOMS = {
         "msgspec numpy PIL rich",
         "data.base drawing errors evaluation labels metrics predict runs",
     ),
+    "completion": ("shtab", "__main__ config errors"),
     "api": ("cv2 jsonargparse torch yaml pytorch_lightning", "budget callbacks cli config errors runs"),
     "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim runs"),
 }

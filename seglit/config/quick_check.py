@@ -15,7 +15,7 @@ from seglit.config.bounded_yaml import load_yaml
 from seglit.config.explain import YAML, check_yaml, location, missing_file, unknown_key
 from seglit.config.named_configs import expand_names
 from seglit.config.options import add_options
-from seglit.config.other_names import real_names
+from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of
 from seglit.errors import InputError, did_you_mean
 
@@ -59,6 +59,12 @@ def top_level_settings() -> tuple[str, ...]:
     add_options(parser)
     own = [action.dest for action in parser._actions if action.dest not in _OF_PARSER]
     return (*_GROUPS, *_OF_LIGHTNING, *own)
+
+
+def all_settings() -> set[str]:
+    """Returns the dotted names of the settings that depend on no class, and of common others."""
+    grouped = {f"{group}.{setting}" for group in _GROUPS for setting in settings_of(group)}
+    return {*top_level_settings(), *grouped, *OTHER_NAMES}
 
 
 def _not_an_option(command: str, value: str) -> str:
