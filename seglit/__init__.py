@@ -1,6 +1,14 @@
 """seglit: from a folder of images and masks to a trained, honestly scored semantic segmentation network.
 
 The Python API is what `__all__` lists, imported on first use: `import seglit` loads neither torch nor Lightning.
+
+- `fit` trains and tests, and returns a `TrainedRun`: its folder, best checkpoint and scores.
+- `inspect_folder` returns what `seglit inspect --json true` prints.
+- `load` makes a `Predictor` of a run or checkpoint, which maps images to masks, probabilities and overlays.
+- `Labels` are the names, colours and stored values of classes.
+- `SegmentationDataset` and `SegmentationDataModule` are the bases of data sets of your own.
+- `InputError` is raised for invalid input, `RunError` by a run that fails with valid input.
+
 Networks, losses and callbacks are in `seglit.networks`, `seglit.losses` and `seglit.callbacks`.
 
 >>> import seglit

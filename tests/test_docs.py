@@ -80,8 +80,17 @@ def test_readme_shows_the_job_script() -> None:
 def test_python_runs_in_order(page: Path) -> None:
     names: dict[str, object] = {"__name__": page.stem}
     for code in blocks(write_files(page), "python"):
-        if '"RUN"' not in code:
+        if '"RUN"' not in code and "seglit.fit(" not in code:
             exec(compile(code, str(page), "exec"), names)
+
+
+def test_training_from_python() -> None:
+    (code,) = [code for code in blocks(README.read_text(encoding="utf-8"), "python") if "seglit.fit(" in code]
+    names: dict[str, Any] = {}
+    small = '"trainer.fast_dev_run": True, "trainer.accelerator": "cpu", "data.num_workers": 0, "data.batch_size": 1'
+    exec(code.replace('"trainer.max_epochs": 5', small), names)
+    assert names["run"].folder.is_dir()
+    assert names["run"].checkpoint is None
 
 
 @pytest.mark.parametrize("page", having("bash"))
