@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import get_loader
+from pytorch_lightning import Trainer
 
 import seglit
+from seglit.callbacks.signals import Signals
 from seglit.runs.scores import SavedScores
 from tests.conftest import QUIET, Run, run_in
 
@@ -91,3 +93,27 @@ def test_inspect_folder_returns_what_json_prints(run: Run, shapes: Path) -> None
     printed = json.loads(run("inspect", shapes, "--json", "true", "--workers=1").out)
     assert json.loads(json.dumps(inspected)) == printed
     assert inspected["splits"] == {"train": 5, "val": 3, "test": 3}
+
+
+def test_ctrl_c_is_a_keyboard_interrupt(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGINT)  # as a run does once its checkpoint is saved
+
+    monkeypatch.setattr("seglit.budget.command.fit", leave)
+    with pytest.raises(KeyboardInterrupt):
+        seglit.fit(data=tiny[1])
+
+
+def test_signals_are_left_alone_outside_the_main_thread() -> None:
+    errors: list[BaseException] = []
+
+    def install() -> None:
+        try:
+            Signals().install(Trainer(accelerator="cpu", logger=False, enable_checkpointing=False))
+        except ValueError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=install)
+    thread.start()
+    thread.join()
+    assert errors == []
