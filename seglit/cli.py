@@ -18,7 +18,7 @@ from seglit.callbacks.next_steps import print_next_steps
 from seglit.callbacks.of_every_run import callbacks_of_every_run
 from seglit.callbacks.saving import best_checkpoint
 from seglit.callbacks.strategies import check_launcher
-from seglit.config.explain import explain, refusal
+from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
 from seglit.config.paths import make_absolute
@@ -94,7 +94,7 @@ class SegmentationCLI(PlainLoadingCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             keys = self._parser(args[0]).get_defaults().keys()
-            raise InputError(explain(error, args, keys)) from error
+            raise InputError(check_yaml(args) or explain(error, args, keys)) from error
 
     def before_instantiate_classes(self) -> None:
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""

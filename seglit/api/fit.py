@@ -1,6 +1,7 @@
 """`seglit.fit`: the command `seglit fit` as a function."""
 
 import json
+import math
 import os
 import signal
 import time
@@ -25,7 +26,8 @@ class TrainedRun:
         folder: The run folder; `seglit.load(folder)` makes a predictor.
         checkpoint: The best checkpoint; None after a `fast_dev_run`.
         scores: Scores by the names that they are logged under: the best `checkpoint.monitor`, such as `val/miou`, and
-            `test/miou` and all others of the test, if the data has a test split. Those that are n/a are left out.
+            `test/miou`, `test/iou/<class>` and all others of the test, if the data has a test split. Those that are n/a
+            are left out.
     """
 
     folder: Path
@@ -96,14 +98,13 @@ def _option(name: str, value: Any) -> str:
 
 def _finished(command_line: "SegmentationCLI") -> TrainedRun:
     from seglit.callbacks.saving import BestCheckpoint, best_checkpoint
-    from seglit.runs.scores import SCORE_FILE, SavedScores
 
-    folder, checkpoint = command_line.run_folder, best_checkpoint(command_line.trainer)
+    trainer = command_line.trainer
     scores: dict[str, float] = {}
-    for callback in command_line.trainer.checkpoint_callbacks:
+    for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, BestCheckpoint) and callback.monitor and callback.best_model_score is not None:
             scores[callback.monitor] = float(callback.best_model_score)
-    if (folder / SCORE_FILE).is_file():
-        tested = SavedScores.read(folder).scores
-        scores |= {f"test/{name}": value for name, value in tested.items() if value is not None}
-    return TrainedRun(folder, Path(checkpoint) if checkpoint else None, scores)
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    scores |= {name: value for name, value in logged.items() if math.isfinite(value)}
+    checkpoint = best_checkpoint(trainer)
+    return TrainedRun(command_line.run_folder, Path(checkpoint) if checkpoint else None, scores)

@@ -82,13 +82,25 @@ def check_yaml(args: Sequence[str]) -> str | None:
     """Returns one line about the first configuration file that is not valid YAML, or None."""
     for file in _files(args):
         try:
-            load_yaml(file.read_text(encoding="utf-8"))
-        except UnicodeDecodeError:
-            return f"{file}: not valid YAML (not text in UTF-8)"
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else "?"
-            return f"{file}, line {line}: not valid YAML ({error.problem})"
+            load_settings(file)
+        except InputError as error:
+            return str(error)
     return None
+
+
+def load_settings(file: Path) -> object:
+    """Loads a configuration file as plain data.
+
+    Raises:
+        InputError: It is not valid YAML.
+    """
+    try:
+        return load_yaml(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not valid YAML (not text in UTF-8)") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"{file}, line {line}: not valid YAML ({error.problem})") from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

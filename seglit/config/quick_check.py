@@ -11,8 +11,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from seglit.config.bounded_yaml import load_yaml
-from seglit.config.explain import YAML, check_yaml, location, missing_file, unknown_key
+from seglit.config.explain import YAML, load_settings, location, missing_file, unknown_key
 from seglit.config.named_configs import expand_names
 from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
@@ -39,17 +38,13 @@ def check_command_line(args: Sequence[str]) -> None:
     if len(args) > 1 and not args[1].startswith("-"):
         raise InputError(_not_an_option(args[0], args[1]))
     expand_names(args)
-    files = list(_configurations(args))
-    for file, _ in files:
+    for file, group in _configurations(args):
         if not file.is_file():
             raise InputError(missing_file(str(file), args))
-    if error := check_yaml(args):
-        raise InputError(error)
+        _check_file(file, group, args)
     for option in args[1:]:
         if option.startswith("--"):
             _check_key(option[2:].partition("=")[0], args)
-    for file, group in files:
-        _check_file(file, group, args)
 
 
 @cache
@@ -86,7 +81,7 @@ def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:
 
 def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
     """Checks the settings of a file, and of the files that it names."""
-    settings = load_yaml(file.read_text(encoding="utf-8"))
+    settings = load_settings(file)
     if not isinstance(settings, dict):
         raise InputError(f"{file}: contains no settings; a configuration consists of lines `name: value`")
     if group == "data":

@@ -21,7 +21,7 @@ from pytorch_lightning import Trainer
 import seglit
 from seglit.callbacks.signals import Signals
 from seglit.runs.scores import SavedScores
-from tests.conftest import QUIET, Run, run_in
+from tests.conftest import CLASS_NAMES, QUIET, Run, run_in
 
 
 def state() -> dict[str, Any]:
@@ -62,8 +62,12 @@ def test_fit_trains_as_the_command_does(tiny: list[str], tmp_path: Path) -> None
     assert run.folder.parent == tmp_path / "runs" / "data"
     assert run.checkpoint == run.folder / "checkpoints" / "best.ckpt"
     saved = SavedScores.read(run.folder).scores
-    assert {name: value for name, value in run.scores.items() if name.startswith("test/")} == {
-        f"test/{name}": value for name, value in saved.items() if value is not None
+    expected = {f"test/{name}": value for name, value in saved.items() if value is not None}
+    assert {name: run.scores[name] for name in expected} == pytest.approx(expected)
+    assert run.scores.keys() - expected.keys() <= {
+        "val/miou",
+        "test/loss",
+        *(f"test/iou/{name}" for name in CLASS_NAMES),
     }
     best = torch.load(run.checkpoint, weights_only=True)
     (score,) = [each["best_model_score"] for name, each in best["callbacks"].items() if name.startswith("BestCh")]
