@@ -70,3 +70,9 @@ def test_errors_load_no_torch(tmp_path: Path) -> None:
 )
 def test_valid_options_pass(options: list[str]) -> None:
     check_command_line(["fit", "--data=shapes", *options])
+
+
+def test_files_in_comments_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    (tmp_path / "run.yaml").write_text("model: unet # not broken.yaml\n")
+    check_command_line(["fit", "-c", str(tmp_path / "run.yaml"), "--data=shapes"])
