@@ -48,3 +48,13 @@ def test_order_depends_on_seed_and_epoch_only() -> None:
     assert order == keys(1, 50, shuffle=True, epoch=1, seed=4)
     assert [key.index for key in order[0]] != [key.index for key in keys(1, 50, shuffle=True, epoch=2, seed=4)[0]]
     assert order != keys(1, 50, shuffle=True, epoch=1, seed=9)
+
+
+def test_resumed_epoch_names_only_the_samples_that_are_left() -> None:
+    whole, resumed = (KeySampler(10, shuffle=True, seed=3, num_replicas=2, rank=1) for _ in range(2))
+    resumed.start_at(2, 3)
+    whole.set_epoch(2)
+    assert [*resumed] == [*whole][3:]  # a sample that no key names is not read
+    for sampler in (whole, resumed):
+        sampler.set_epoch(3)
+    assert [*resumed] == [*whole]
