@@ -99,7 +99,7 @@ def run_folder(folder: Path) -> Path | None:
 def finish(folder: Path, commands: list[list[str]], *args: object) -> Path:
     """Runs the commands to the end; returns the run folder, the only one."""
     codes = [process.wait() for process in start(folder, commands, *args)]
-    (run,) = folder.glob("runs/*/*")
+    (run,) = (file.parent for file in folder.glob("runs/*/*/config.yaml"))  # not one that was killed before
     if any(codes) or not (run / "scores_test.json").is_file():
         raise SystemExit(f"exit codes {codes}, see {folder / 'log.txt'}")
     return run
@@ -197,7 +197,7 @@ def check_resuming(root: Path, draw: random.Random, references: Mapping[str, Pat
     killed = [kill_at_random(folder, command, draw, seconds, *args()) for _ in range(KILLS_PER_RUN)]
     if not [*folder.glob("runs/*/*/scores_test.json")]:
         finish(folder, [command], *args())
-    (run,) = folder.glob("runs/*/*")
+    (run,) = (file.parent for file in folder.glob("runs/*/*/config.yaml"))  # not one that was killed before
     return compare(f"{strategy}, killed {', '.join(killed)}", run, references[strategy])
 
 
