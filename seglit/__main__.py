@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
     "predict": "predict masks for images with a trained network",
+    "export": "write a trained network to an ONNX file, proven against PyTorch",
     "report": "write an HTML report of a tested run: scores, curves, pictures, likely label errors",
     "compare": "show what changed between tested runs, and whether it is more than chance",
     "inspect": "check a folder of images and masks for problems, and write its configuration",
@@ -29,6 +30,7 @@ COMMANDS = {
 FUNCTIONS = {
     "preview": ("seglit.preview.command", "preview"),
     "predict": ("seglit.predict.command", "predict"),
+    "export": ("seglit.export.command", "export"),
     "report": ("seglit.report.command", "report"),
     "compare": ("seglit.compare.command", "compare"),
     "inspect": ("seglit.inspect.command", "inspect"),

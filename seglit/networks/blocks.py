@@ -65,5 +65,5 @@ def pad_to_multiple(x: Tensor, multiple: int, at_least: int = 0) -> Tensor:
         multiple: Height and width become divisible by it.
         at_least: Minimum height and width in pixels.
     """
-    height, width = (-(-max(side, at_least) // multiple) * multiple for side in x.shape[-2:])
+    height, width = ((max(n, at_least) + multiple - 1) // multiple * multiple for n in x.shape[-2:])  # ONNX: no -n // m
     return F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]), mode="replicate")

@@ -11,9 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
-import torch
 
 from seglit.drawing.progress_bar import progress_bar
 from seglit.errors import InputError, RunError, one_line, printable
@@ -57,7 +55,7 @@ def predict(
     Masks are written to OUTPUT/masks under the images' names and sub-folders: PNG, or TIFF (stack) with georeference.
 
     Args:
-        run: Run folder or checkpoint.
+        run: Run folder, checkpoint, or file of `seglit export`.
         inputs: Images, folders of images, videos, or glob patterns; one or more.
         output: Output folder.
         masks: Mask encoding: the values stored in the training masks, or the classes' colours.
@@ -80,16 +78,16 @@ def predict(
         InputError: The run, an input or an option is invalid, or OUTPUT contains predictions made with other settings.
     """
     settings = Settings(tile, overlap, flips, scales, precision, nodata)
-    checkpoint = find_checkpoint(Path(run).expanduser()).absolute()
+    model = find_checkpoint(Path(run).expanduser()).absolute()
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
-    predictor = load(checkpoint, trust)
+    predictor = load(model, trust)
     predictor.settings = settings
-    claim(Path(output), {**_version(checkpoint), "masks": masks, **asdict(settings)})
+    claim(Path(output), {**_version(model), "masks": masks, **asdict(settings)})
     return _run(_Pipeline(predictor, masks), jobs, Path(output), labels)
 
 
-def _version(checkpoint: Path) -> dict[str, str | float]:
-    return {"checkpoint": str(checkpoint), "changed": checkpoint.stat().st_mtime}
+def _version(model: Path) -> dict[str, str | float]:
+    return {"checkpoint": str(model), "changed": model.stat().st_mtime}
 
 
 def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelFormat | None) -> int:
@@ -192,7 +190,7 @@ class _Pipeline:
                     if file.by_windows and self.predictor.resize is None:  # windows cannot be resized one by one
                         return "by windows"
                     tags = file.tags
-            image = self._check_dtype(job, read_image(job.path, *self.reading))
+            image = self._checked(job, read_image(job.path, *self.reading))
         except InputError as error:
             return error
         return image, tags
@@ -208,14 +206,14 @@ class _Pipeline:
         try:
             for index, num_frames, pixels in read_frames(job.path, skips):
                 image = Picture.of_array(pixels, job.path).image(*self.reading)
-                yield job.frame(index), self._check_dtype(job, image), 1 / num_frames
+                yield job.frame(index), self._checked(job, image), 1 / num_frames
         except InputError as error:
             self.failed.append(error)
 
-    def _check_dtype(self, job: Job, image: Array) -> Array:
-        """Checks that the normalisation supports the dtype, so that only this file fails, not its whole batch."""
+    def _checked(self, job: Job, image: Array, *, is_whole: bool = True) -> Array:
+        """Checks that the image, or a part of it, can be predicted, so that only this file fails, not its batch."""
         try:
-            self.predictor.normalize.normalization.divisor(torch.from_numpy(np.ma.getdata(image)).dtype)
+            (self.predictor.check if is_whole else self.predictor.check_dtype)(image)
         except InputError as error:
             raise InputError(f"{job.path}: {error}") from error
         return image
@@ -244,7 +242,7 @@ class _Pipeline:
 
         def images() -> Iterator[Array]:
             for one in slices:
-                image = self._check_dtype(one, read_image(one.path, *self.reading, page=one.page))
+                image = self._checked(one, read_image(one.path, *self.reading, page=one.page))
                 in_flight.append(image)
                 yield image
 
@@ -275,7 +273,8 @@ class _Pipeline:
         try:
             with LargeTiff(job.path, *self.reading) as file:
                 grid = self.predictor.grid(*file.size)
-                bands = one_ahead(self._check_dtype(job, file.read_rows(row.seen)) for row in grid.rows)
+                parts = (file.read_rows(row.seen) for row in grid.rows)
+                bands = one_ahead(self._checked(job, part, is_whole=False) for part in parts)
                 tiles = (
                     Tile(grid, row, column, band[:, column.seen])
                     for row, band in zip(grid.rows, bands, strict=True)

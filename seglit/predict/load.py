@@ -1,9 +1,11 @@
-"""Loads a predictor from a checkpoint alone, without trainer, data or downloads."""
+"""Loads a predictor from a checkpoint or an exported file alone, without trainer, data or downloads."""
 
 from pathlib import Path
 from typing import get_args
 
 from seglit.errors import InputError
+from seglit.exported.formats import format_of
+from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
 from seglit.runs.checkpoint import load_network
@@ -13,18 +15,23 @@ from seglit.runs.trusted import Trust, packages_of
 
 
 def load(path: str | Path, trust: Trust = None) -> Predictor:
-    """Makes a predictor from a checkpoint, or from the best checkpoint of a run folder.
+    """Makes a predictor from a checkpoint, from the best checkpoint of a run folder, or from an exported file.
 
     Args:
-        path: Checkpoint written by `seglit fit`, or the run folder that it printed. It may be a stranger's: it runs no
-            code but that of seglit, torch.nn, torchvision, segmentation_models_pytorch, timm and `trust`.
+        path: Checkpoint written by `seglit fit`, the run folder that it printed, or a file of `seglit export`. It may
+            be a stranger's: it runs no code but that of seglit, torch.nn, torchvision, segmentation_models_pytorch,
+            timm and `trust`.
         trust: Further packages or modules whose classes the checkpoint may name, such as `["mynet"]`.
 
     Raises:
         NotTrustedError: The checkpoint names a class of another package, which is not imported.
-        InputError: The checkpoint is missing or not a seglit checkpoint, or its network's class is not found.
+        InputError: The file is missing or not of seglit, its network's class is not found, or its run time is not
+            installed.
     """
-    network, record = load_network(find_checkpoint(Path(path).expanduser()), packages_of(trust))
+    file = find_checkpoint(Path(path).expanduser())
+    if exported := format_of(file):
+        return FilePredictor(file, exported)
+    network, record = load_network(file, packages_of(trust))
     labels, normalization, channels = record.labels, record.normalization, record.in_channels
     return Predictor(network, labels, normalization, channels, nodata_values=record.nodata, resize=record.resize)
 
@@ -39,5 +46,6 @@ def make_predictor(run: TestedRun) -> Predictor:
         raise InputError(f"{run.folder}: the tested checkpoint was not kept")
     predictor = load(run.checkpoint, run.trust)
     precision = run.config["trainer"].get("precision")
-    predictor.settings = Settings(precision=precision if precision in get_args(Precision) else None)
+    if precision in get_args(Precision) and not isinstance(predictor, FilePredictor):
+        predictor.settings = Settings(precision=precision)
     return predictor

@@ -176,6 +176,23 @@ class Predictor:
             if (block.row.done, block.column.done) == mask.shape:
                 yield error or Prediction(mask, probs)
 
+    def check(self, image: Array) -> None:
+        """Checks that an image (H, W, in_channels) can be predicted.
+
+        Raises:
+            InputError: The normalisation does not support its dtype.
+        """
+        self.check_dtype(image)
+
+    def check_dtype(self, image: Array) -> None:
+        """Checks that the normalisation supports the dtype of an image, or of a part of one, else raises InputError."""
+        self.normalize.normalization.divisor(torch.from_numpy(np.ma.getdata(image)).dtype)
+
+    @torch.no_grad()
+    def logits(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Returns logits float32 (B, num_classes, H, W) of whole images (B, C, H, W) as stored, as validation does."""
+        return self._logits(self.normalize(image.to(self.device), None if valid is None else valid.to(self.device)))
+
     def grid(self, height: int, width: int) -> Grid:
         """Returns the tiles of an image of this size."""
         return make_grid(height, width, self.labels.num_classes, self.settings)

@@ -1,6 +1,7 @@
-"""Rebuilds the data of a tested run from its folder."""
+"""Rebuilds the data of a run from its folder."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,26 @@ _TRAINING = ("augment", "cache", "download")
 
 
 def make_data(run: TestedRun) -> SegmentationDataModule:
-    """Builds the data module of a run to read its test split: without augmentation, cache, downloads and seed.
+    """Builds the data module of a tested run, see `build_data`."""
+    return build_data(run.config, run.folder / "config.yaml", run.trust)
+
+
+def build_data(config: Mapping[str, Any], file: Path, trust: Collection[str] = ()) -> SegmentationDataModule:
+    """Builds the data module of a run to read its splits: without augmentation, cache, downloads and seed.
+
+    Args:
+        config: The configuration of the run.
+        file: Its file, for messages.
+        trust: Further packages whose classes it may name, see `import_class`.
 
     Raises:
-        NotTrustedError: Its class is neither seglit's nor in `run.trust`.
+        NotTrustedError: Its class is neither seglit's nor in `trust`.
         InputError: The class is not found, no longer accepts the settings, or its files are missing.
     """
-    data = run.config["data"]
+    data = config["data"]
     init_args = {name: value for name, value in data.get("init_args", {}).items() if name not in _TRAINING}
-    where = f"{run.folder / 'config.yaml'}: its data"
-    return build(SegmentationDataModule, {**data, "init_args": init_args}, where, run.trust)  # type: ignore[type-abstract]
+    where = f"{file}: its data"
+    return build(SegmentationDataModule, {**data, "init_args": init_args}, where, trust)  # type: ignore[type-abstract]
 
 
 def read_named(

@@ -146,13 +146,23 @@ def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
     if not config.is_file():
         raise InputError(f"{folder}: contains no config.yaml beside {SCORE_FILE}; a run folder has both")
     saved = SavedScores.read(folder)
+    settings, environment = read_config(config)
+    return TestedRun(folder.absolute(), settings, environment, saved, trust)
+
+
+def read_config(file: Path) -> tuple[dict[str, Any], str]:
+    """Reads the configuration of a run, and its first line, which states versions and hardware.
+
+    Raises:
+        InputError: The file is not the configuration of a run.
+    """
     try:
-        text = config.read_text(encoding="utf-8")
-        settings = load_yaml(text)
+        text = file.read_text(encoding="utf-8")
+        settings: dict[str, Any] = load_yaml(text)
         msgspec.convert(settings, _Config)
     except (UnicodeDecodeError, msgspec.ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{config}: not the configuration of a run ({' '.join(str(error).split())})") from error
-    return TestedRun(folder.absolute(), settings, text.partition("\n")[0].removeprefix("# "), saved, trust)
+        raise InputError(f"{file}: not the configuration of a run ({' '.join(str(error).split())})") from error
+    return settings, text.partition("\n")[0].removeprefix("# ")
 
 
 def read_curves(folder: Path) -> dict[str, Curve]:

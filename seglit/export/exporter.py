@@ -1,0 +1,158 @@
+"""Writes a file, proves it, describes it, and only then moves it to its place."""
+
+import copy
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast, get_args
+
+import msgspec
+import torch
+from torch import nn
+
+from seglit.data.base import SegmentationDataModule
+from seglit.errors import InputError
+from seglit.export.proof import Prover, read_images, thresholds_of
+from seglit.exported.description import Description, Dtype, FilePrecision, Output, Size, describe_input
+from seglit.exported.formats import Format
+from seglit.exported.graph import Graph
+from seglit.images.replacing import replacing
+from seglit.predict.file_predictor import FilePredictor
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Settings
+from seglit.runs.checkpoint import ModelRecord, load_network
+from seglit.runs.named_run import find_checkpoint
+from seglit.runs.rebuild import build_data
+from seglit.runs.scores import SCORE_FILE, SavedScores
+from seglit.runs.tested import read_config
+from seglit.runs.trusted import NotTrustedError
+
+
+class Exporter:
+    """Exports the network of a run, to one file or several.
+
+    Args:
+        run: Run folder or checkpoint.
+        size: Height and width of the images; None for any.
+        output: What the files return.
+        trust: Packages whose classes the run may name, see `import_class`.
+
+    Raises:
+        InputError: There is no such run, or the type of its images is not known.
+    """
+
+    def __init__(self, run: Path, size: Size | None, output: Output, trust: Collection[str]) -> None:
+        self.checkpoint = find_checkpoint(run.expanduser()).absolute()
+        self.run = self.checkpoint.parents[self.checkpoint.parent.name == "checkpoints"]
+        self.folder = self.run / "export"
+        self.size = size
+        self.output = output
+        self.network, self.record = load_network(self.checkpoint, trust)
+        data, note = _find_data(self.run / "config.yaml", trust)
+        self.dtype = _find_dtype(data, self.record)
+        self.prover = Prover(_reference(self.network, self.record), data, note, self.dtype, size)
+
+    def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Description:
+        """Exports to a file, with its description in it and as JSON beside it.
+
+        Args:
+            format: Format of the file.
+            precision: Precision of its computation.
+            file: The file.
+            max_drop: Largest loss of mean IoU by int8.
+
+        Raises:
+            InputError: A package is missing, or the file cannot be written.
+            RunError: The network cannot be exported, or the file differs from PyTorch.
+        """
+        with TemporaryDirectory() as folder:
+            files: dict[Output, Path] = {self.output: Path(folder, "kept").with_suffix(format.SUFFIX)}
+            files.setdefault("probabilities", Path(folder, "twin").with_suffix(format.SUFFIX))
+            network = (
+                copy.deepcopy(self.network).cpu().to(format.WEIGHTS[precision], memory_format=torch.contiguous_format)
+            )
+            format.write(Graph(network, self.record, self.dtype, self.size, precision).eval(), files)
+            for output, part in files.items():
+                format.describe(part, self._describe(output, precision).to_json())
+            masks, probabilities = (FilePredictor(files[name], format) for name in (self.output, "probabilities"))
+            proof = self.prover.prove(masks, probabilities, thresholds_of(precision, max_drop), format.runtime(), file)
+            description = msgspec.structs.replace(self._describe(self.output, precision), proof=proof)
+            format.describe(files[self.output], description.to_json())
+            for part in format.parts(files[self.output]):
+                with replacing(file.with_suffix(part.suffix)) as place:
+                    shutil.move(part, place)
+            with replacing(file.with_suffix(f"{file.suffix}.json")) as place:
+                place.write_text(description.to_json() + "\n", encoding="utf-8")
+        return description
+
+    def _describe(self, output: Output, precision: FilePrecision) -> Description:
+        return Description(
+            input=describe_input(self.record, self.dtype, self.size),
+            output=output,
+            dtype=self.dtype,
+            size=self.size,
+            precision=precision,
+            parameters=sum(parameter.numel() for parameter in self.network.parameters()),
+            record=self.record.to_dict(),
+            scores=_test_scores(self.run, self.checkpoint),
+        )
+
+
+def _reference(network: nn.Module, record: ModelRecord) -> Predictor:
+    settings = Settings(precision="32-true")
+    return Predictor(network, record.labels, record.normalization, record.in_channels, settings, record.nodata)
+
+
+def _find_data(config: Path, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
+    """Builds the data of a run with a validation split; None, and the reason, if it is gone."""
+    if not config.is_file():
+        return None, f"{config}: no such file, so the data is not known; random images only"
+    try:
+        data = build_data(read_config(config)[0], config, trust)
+        if data.has_split("val"):
+            return data, ""
+    except NotTrustedError:
+        raise
+    except InputError as error:
+        return None, f"the data cannot be read ({error}); random images only"
+    return None, "the data has no validation split; random images only"
+
+
+def _find_dtype(data: SegmentationDataModule | None, record: ModelRecord) -> Dtype:
+    """Returns the type of the images: that of the data; without it, 8 bits if the normalisation is that of 8 bits.
+
+    Raises:
+        InputError: It is neither known nor supported.
+    """
+    if data is None:
+        return "uint8" if record.normalization.scale != 1 else "float32"
+    name = str(read_images(data, record.in_channels)[0].dtype)
+    if name not in get_args(Dtype):
+        raise InputError(f"the images hold {name} values; files take {', '.join(get_args(Dtype))}")
+    return cast(Dtype, name)
+
+
+def _test_scores(run: Path, checkpoint: Path) -> dict[str, float | None]:
+    """Returns the scores of the run on its test split, if this checkpoint was tested; else nothing."""
+    if not (run / SCORE_FILE).is_file():
+        return {}
+    saved = SavedScores.read(run)
+    is_tested = saved.checkpoint is not None and (run / saved.checkpoint) == checkpoint
+    return saved.scores if is_tested else {}
+
+
+def describe_proof(description: Description) -> str:
+    """Describes a proof for the terminal, one line per size."""
+    proof = description.proof
+    assert proof is not None  # noqa: S101  # of an exported file
+    lines = [
+        f"{one.height} x {one.width}: {one.equal_pixels:.3%} of the pixels equal, probabilities differ by at most "
+        f"{one.largest_difference:.1e}"
+        for one in proof.sizes
+    ]
+    if scores := proof.validation:
+        lines.append(
+            f"validation, {scores.images} images: mean IoU {scores.miou:.4f}, PyTorch {scores.miou_pytorch:.4f}"
+        )
+    return "\n".join([*lines, *filter(None, [proof.note])])

@@ -1,0 +1,177 @@
+"""The proof of an exported file: its pixels, probabilities and score against those of PyTorch in float32."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seglit.data.base import SegmentationDataModule
+from seglit.errors import RunError
+from seglit.evaluation.evaluation import Evaluation
+from seglit.export.scoring import batches_of, update
+from seglit.exported.description import Dtype, FilePrecision, Proof, ScoreProof, Size, SizeProof
+from seglit.exported.graph import TRACED_SIZE
+from seglit.predict.predictor import Predictor
+
+Array = npt.NDArray[Any]
+
+SIZES: tuple[Size, ...] = ((64, 96), (97, 131), (165, 83))
+"""Sizes that a file for any size is proven at, beside that of the data; none is the traced one."""
+MAX_REAL_SIDE = 1024
+"""Real images are cropped to this many pixels."""
+
+
+class Thresholds(NamedTuple):
+    """Smallest share of equal pixels at each size, and largest difference of mean IoU, or loss for int8."""
+
+    equal_pixels: float
+    difference: float
+    only_loss: bool = False
+
+    def allow(self, scores: ScoreProof) -> bool:
+        """Whether the mean IoU may differ so; False if it is undefined."""
+        difference = scores.miou_pytorch - scores.miou
+        return difference <= self.difference if self.only_loss else abs(difference) <= self.difference
+
+
+def thresholds_of(precision: FilePrecision, max_drop: float) -> Thresholds:
+    """Returns the thresholds of a precision; those of int8 are of the score alone.
+
+    Args:
+        precision: Precision of the file.
+        max_drop: The largest loss of mean IoU by int8.
+    """
+    if precision == "float32":
+        return Thresholds(0.999, 0.001)
+    return Thresholds(0.0, max_drop, only_loss=True) if precision == "int8" else Thresholds(0.995, 0.005)
+
+
+class Prover:
+    """Compares files with PyTorch, which predicts everything once for all of them.
+
+    Args:
+        reference: The network in PyTorch.
+        data: The run's data; None if it is gone.
+        note: Why there is no data.
+        dtype: Type of the images.
+        size: The one size of the files; None for any.
+    """
+
+    def __init__(
+        self,
+        reference: Predictor,
+        data: SegmentationDataModule | None,
+        note: str,
+        dtype: Dtype,
+        size: Size | None,
+    ) -> None:
+        self.reference = reference
+        self.data = data
+        self.note = note
+        self.size = size
+        self.images = [*_images(reference, data, dtype, size)]
+        self.expected = [[*reference.stream(images, probabilities=True)] for images in self.images]
+        self.miou: float | None = None
+
+    def prove(
+        self, masks: Predictor, probabilities: Predictor, thresholds: Thresholds, runtime: str, file: Path
+    ) -> Proof:
+        """Proves a file.
+
+        Args:
+            masks: The file.
+            probabilities: The same graph with the probabilities as output.
+            thresholds: What it must reach.
+            runtime: What runs it.
+            file: Where it would be kept, for messages.
+
+        Raises:
+            RunError: It differs from PyTorch at a size, or loses mean IoU.
+        """
+        sizes = []
+        for images, expected in zip(self.images, self.expected, strict=True):
+            proof = _compare(images, expected, masks, probabilities)
+            if proof.equal_pixels < thresholds.equal_pixels:
+                raise RunError(
+                    f"{file}: not written: at {proof.height} x {proof.width} pixels it agrees with PyTorch on "
+                    f"{proof.equal_pixels:.2%} of the pixels, which must be {thresholds.equal_pixels:.1%} or more"
+                    + ("; a file for one size may agree: --size HEIGHT,WIDTH" if self.size is None else "")
+                )
+            sizes.append(proof)
+        validation = self._compare_scores(masks)
+        if validation is not None and not thresholds.allow(validation):
+            raise RunError(
+                f"{file}: not written: its mean IoU on the validation split is {validation.miou:.4f}, that of PyTorch "
+                f"{validation.miou_pytorch:.4f}; they may differ by {thresholds.difference:g}"
+            )
+        return Proof(sizes, validation, self.note, thresholds.equal_pixels, thresholds.difference, runtime)
+
+    def _compare_scores(self, file: Predictor) -> ScoreProof | None:
+        """Mean IoU at the stored size over the validation split; None without data."""
+        if self.data is None:
+            return None
+        names = self.reference.labels.class_names
+        scored = {file: Evaluation(names)} | ({self.reference: Evaluation(names)} if self.miou is None else {})
+        count = 0
+        for batch in batches_of(self.data, "val", self.size):
+            count += len(batch["name"])
+            for predictor, evaluation in scored.items():
+                update(evaluation, predictor, batch)
+        if not count:
+            self.data, self.note = None, "no validation image is of this size"
+            return None
+        mious = {predictor: evaluation.compute().miou for predictor, evaluation in scored.items()}
+        self.miou = mious.get(self.reference, self.miou)
+        assert self.miou is not None  # noqa: S101  # computed with the first file
+        return ScoreProof(count, self.miou, mious[file])
+
+
+def _compare(images: list[Array], expected: list[Any], masks: Predictor, probabilities: Predictor) -> SizeProof:
+    answers = [*masks.stream(images)]
+    scores = [*probabilities.stream(images, probabilities=True)]
+    equal = [np.mean(one.mask == other.mask) for one, other in zip(answers, expected, strict=True)]
+    differences = [
+        np.abs(one.probabilities - other.probabilities).max() for one, other in zip(scores, expected, strict=True)
+    ]
+    height, width = images[0].shape[:2]
+    return SizeProof(height, width, len(images), float(np.mean(equal)), float(max(differences)))
+
+
+def _images(
+    reference: Predictor, data: SegmentationDataModule | None, dtype: Dtype, size: Size | None
+) -> Iterator[list[Array]]:
+    """Yields random and real images (H, W, C) at each size."""
+    real = [] if data is None else read_images(data, reference.in_channels)
+    sides = [tuple(min(side, MAX_REAL_SIDE) for side in image.shape[:2]) for image in real[:1]]
+    sizes = [size] if size else [*SIZES, *(own for own in sides if own not in (*SIZES, TRACED_SIZE))]
+    for number, (height, width) in enumerate(sizes):
+        generator = np.random.default_rng(number)
+        noise = [_noise(reference, dtype, (height, width, reference.in_channels), generator) for _ in range(2)]
+        yield [*noise, *(_fit(image, height, width) for image in real)]
+
+
+def read_images(data: SegmentationDataModule, in_channels: int) -> list[Array]:
+    """Reads the first two validation images (H, W, C) as stored."""
+    dataset = data.dataset("val")
+    read = (np.ma.getdata(dataset.read(index)[0]) for index in range(min(2, len(dataset))))
+    return [image.reshape(*image.shape[:2], in_channels) for image in read]
+
+
+def _noise(reference: Predictor, dtype: Dtype, shape: tuple[int, int, int], generator: np.random.Generator) -> Array:
+    """Independent pixels: of the whole range of 8 bits, else of the distribution of the training images."""
+    normalization = reference.normalize.normalization
+    if dtype == "uint8":
+        return generator.integers(0, 256, shape, np.uint8)
+    values = generator.normal(normalization.mean, normalization.std, shape)
+    if dtype == "float32":
+        return values.astype(np.float32)
+    info = np.iinfo(dtype)
+    return values.round().clip(info.min, info.max).astype(dtype)
+
+
+def _fit(image: Array, height: int, width: int) -> Array:
+    """Crops an image to a size, or continues it by its reflection."""
+    pad = ((0, max(0, height - image.shape[0])), (0, max(0, width - image.shape[1])), (0, 0))
+    return np.pad(image, pad, "symmetric")[:height, :width]

@@ -1,0 +1,53 @@
+"""The formats by name, and which one a file is in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import torch
+
+from seglit.exported import onnx_format
+from seglit.exported.description import FilePrecision, Output
+from seglit.exported.graph import Graph
+from seglit.exported.runtime import Run
+
+FormatName = Literal["onnx"]
+
+
+class Format(Protocol):
+    """The module of a format: how its files are written, described and run."""
+
+    SUFFIX: str
+    WEIGHTS: dict[FilePrecision, torch.dtype]
+
+    @staticmethod
+    def write(graph: Graph, files: Mapping[Output, Path]) -> None:
+        """Writes one file for each output."""
+
+    @staticmethod
+    def parts(file: Path) -> list[Path]:
+        """Returns the files that a model consists of."""
+
+    @staticmethod
+    def describe(file: Path, text: str) -> None:
+        """Stores the description in a file."""
+
+    @staticmethod
+    def read(file: Path) -> str | None:
+        """Reads the description of a file; None if it has none."""
+
+    @staticmethod
+    def load(file: Path, precision: FilePrecision, /) -> Run:
+        """Loads a file."""
+
+    @staticmethod
+    def runtime() -> str:
+        """Name and version of the run time."""
+
+
+FORMATS: dict[FormatName, Format] = {"onnx": cast(Format, onnx_format)}
+
+
+def format_of(file: Path) -> Format | None:
+    """Returns the format of a file by its suffix; None if it is no exported file."""
+    return next((known for known in FORMATS.values() if file.suffix.lower() == known.SUFFIX), None)

@@ -1,0 +1,25 @@
+"""What the run times of exported files have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seglit.errors import InputError
+
+Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8] | npt.NDArray[np.float32]]
+"""Runs an exported network: images (N, C, H, W) as stored in, the file's output out."""
+
+_LONGEST_REASON = 400
+
+
+def missing(error: ModuleNotFoundError, extra: str) -> InputError:
+    """Returns the error for a package that is not installed."""
+    return InputError(f"needs the package {error.name!r}: install seglit[{extra}]")
+
+
+def reason(error: Exception) -> str:
+    """Returns the start of the message of an exporter or run time, which may fill pages, as one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."

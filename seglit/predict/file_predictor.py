@@ -1,0 +1,72 @@
+"""A predictor whose network is an exported file."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from seglit.errors import InputError
+from seglit.exported.description import Description
+from seglit.exported.file_network import FileNetwork
+from seglit.exported.formats import Format
+from seglit.predict.predictor import Predictor
+from seglit.predict.tile_scores import Block, Tile, cut
+
+
+class FilePredictor(Predictor):
+    """Predicts masks with an exported file in its own run time.
+
+    Args:
+        file: The file.
+        format: Its format.
+
+    Raises:
+        InputError: The file is not one of `seglit export`, or its run time is not installed.
+    """
+
+    def __init__(self, file: Path, format: Format) -> None:
+        self.description = Description.from_json(format.read(file), file)
+        record = self.description.model
+        network = FileNetwork(format.load(file, self.description.precision), self.description, file)
+        super().__init__(network, record.labels, network.units, record.in_channels, nodata_values=record.nodata)
+        self.file = file
+
+    def check(self, image: npt.NDArray[Any]) -> None:
+        """Checks that the file accepts the image's type and size.
+
+        Raises:
+            InputError: It does not.
+        """
+        super().check(image)
+        for tile in cut(image, self.grid(*image.shape[:2])):
+            self._checked(tile)
+
+    def blocks(self, tiles: Iterable[Tile], probabilities: bool = False) -> Iterator[Block]:
+        """Predicts tiles, all of an image in reading order, and yields one finished block per tile.
+
+        Raises:
+            InputError: The file does not accept the tiles' size, or probabilities are needed, and it has none.
+        """
+        if self.settings.precision is not None:
+            raise InputError(f"precision cannot be set: that of {self.file} is {self.description.precision}")
+        if probabilities:
+            self._require_probabilities("this")
+        if self.settings.augments:
+            self._require_probabilities("averaging over flips or scales")
+        return super().blocks(map(self._checked, tiles), probabilities)
+
+    def _checked(self, tile: Tile) -> Tile:
+        if not tile.grid.is_whole:
+            self._require_probabilities("blending the tiles of a large image")
+        height, width = tile.pixels.shape[:2]
+        if self.description.size not in (None, (height, width)):
+            raise InputError(
+                f"{self.file} is for images of {' x '.join(map(str, self.description.size or ()))} pixels, not "
+                f"{height} x {width}; export it without --size"
+            )
+        return tile
+
+    def _require_probabilities(self, what: str) -> None:
+        if self.description.output == "mask":
+            raise InputError(f"{what} needs probabilities; {self.file} has masks: export it with --probabilities true")
