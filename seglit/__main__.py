@@ -17,7 +17,7 @@ COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
     "preview": "draw what augmentation makes of the training images",
     "validate": "score a checkpoint on the validation split",
-    "test": "score a checkpoint on the test split",
+    "test": "score a checkpoint, or an exported FILE, on the test split",
     "predict": "predict masks for images with a trained network",
     "export": "write a trained network to an ONNX file, proven against PyTorch",
     "report": "write an HTML report of a tested run: scores, curves, pictures, likely label errors",
@@ -36,6 +36,7 @@ FUNCTIONS = {
     "inspect": ("seglit.inspect.command", "inspect"),
     "shapes": ("seglit.data.synthetic", "write_folder"),
     "completion": ("seglit.completion.command", "completion"),
+    "test FILE": ("seglit.export.scored_file", "score_file"),
 }
 """Commands that are plain functions, by module and name; their signature defines the options."""
 
@@ -113,8 +114,16 @@ def _run(args: list[str]) -> int:
     # imported here and below, so that help and errors in the command name are instant
     from seglit.config.quiet import quiet_libraries
 
+    if args[0] == "test" and _is_exported(*args[1:2]):
+        args = ["test FILE", *(arg for arg in args[1:] if arg not in ("-c", "--config"))]
     with quiet_libraries():
         return _call(args) if args[0] in FUNCTIONS else _train(args, started)
+
+
+def _is_exported(name: str = "") -> bool:
+    """Whether `test` is given an exported file, not a run folder, a checkpoint or options."""
+    path = Path(name).expanduser()
+    return not name.startswith("-") and path.is_file() and path.suffix != ".ckpt"
 
 
 def _call(args: list[str]) -> int:

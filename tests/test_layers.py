@@ -46,7 +46,15 @@ ROOMS = {
     ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "annotations config drawing errors hardware images labels networks.contract normalization runs",
+        "annotations config drawing errors exported hardware images labels networks.contract normalization runs",
+    ),
+    "exported": (
+        "msgspec numpy nncf onnx onnx_ir onnxruntime onnxscript openvino torch",
+        "errors labels normalization runs.checkpoint runs.record_schema",
+    ),
+    "export": (
+        "msgspec numpy torch torchmetrics",
+        "callbacks.benchmark data errors evaluation exported images predict runs",
     ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",

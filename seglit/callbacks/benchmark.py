@@ -3,8 +3,8 @@
 import sys
 import time
 
-import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from seglit.runs.scores import Cost
 
@@ -19,10 +19,11 @@ class Benchmark:
 
     Args:
         module: The module; the first dimension of its input is the batch.
+        device: Its device.
     """
 
-    def __init__(self, module: pl.LightningModule) -> None:
-        self._device = module.device
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        self._device = device
         self._parameters = sum(parameter.numel() for parameter in module.parameters())
         self._calls: list[tuple[float, int]] = []  # seconds, images
         self._handles = [

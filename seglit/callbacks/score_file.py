@@ -15,7 +15,7 @@ class ScoreFile(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the benchmark."""
-        self.benchmark = Benchmark(pl_module)
+        self.benchmark = Benchmark(pl_module, pl_module.device)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the file."""

@@ -69,9 +69,8 @@ class Exporter:
         with TemporaryDirectory() as folder:
             files: dict[Output, Path] = {self.output: Path(folder, "kept").with_suffix(format.SUFFIX)}
             files.setdefault("probabilities", Path(folder, "twin").with_suffix(format.SUFFIX))
-            network = (
-                copy.deepcopy(self.network).cpu().to(format.WEIGHTS[precision], memory_format=torch.contiguous_format)
-            )
+            network = copy.deepcopy(self.network).cpu().to(format.WEIGHTS[precision])
+            network.to(memory_format=torch.contiguous_format)
             format.write(Graph(network, self.record, self.dtype, self.size, precision).eval(), files)
             for output, part in files.items():
                 format.describe(part, self._describe(output, precision).to_json())
@@ -107,16 +106,16 @@ def _reference(network: nn.Module, record: ModelRecord) -> Predictor:
 def _find_data(config: Path, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
     """Builds the data of a run with a validation split; None, and the reason, if it is gone."""
     if not config.is_file():
-        return None, f"{config}: no such file, so the data is not known; random images only"
+        return None, "the run has no config.yaml, so its data is not known: random images only"
     try:
         data = build_data(read_config(config)[0], config, trust)
         if data.has_split("val"):
             return data, ""
     except NotTrustedError:
         raise
-    except InputError as error:
-        return None, f"the data cannot be read ({error}); random images only"
-    return None, "the data has no validation split; random images only"
+    except InputError:
+        return None, "the data of the run is gone: random images only"
+    return None, "the data has no validation split: random images only"
 
 
 def _find_dtype(data: SegmentationDataModule | None, record: ModelRecord) -> Dtype:

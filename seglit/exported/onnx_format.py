@@ -107,7 +107,7 @@ def _session(file: Path) -> Any:
     except ModuleNotFoundError as error:
         raise missing(error, EXTRA) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # errors are raised; what it prints beside them is for its developers
     providers = [
         name
         for name in ("CUDAExecutionProvider", "CPUExecutionProvider")

@@ -51,14 +51,14 @@ class FilePredictor(Predictor):
         if self.settings.precision is not None:
             raise InputError(f"precision cannot be set: that of {self.file} is {self.description.precision}")
         if probabilities:
-            self._require_probabilities("this")
+            self.require_probabilities("this")
         if self.settings.augments:
-            self._require_probabilities("averaging over flips or scales")
+            self.require_probabilities("averaging over flips or scales")
         return super().blocks(map(self._checked, tiles), probabilities)
 
     def _checked(self, tile: Tile) -> Tile:
         if not tile.grid.is_whole:
-            self._require_probabilities("blending the tiles of a large image")
+            self.require_probabilities("blending the tiles of a large image")
         height, width = tile.pixels.shape[:2]
         if self.description.size not in (None, (height, width)):
             raise InputError(
@@ -67,6 +67,7 @@ class FilePredictor(Predictor):
             )
         return tile
 
-    def _require_probabilities(self, what: str) -> None:
+    def require_probabilities(self, what: str) -> None:
+        """Raises InputError if the file has masks only; `what` needs probabilities."""
         if self.description.output == "mask":
             raise InputError(f"{what} needs probabilities; {self.file} has masks: export it with --probabilities true")

@@ -1,0 +1,65 @@
+"""`seglit test FILE`: scores an exported file on the test split of its run."""
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from torchmetrics import Metric
+
+from seglit.callbacks.benchmark import Benchmark
+from seglit.errors import InputError
+from seglit.evaluation.evaluation import TestEvaluation
+from seglit.evaluation.saved_scores import as_saved
+from seglit.export.scoring import batches_of, update
+from seglit.exported.formats import format_of
+from seglit.predict.file_predictor import FilePredictor
+from seglit.runs.build import build
+from seglit.runs.rebuild import build_data
+from seglit.runs.scores import SCORE_FILE
+from seglit.runs.tested import read_config
+from seglit.runs.trusted import packages_of
+
+
+def score_file(file: str, run_config: str, trust: str | list[str] | None = None) -> int:
+    """Scores an exported file on the test split, in its own run time.
+
+    Writes scores_test.json and config.yaml into the folder FILE.test, which `report` and `compare` take for a run.
+
+    Args:
+        file: File of `seglit export --probabilities true`.
+        run_config: Configuration of the run, RUN/config.yaml, for the data and the metrics; -c may precede it.
+        trust: Package or packages whose data modules and metrics may be loaded besides those of seglit.
+
+    Raises:
+        InputError: The file or the configuration is invalid, the data is missing, or the classes differ.
+        RunError: The file answers NaN, or its run time fails.
+    """
+    path, config_file, packages = Path(file).expanduser().absolute(), Path(run_config).expanduser(), packages_of(trust)
+    exported = format_of(path)
+    if exported is None:
+        raise InputError(f"{file}: not a file of `seglit export`; a checkpoint is tested by --ckpt_path {file}")
+    predictor = FilePredictor(path, exported)
+    predictor.require_probabilities("calibration")
+    settings, _ = read_config(config_file)
+    data = build_data(settings, config_file, packages)
+    if data.labels.class_names != predictor.labels.class_names:
+        ours, theirs = (", ".join(labels.class_names) for labels in (predictor.labels, data.labels))
+        raise InputError(f"the file's classes are {ours}; the data's {theirs}")
+    evaluation = TestEvaluation(data.labels.class_names, _own_metrics(settings, config_file, packages))
+    benchmark = Benchmark(predictor.network, predictor.device)
+    for batch in batches_of(data, "test"):
+        update(evaluation, predictor, batch)
+    cost = replace(benchmark.stop(), device=f"CPU, {exported.runtime()}", parameters=predictor.description.parameters)
+    folder = path.with_name(f"{path.name}.test")
+    scores = evaluation.compute()
+    as_saved(scores, evaluation.own_metrics.compute(), data.labels.class_names, str(path), cost).write(folder)
+    shutil.copyfile(config_file, folder / "config.yaml")
+    print(f"mean IoU {scores.miou:.4f}, pixel accuracy {scores.pixel_accuracy:.4f}: {folder / SCORE_FILE}")
+    return 0
+
+
+def _own_metrics(settings: dict[str, Any], file: Path, trust: Collection[str]) -> list[Metric]:
+    specs = settings["model"].get("metrics") or []
+    return [build(Metric, spec, f"{file}: its metric", trust) for spec in specs]  # type: ignore[type-abstract]

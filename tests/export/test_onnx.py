@@ -1,0 +1,225 @@
+"""ONNX files: what they contain, how they are proven, and that the predictor uses them as it uses checkpoints."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from PIL import Image
+
+import seglit
+from seglit.errors import InputError, RunError
+from seglit.images.validity import mark_invalid
+from seglit.normalization import Normalization
+from seglit.predict import Settings
+from seglit.predict.file_predictor import FilePredictor
+from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
+from tests.export.checkpoints import write_checkpoint
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+
+UNET = "seglit.networks.UNet"
+
+
+def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def export(folder: Path, *args: object) -> Path:
+    """Exports to `folder / model.onnx`."""
+    outcome = run_in(folder, "export", *args, "--output", "model.onnx")
+    assert outcome.code == 0, outcome.err
+    return folder / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def masks(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("masks"), trained.folder)
+
+
+@pytest.fixture(scope="module")
+def probabilities(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("probabilities"), trained.folder, "--probabilities")
+
+
+def test_file_needs_no_seglit(trained: Outcome, masks: Path) -> None:
+    session = onnxruntime.InferenceSession(masks)
+    (image,), (mask,) = session.get_inputs(), session.get_outputs()
+    assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", ["batch", 3, "height", "width"])
+    assert (mask.name, mask.type, mask.shape) == ("mask", "tensor(uint8)", ["batch", "height", "width"])
+    stored = picture(45, 37)
+    expected = seglit.load(trained.folder)
+    expected.settings = Settings(precision="32-true")
+    (answer,) = session.run(None, {"image": np.moveaxis(stored, -1, 0)[None]})
+    assert np.mean(answer[0] == expected(stored)) > 0.999
+    description = json.loads(session.get_modelmeta().custom_metadata_map["seglit"])
+    assert description["record"]["labels"]["class_names"] == CLASS_NAMES
+    assert (
+        description["scores"]["miou"] == json.loads((trained.folder / "scores_test.json").read_text())["scores"]["miou"]
+    )
+    assert description == json.loads((masks.parent / "model.onnx.json").read_text())
+
+
+def test_file_contains_no_path_of_this_machine(masks: Path) -> None:
+    content = masks.read_bytes()
+    assert str(Path(seglit.__file__).parent).encode() not in content
+    assert b"site-packages" not in content
+
+
+def test_proof_covers_odd_sizes_and_the_score(masks: Path) -> None:
+    proof = json.loads((masks.parent / "model.onnx.json").read_text())["proof"]
+    assert [(one["height"], one["width"]) for one in proof["sizes"]] == [(64, 96), (97, 131), (165, 83), (32, 32)]
+    assert all(one["equal_pixels"] >= 0.999 and one["images"] == 4 for one in proof["sizes"])
+    assert all(0 < one["largest_difference"] < 1e-4 for one in proof["sizes"])
+    assert proof["validation"]["images"] == 3
+    assert abs(proof["validation"]["miou"] - proof["validation"]["miou_pytorch"]) < 0.001
+    assert proof["note"] == ""
+
+
+def test_file_predicts_as_its_checkpoint(trained: Outcome, probabilities: Path, run: Run, tmp_path: Path) -> None:
+    """Tiles, flips, scales, odd sizes, a TIFF that is read by windows, and a label format."""
+    (tmp_path / "photos").mkdir()
+    for index, size in enumerate([(100, 75), (33, 161)]):
+        Image.fromarray(picture(*size, index)).save(tmp_path / f"photos/{index}.png")
+    tifffile.imwrite(tmp_path / "photos/large.tif", picture(96, 200), tile=(64, 64))
+    options = ["--tile=64", "--flips=horizontal", "--scales=[0.75,1]", "--labels=coco", "--probabilities"]
+    for name, model, more in (("torch", trained.folder, ["--precision=32-true"]), ("file", probabilities, [])):
+        outcome = run("predict", model, "photos", "--output", name, *options, *more)
+        assert outcome.code == 0, outcome.err
+    for kind in ("masks", "probabilities"):
+        files = sorted((tmp_path / "torch" / kind).iterdir())
+        assert len(files) == 3
+        for file in files:
+            read: Any = np.load if kind == "probabilities" else tifffile.imread if file.suffix == ".tif" else _read_png
+            ours, theirs = read(file), read(tmp_path / "file" / kind / file.name)
+            assert np.mean(ours == theirs) > 0.999 if kind == "masks" else np.allclose(ours, theirs, atol=2e-3)
+    assert (tmp_path / "file" / "labels").is_dir()
+
+
+def _read_png(file: Path) -> npt.NDArray[Any]:
+    return np.array(Image.open(file))
+
+
+def test_masks_alone_do_whole_images_only(masks: Path, run: Run, tmp_path: Path) -> None:
+    Image.fromarray(picture(40, 40)).save(tmp_path / "small.png")
+    Image.fromarray(picture(40, 90)).save(tmp_path / "large.png")
+    outcome = run("predict", masks, "small.png", "large.png", "--tile=64")
+    assert outcome.code == 1
+    assert [file.name for file in (tmp_path / "predictions/masks").iterdir()] == ["small.png"]
+    assert "large.png: blending the tiles of a large image needs probabilities" in outcome.err
+    for option in ("--flips=all", "--probabilities", "--precision=32-true"):
+        outcome = run("predict", masks, "small.png", "--output", "other", option)
+        assert outcome.code == 2
+        assert len(outcome.err.splitlines()) == 1
+
+
+def test_scores_are_those_of_the_run_and_stay_beside_the_file(
+    trained: Outcome, probabilities: Path, masks: Path, run: Run
+) -> None:
+    before = (trained.folder / "scores_test.json").read_bytes()
+    outcome = run("test", probabilities, "-c", trained.folder / "config.yaml")
+    assert outcome.code == 0, outcome.err
+    assert (trained.folder / "scores_test.json").read_bytes() == before
+    ours = json.loads((probabilities.parent / "model.onnx.test/scores_test.json").read_text())
+    theirs = json.loads(before)
+    assert ours["scores"] == pytest.approx(theirs["scores"], abs=5e-3)  # the run may have been tested in bfloat16
+    assert ours["checkpoint"] == str(probabilities)
+    assert ours["cost"]["parameters"] == theirs["cost"]["parameters"]
+    assert run("report", probabilities.parent / "model.onnx.test").code == 0
+    outcome = run("test", masks, "-c", trained.folder / "config.yaml")
+    assert outcome.code == 2
+    assert "calibration needs probabilities" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("class_path", "init_args"),
+    [
+        ("seglit.networks.FCN", {"channels": [4, 4, 4, 8, 8, 8]}),
+        ("seglit.networks.SMP", {"architecture": "unet", "encoder_name": "tu-test_resnet"}),
+        ("seglit.networks.Torchvision", {"architecture": "lraspp_mobilenet_v3_large"}),
+    ],
+    ids=["hand-written", "smp", "torchvision"],
+)
+def test_one_architecture_of_each_kind(tmp_path: Path, class_path: str, init_args: dict[str, Any]) -> None:
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", class_path, **init_args)
+    file = export(tmp_path, checkpoint)
+    assert "random images only" in json.loads((tmp_path / "model.onnx.json").read_text())["proof"]["note"]
+    expected = seglit.load(checkpoint)
+    expected.settings = Settings(precision="32-true")
+    image = picture(71, 50)
+    assert np.mean(seglit.load(file)(image) == expected(image)) > 0.999
+
+
+OWN = "tests.export.untraceable"
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("Shifted", r"not written: at 64 x 96 pixels it agrees with PyTorch on [1-7]\d\.\d\d% of the pixels"),
+        ("Pooling", r"not written: at 97 x 131 pixels it agrees with PyTorch on 9\d\.\d\d% of the pixels"),
+    ],
+)
+def test_graph_that_differs_is_not_kept(tmp_path: Path, run: Run, network: str, message: str) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", f"{OWN}.{network}", trust=(OWN,))
+    outcome = run("export", "a.ckpt", "--trust", OWN)
+    assert outcome.code == 1
+    assert re.search(message, outcome.err)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_static_size(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", f"{OWN}.Pooling", trust=(OWN,))
+    file = export(tmp_path, "a.ckpt", "--trust", OWN, "--size=40,56")
+    predictor = seglit.load(file)
+    assert predictor(picture(40, 56)).shape == (40, 56)
+    with pytest.raises(InputError, match=r"is for images of 40 x 56 pixels, not 40 x 57; export it without --size"):
+        predictor(picture(40, 57))
+
+
+def test_nan_is_void_in_the_file_and_an_error_of_the_predictor(tmp_path: Path) -> None:
+    stored = Normalization((100.0,), (50.0,), 1.0)
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", UNET, stored, 2, channels=[4, 8])
+    predictor = seglit.load(export(tmp_path, checkpoint))
+    assert isinstance(predictor, FilePredictor)
+    assert predictor.description.dtype == "float32"
+    image = np.random.default_rng(0).normal(100, 50, (40, 40, 2)).astype(np.float32)
+    hole = image.copy()
+    hole[:8, :8] = np.nan
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (mask,) = session.run(None, {"image": np.moveaxis(hole, -1, 0)[None]})
+    assert mask[0, 0, 0] == 255
+    with pytest.raises(RunError, match="NaN"):
+        next(predictor.stream([hole]))
+    expected = seglit.load(checkpoint)
+    expected.settings = Settings(precision="32-true")
+    masked = mark_invalid(image, np.isnan(hole))
+    assert np.mean(predictor(masked) == expected(masked)) > 0.999
+    assert np.all(predictor(masked)[:8, :8] == 255)
+    with pytest.raises(InputError, match=r"images hold uint8 values, but .* was exported for float32"):
+        predictor(picture(40, 40)[..., :2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--size=352"], "--size 352: must be height and width in pixels, such as 352,480"),
+        (["--precision=int8"], "--precision int8: onnx has float32, float16"),
+        (["--output=model.pth"], "--output model.pth: a file of --format onnx ends with .onnx"),
+    ],
+)
+def test_invalid_options(trained: Outcome, run: Run, options: list[str], message: str) -> None:
+    outcome = run("export", trained.folder, *options)
+    assert (outcome.code, outcome.err) == (2, f"seglit: error: {message}\n")
+
+
+def test_foreign_file_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no model")
+    Image.fromarray(picture(40, 40)).save(tmp_path / "a.png")
+    outcome = run("predict", "x.onnx", "a.png")
+    assert outcome.code == 2
+    assert "ONNX Runtime cannot load it" in outcome.err

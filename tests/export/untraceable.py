@@ -1,0 +1,31 @@
+"""Networks whose exported graph differs from them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Pooling(nn.Module):
+    """Adds the means of a 3 x 3 grid of cells, for which torch.export assumes the size by which it traces."""
+
+    def __init__(self, num_classes: int, in_channels: int = 3) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, in_channels, H, W) -> logits (B, num_classes, H, W)."""
+        logits: Tensor = self.local(x)
+        return logits + F.interpolate(F.adaptive_avg_pool2d(logits, 3), x.shape[2:], mode="bilinear")
+
+
+class Shifted(nn.Module):
+    """Moves its logits by 20 pixels where it is exported."""
+
+    def __init__(self, num_classes: int, in_channels: int = 3) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(in_channels, num_classes, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, in_channels, H, W) -> logits (B, num_classes, H, W)."""
+        logits: Tensor = self.local(x)
+        return logits.roll(20, 2) if torch.compiler.is_exporting() else logits
