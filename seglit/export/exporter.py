@@ -8,15 +8,17 @@ from tempfile import TemporaryDirectory
 from typing import cast, get_args
 
 import msgspec
+import numpy as np
 import torch
 from torch import nn
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.export.proof import Prover, read_images, thresholds_of
+from seglit.export.proof import Prover, fit, read_images, thresholds_of
 from seglit.exported.description import Description, Dtype, FilePrecision, Output, Size, describe_input
 from seglit.exported.formats import Format
 from seglit.exported.graph import Graph
+from seglit.exported.runtime import Quantization, Run
 from seglit.images.replacing import replacing
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
@@ -27,6 +29,9 @@ from seglit.runs.rebuild import build_data
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.tested import read_config
 from seglit.runs.trusted import NotTrustedError
+
+CALIBRATION_IMAGES = 300
+"""Number of training images by which 8 bits are calibrated, NNCF's default."""
 
 
 class Exporter:
@@ -71,10 +76,11 @@ class Exporter:
             files.setdefault("probabilities", Path(folder, "twin").with_suffix(format.SUFFIX))
             network = copy.deepcopy(self.network).cpu().to(format.WEIGHTS[precision])
             network.to(memory_format=torch.contiguous_format)
-            format.write(Graph(network, self.record, self.dtype, self.size, precision).eval(), files)
+            graph = Graph(network, self.record, self.dtype, self.size, precision).eval()
+            format.write(graph, files, self._quantization(max_drop) if precision == "int8" else None)
             for output, part in files.items():
                 format.describe(part, self._describe(output, precision).to_json())
-            masks, probabilities = (FilePredictor(files[name], format) for name in (self.output, "probabilities"))
+            masks, probabilities = (FilePredictor.load(files[name], format) for name in (self.output, "probabilities"))
             proof = self.prover.prove(masks, probabilities, thresholds_of(precision, max_drop), format.runtime(), file)
             description = msgspec.structs.replace(self._describe(self.output, precision), proof=proof)
             format.describe(files[self.output], description.to_json())
@@ -84,6 +90,25 @@ class Exporter:
             with replacing(file.with_suffix(f"{file.suffix}.json")) as place:
                 place.write_text(description.to_json() + "\n", encoding="utf-8")
         return description
+
+    def _quantization(self, max_drop: float) -> Quantization:
+        """Calibration by training images, controlled by the mean IoU of the validation split.
+
+        Raises:
+            InputError: The data is gone.
+        """
+        data = self.prover.data
+        if data is None:
+            raise InputError(f"--precision int8 is calibrated on the training images, but {self.prover.note}")
+        images = read_images(data, "train", self.record.in_channels, CALIBRATION_IMAGES)
+        sized = [fit(image, *self.size) for image in images] if self.size else images
+
+        def score(run: Run) -> float:
+            description = self._describe("probabilities", "int8")
+            predictor = FilePredictor(run, description, Path("the quantised network"))
+            return self.prover.score(predictor)
+
+        return Quantization([np.moveaxis(image, -1, 0)[None] for image in sized], score, max_drop)
 
     def _describe(self, output: Output, precision: FilePrecision) -> Description:
         return Description(
@@ -126,7 +151,7 @@ def _find_dtype(data: SegmentationDataModule | None, record: ModelRecord) -> Dty
     """
     if data is None:
         return "uint8" if record.normalization.scale != 1 else "float32"
-    name = str(read_images(data, record.in_channels)[0].dtype)
+    name = str(read_images(data, "val", record.in_channels, 1)[0].dtype)
     if name not in get_args(Dtype):
         raise InputError(f"the images hold {name} values; files take {', '.join(get_args(Dtype))}")
     return cast(Dtype, name)

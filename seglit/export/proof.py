@@ -13,6 +13,7 @@ from seglit.evaluation.evaluation import Evaluation
 from seglit.export.scoring import batches_of, update
 from seglit.exported.description import Dtype, FilePrecision, Proof, ScoreProof, Size, SizeProof
 from seglit.exported.graph import TRACED_SIZE
+from seglit.images.pairs import Split
 from seglit.predict.predictor import Predictor
 
 Array = npt.NDArray[Any]
@@ -73,7 +74,8 @@ class Prover:
         self.size = size
         self.images = [*_images(reference, data, dtype, size)]
         self.expected = [[*reference.stream(images, probabilities=True)] for images in self.images]
-        self.miou: float | None = None
+        self.miou: float | None = None  # of PyTorch
+        self.scored_images = 0
 
     def prove(
         self, masks: Predictor, probabilities: Predictor, thresholds: Thresholds, runtime: str, file: Path
@@ -116,25 +118,27 @@ class Prover:
         """Mean IoU at the stored size over the validation split; None without data."""
         if self.data is None:
             return None
-        names = self.reference.labels.class_names
-        scored = {file: Evaluation(names)} | ({self.reference: Evaluation(names)} if self.miou is None else {})
-        count = 0
-        for batch in batches_of(self.data, "val", self.size):
-            count += len(batch["name"])
-            for predictor, evaluation in scored.items():
-                update(evaluation, predictor, batch)
-        if not count:
+        if self.miou is None:
+            self.miou = self.score(self.reference)
+        if not self.scored_images:
             self.data, self.note = None, "no validation image is of this size"
             return None
-        mious = {predictor: evaluation.compute().miou for predictor, evaluation in scored.items()}
-        self.miou = mious.get(self.reference, self.miou)
-        assert self.miou is not None  # noqa: S101  # computed with the first file
-        return ScoreProof(count, self.miou, mious[file])
+        return ScoreProof(self.scored_images, self.miou, self.score(file))
+
+    def score(self, predictor: Predictor) -> float:
+        """Returns the mean IoU of a predictor over the validation images of the files' size."""
+        evaluation = Evaluation(self.reference.labels.class_names)
+        self.scored_images = 0
+        for batch in [] if self.data is None else batches_of(self.data, "val", self.size):
+            self.scored_images += len(batch["name"])
+            update(evaluation, predictor, batch)
+        return evaluation.compute().miou
 
 
 def _compare(images: list[Array], expected: list[Any], masks: Predictor, probabilities: Predictor) -> SizeProof:
-    answers = [*masks.stream(images)]
-    scores = [*probabilities.stream(images, probabilities=True)]
+    # one image alone, and several at once
+    answers = [*masks.stream(images[:1]), *masks.stream(images[1:])]
+    scores = [*probabilities.stream(images[:1], True), *probabilities.stream(images[1:], True)]
     equal = [np.mean(one.mask == other.mask) for one, other in zip(answers, expected, strict=True)]
     differences = [
         np.abs(one.probabilities - other.probabilities).max() for one, other in zip(scores, expected, strict=True)
@@ -147,19 +151,19 @@ def _images(
     reference: Predictor, data: SegmentationDataModule | None, dtype: Dtype, size: Size | None
 ) -> Iterator[list[Array]]:
     """Yields random and real images (H, W, C) at each size."""
-    real = [] if data is None else read_images(data, reference.in_channels)
+    real = [] if data is None else read_images(data, "val", reference.in_channels, 2)
     sides = [tuple(min(side, MAX_REAL_SIDE) for side in image.shape[:2]) for image in real[:1]]
     sizes = [size] if size else [*SIZES, *(own for own in sides if own not in (*SIZES, TRACED_SIZE))]
     for number, (height, width) in enumerate(sizes):
         generator = np.random.default_rng(number)
         random = [_random(reference, dtype, (height, width), cells, generator) for cells in (1000, 5)]
-        yield [*random, *(_fit(image, height, width) for image in real)]
+        yield [*random, *(fit(image, height, width) for image in real)]
 
 
-def read_images(data: SegmentationDataModule, in_channels: int) -> list[Array]:
-    """Reads the first two validation images (H, W, C) as stored."""
-    dataset = data.dataset("val")
-    read = (np.ma.getdata(dataset.read(index)[0]) for index in range(min(2, len(dataset))))
+def read_images(data: SegmentationDataModule, split: Split, in_channels: int, count: int) -> list[Array]:
+    """Reads the first images (H, W, C) of a split as stored, at most `count`."""
+    dataset = data.dataset(split)
+    read = (np.ma.getdata(dataset.read(index)[0]) for index in range(min(count, len(dataset))))
     return [image.reshape(*image.shape[:2], in_channels) for image in read]
 
 
@@ -182,7 +186,7 @@ def _random(reference: Predictor, dtype: Dtype, size: Size, cells: int, generato
     return values.astype(dtype)[rows][:, columns]
 
 
-def _fit(image: Array, height: int, width: int) -> Array:
+def fit(image: Array, height: int, width: int) -> Array:
     """Crops an image to a size, or continues it by its reflection."""
     pad = ((0, max(0, height - image.shape[0])), (0, max(0, width - image.shape[1])), (0, 0))
     return np.pad(image, pad, "symmetric")[:height, :width]

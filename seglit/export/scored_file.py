@@ -40,7 +40,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     exported = format_of(path)
     if exported is None:
         raise InputError(f"{file}: not a file of `seglit export`; a checkpoint is tested by --ckpt_path {file}")
-    predictor = FilePredictor(path, exported)
+    predictor = FilePredictor.load(path, exported)
     predictor.require_probabilities("calibration")
     settings, _ = read_config(config_file)
     data = build_data(settings, config_file, packages)

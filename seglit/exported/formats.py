@@ -6,12 +6,12 @@ from typing import Literal, Protocol, cast
 
 import torch
 
-from seglit.exported import onnx_format
+from seglit.exported import onnx_format, openvino_format, pt2_format
 from seglit.exported.description import FilePrecision, Output
 from seglit.exported.graph import Graph
-from seglit.exported.runtime import Run
+from seglit.exported.runtime import Quantization, Run
 
-FormatName = Literal["onnx"]
+FormatName = Literal["onnx", "openvino", "pt2"]
 
 
 class Format(Protocol):
@@ -21,7 +21,7 @@ class Format(Protocol):
     WEIGHTS: dict[FilePrecision, torch.dtype]
 
     @staticmethod
-    def write(graph: Graph, files: Mapping[Output, Path]) -> None:
+    def write(graph: Graph, files: Mapping[Output, Path], quantization: Quantization | None, /) -> None:
         """Writes one file for each output."""
 
     @staticmethod
@@ -45,7 +45,11 @@ class Format(Protocol):
         """Name and version of the run time."""
 
 
-FORMATS: dict[FormatName, Format] = {"onnx": cast(Format, onnx_format)}
+FORMATS: dict[FormatName, Format] = {
+    "onnx": cast(Format, onnx_format),
+    "openvino": cast(Format, openvino_format),
+    "pt2": cast(Format, pt2_format),
+}
 
 
 def format_of(file: Path) -> Format | None:

@@ -9,7 +9,7 @@ import torch
 from seglit.errors import InputError, RunError
 from seglit.exported.description import KEY, OUTPUTS, FilePrecision, Output
 from seglit.exported.graph import Graph, trace
-from seglit.exported.runtime import Run, missing, reason
+from seglit.exported.runtime import Quantization, Run, missing, reason
 
 SUFFIX = ".onnx"
 EXTRA = "export"
@@ -17,7 +17,7 @@ WEIGHTS: dict[FilePrecision, torch.dtype] = {"float32": torch.float32, "float16"
 """Precisions, and the type of the weights in each; ONNX Runtime has no bfloat16 convolutions on CPUs."""
 
 
-def write(graph: Graph, files: Mapping[Output, Path]) -> None:
+def write(graph: Graph, files: Mapping[Output, Path], _: Quantization | None) -> None:
     """Writes one file for each output.
 
     Raises:

@@ -1,7 +1,7 @@
 """What the run times of exported files have in common."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,21 @@ from seglit.errors import InputError
 
 Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8] | npt.NDArray[np.float32]]
 """Runs an exported network: images (N, C, H, W) as stored in, the file's output out."""
+
+
+class Quantization(NamedTuple):
+    """What 8 bits are calibrated by.
+
+    Args:
+        images: Training images (1, C, H, W) as stored.
+        score: Returns the mean IoU of a network that returns probabilities.
+        max_drop: Largest loss of mean IoU.
+    """
+
+    images: list[npt.NDArray[Any]]
+    score: Callable[[Run], float]
+    max_drop: float
+
 
 _LONGEST_REASON = 400
 

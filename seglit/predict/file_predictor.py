@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 
@@ -10,6 +10,7 @@ from seglit.errors import InputError
 from seglit.exported.description import Description
 from seglit.exported.file_network import FileNetwork
 from seglit.exported.formats import Format
+from seglit.exported.runtime import Run
 from seglit.predict.predictor import Predictor
 from seglit.predict.tile_scores import Block, Tile, cut
 
@@ -18,19 +19,27 @@ class FilePredictor(Predictor):
     """Predicts masks with an exported file in its own run time.
 
     Args:
-        file: The file.
-        format: Its format.
-
-    Raises:
-        InputError: The file is not one of `seglit export`, or its run time is not installed.
+        run: The loaded file.
+        description: Its description.
+        file: The file, for messages.
     """
 
-    def __init__(self, file: Path, format: Format) -> None:
-        self.description = Description.from_json(format.read(file), file)
-        record = self.description.model
-        network = FileNetwork(format.load(file, self.description.precision), self.description, file)
+    def __init__(self, run: Run, description: Description, file: Path) -> None:
+        record = description.model
+        network = FileNetwork(run, description, file)
         super().__init__(network, record.labels, network.units, record.in_channels, nodata_values=record.nodata)
+        self.description = description
         self.file = file
+
+    @classmethod
+    def load(cls, file: Path, format: Format) -> Self:
+        """Loads a file of a format.
+
+        Raises:
+            InputError: The file is not one of `seglit export`, or its run time is not installed.
+        """
+        description = Description.from_json(format.read(file), file)
+        return cls(format.load(file, description.precision), description, file)
 
     def check(self, image: npt.NDArray[Any]) -> None:
         """Checks that the file accepts the image's type and size.

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import get_args
 
 from seglit.errors import InputError
-from seglit.exported.formats import format_of
+from seglit.exported.formats import FORMATS, format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
 from seglit.runs.checkpoint import load_network
 from seglit.runs.named_run import find_checkpoint
 from seglit.runs.tested import TestedRun
-from seglit.runs.trusted import Trust, packages_of
+from seglit.runs.trusted import NotTrustedError, Trust, packages_of
 
 
 def load(path: str | Path, trust: Trust = None) -> Predictor:
@@ -30,7 +30,9 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
     """
     file = find_checkpoint(Path(path).expanduser())
     if exported := format_of(file):
-        return FilePredictor(file, exported)
+        if exported is FORMATS["pt2"] and "pt2" not in packages_of(trust):
+            raise NotTrustedError(f"{file}: runs native code of its own; if you trust it: --trust pt2")
+        return FilePredictor.load(file, exported)
     network, record = load_network(file, packages_of(trust))
     labels, normalization, channels = record.labels, record.normalization, record.in_channels
     return Predictor(network, labels, normalization, channels, nodata_values=record.nodata, resize=record.resize)

@@ -1,0 +1,123 @@
+"""OpenVINO files: a graph in XML and its weights beside it, converted from PyTorch without ONNX.
+
+OpenVINO computes in bfloat16 wherever the CPU has it, unless told otherwise, so a file is compiled for its precision.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seglit.errors import InputError, RunError
+from seglit.exported.description import KEY, OUTPUTS, FilePrecision, Output
+from seglit.exported.graph import Graph, trace
+from seglit.exported.runtime import Quantization, Run, missing, reason
+
+SUFFIX = ".xml"
+EXTRA = "openvino"
+WEIGHTS: dict[FilePrecision, torch.dtype] = dict.fromkeys(("float32", "bfloat16", "float16", "int8"), torch.float32)
+"""Precisions, and the type of the weights that are converted."""
+_HINTS: dict[FilePrecision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
+
+
+def write(graph: Graph, files: Mapping[Output, Path], quantization: Quantization | None) -> None:
+    """Writes one file for each output.
+
+    Raises:
+        RunError: The network cannot be exported.
+        InputError: A package is missing.
+    """
+    openvino = _import_openvino()
+    program = trace(graph)
+    try:
+        model = openvino.convert_model(program)
+    except Exception as error:
+        raise RunError(f"OpenVINO cannot express {type(graph.network).__name__} ({reason(error)})") from error
+    for name, value in zip(OUTPUTS, model.outputs, strict=True):
+        value.get_tensor().set_names({name})
+    sides = graph.size or (-1, -1)
+    model.reshape({"image": [-1, graph.in_channels, *sides]})
+    if quantization is not None:
+        model = _quantized(model, quantization)
+    for output, file in files.items():
+        results = [model.output(output).get_node()]
+        selected = openvino.Model(results, model.get_parameters(), type(graph.network).__name__)
+        openvino.save_model(selected, file, compress_to_fp16=graph.precision == "float16")
+
+
+def parts(file: Path) -> list[Path]:
+    """Returns the files that a model consists of."""
+    return [file.with_suffix(".bin"), file]
+
+
+def describe(file: Path, text: str) -> None:
+    """Stores the description in a file."""
+    openvino = _import_openvino()
+    model = openvino.Core().read_model(file)
+    model.set_rt_info(text, [KEY])
+    described = file.with_name(f"described{SUFFIX}")
+    openvino.save_model(model, described, compress_to_fp16=False)  # weights of 16 bits stay so
+    del model  # which maps the weights
+    for new, old in zip(parts(described), parts(file), strict=True):
+        new.replace(old)
+
+
+def read(file: Path) -> str | None:
+    """Reads the description of a file; None if it has none.
+
+    Raises:
+        InputError: The file is not an OpenVINO file, or a package is missing.
+    """
+    model = _read_model(_import_openvino().Core(), file)
+    return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None
+
+
+def load(file: Path, precision: FilePrecision) -> Run:
+    """Loads a file.
+
+    Raises:
+        InputError: The file is not an OpenVINO file, or a package is missing.
+    """
+    core = _import_openvino().Core()
+    compiled = core.compile_model(_read_model(core, file), "CPU", {"INFERENCE_PRECISION_HINT": _HINTS[precision]})
+    return lambda images: compiled(images)[0].copy()  # its own memory is used again by the next call
+
+
+def runtime() -> str:
+    """Name and version of the run time."""
+    return f"OpenVINO {_import_openvino().get_version().partition('-')[0]}"
+
+
+def _import_openvino() -> Any:
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise missing(error, EXTRA) from error
+    return openvino
+
+
+def _read_model(core: Any, file: Path) -> Any:
+    try:
+        return core.read_model(file)
+    except RuntimeError as error:
+        raise InputError(f"{file}: OpenVINO cannot load it ({reason(error)})") from error
+
+
+def _quantized(model: Any, quantization: Quantization) -> Any:
+    """Returns the model with 8-bit weights and activations, whose mean IoU NNCF keeps within the limit."""
+    try:
+        import nncf
+    except ModuleNotFoundError as error:
+        raise missing(error, EXTRA) from error
+
+    def score(compiled: Any, _: object) -> float:
+        return quantization.score(lambda images: compiled(images)[OUTPUTS.index("probabilities")].copy())
+
+    images = nncf.Dataset(quantization.images)
+    try:
+        return nncf.quantize_with_accuracy_control(
+            model, images, images, score, max_drop=quantization.max_drop, subset_size=len(quantization.images)
+        )
+    except Exception as error:
+        raise RunError(f"NNCF cannot quantise the network ({reason(error)})") from error
