@@ -1,9 +1,11 @@
 """`seglit export`: writes a trained network to a file that runs without seglit."""
 
 from pathlib import Path
+from typing import Literal
 
 from seglit.errors import InputError
 from seglit.export.exporter import Exporter, describe_proof
+from seglit.exported.bundle import HUB, push_bundle
 from seglit.exported.description import FilePrecision, Size
 from seglit.exported.formats import FORMATS, FormatName
 from seglit.runs.trusted import packages_of
@@ -11,7 +13,7 @@ from seglit.runs.trusted import packages_of
 
 def export(
     run: str,
-    format: FormatName = "onnx",
+    format: FormatName | Literal["bundle"] = "onnx",
     precision: FilePrecision = "float32",
     output: str | None = None,
     size: str | None = None,
@@ -26,7 +28,7 @@ def export(
 
     Args:
         run: Run folder or checkpoint.
-        format: Format of the file.
+        format: Format of the file; bundle is a folder of weights and model card, for seglit.
         precision: Precision of its computation.
         output: File to write; by default RUN/export/PRECISION.SUFFIX.
         size: Height and width of the images, such as 352,480; by default any.
@@ -41,16 +43,38 @@ def export(
         InputError: The run or an option is invalid, or a package is missing.
         RunError: The network cannot be exported, or the file differs from PyTorch.
     """
-    kind = FORMATS[format]
-    if precision not in kind.WEIGHTS:
-        raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
-    exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages_of(trust))
-    file = Path(output).expanduser() if output else exporter.folder / f"{precision}{kind.SUFFIX}"
-    if file.suffix != kind.SUFFIX:
-        raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
-    description = exporter.export(kind, precision, file, max_drop)
-    print(describe_proof(description))
+    sides = _size(size)
+    exporter = Exporter(Path(run), sides, "probabilities" if probabilities else "mask", packages_of(trust))
+    target = Path(output).expanduser() if output else None
+    if format == "bundle":
+        file = target or exporter.folder / "bundle"
+        proof = exporter.export_bundle(file)
+    else:
+        kind = FORMATS[format]
+        if precision not in kind.WEIGHTS:
+            raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
+        file = target or exporter.folder / f"{precision}{kind.SUFFIX}"
+        if file.suffix != kind.SUFFIX:
+            raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
+        proof = exporter.export(kind, precision, file, max_drop)
+    print(describe_proof(proof))
     print(f"exported: {file}")
+    return 0
+
+
+def push(bundle: str, repository: str) -> int:
+    """Uploads a bundle to the Hugging Face Hub, with the token of `hf auth login`. A new repository is private.
+
+    Args:
+        bundle: Folder written by `seglit export --format bundle`.
+        repository: hf:owner/name.
+
+    Raises:
+        InputError: The folder is not a bundle, or it cannot be uploaded.
+    """
+    if not repository.startswith(HUB) or repository.count("/") != 1:
+        raise InputError(f"{repository}: not a repository of the Hugging Face Hub, such as hf:owner/name")
+    print(f"pushed: {push_bundle(Path(bundle).expanduser(), repository)}")
     return 0
 
 

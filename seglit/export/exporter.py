@@ -10,24 +10,26 @@ from typing import cast, get_args
 import msgspec
 import numpy as np
 import torch
-from torch import nn
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
+from seglit.export.model_card import model_card
 from seglit.export.proof import Prover, fit, read_images, thresholds_of
-from seglit.exported.description import Description, Dtype, FilePrecision, Output, Size, describe_input
+from seglit.exported.bundle import is_bundle, load_bundle, write_bundle
+from seglit.exported.description import Description, Dtype, FilePrecision, Output, Proof, Size, describe_input
 from seglit.exported.formats import Format
 from seglit.exported.graph import Graph
 from seglit.exported.runtime import Quantization, Run
 from seglit.images.replacing import replacing
 from seglit.predict.file_predictor import FilePredictor
-from seglit.predict.predictor import Predictor
+from seglit.predict.load import of_record
 from seglit.predict.settings import Settings
 from seglit.runs.checkpoint import ModelRecord, load_network
 from seglit.runs.named_run import find_checkpoint
 from seglit.runs.rebuild import build_data
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.tested import read_config
+from seglit.runs.training import Training
 from seglit.runs.trusted import NotTrustedError
 
 CALIBRATION_IMAGES = 300
@@ -51,14 +53,19 @@ class Exporter:
         self.checkpoint = find_checkpoint(run.expanduser()).absolute()
         self.run = self.checkpoint.parents[self.checkpoint.parent.name == "checkpoints"]
         self.folder = self.run / "export"
+        self.config = self.run / "config.yaml"
+        self.trust = trust
         self.size = size
         self.output = output
         self.network, self.record = load_network(self.checkpoint, trust)
-        data, note = _find_data(self.run / "config.yaml", trust)
+        data, note = _find_data(self.config, trust)
         self.dtype = _find_dtype(data, self.record)
-        self.prover = Prover(_reference(self.network, self.record), data, note, self.dtype, size)
+        self.scores = _test_scores(self.run, self.checkpoint)
+        reference = of_record(self.network, self.record)
+        reference.settings = Settings(precision="32-true")
+        self.prover = Prover(reference, data, note, self.dtype, size)
 
-    def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Description:
+    def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Proof:
         """Exports to a file, with its description in it and as JSON beside it.
 
         Args:
@@ -89,7 +96,31 @@ class Exporter:
                     shutil.move(part, place)
             with replacing(file.with_suffix(f"{file.suffix}.json")) as place:
                 place.write_text(description.to_json() + "\n", encoding="utf-8")
-        return description
+        return proof
+
+    def export_bundle(self, folder: Path) -> Proof:
+        """Writes a bundle: weights without pickle, record and model card.
+
+        Raises:
+            InputError: The folder is not empty, or cannot be written.
+            RunError: The network that is loaded from it differs.
+        """
+        if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not is_bundle(folder))):
+            raise InputError(f"--output {folder}: neither an empty folder nor a bundle")
+        config, environment = read_config(self.config) if self.config.is_file() else ({}, "")
+        training = Training.read(self.run)
+        name = self.run.parent.name  # the experiment
+        card = model_card(name, self.record, config, environment, self.prover.data, self.scores, training)
+        with TemporaryDirectory() as temporary:
+            part = Path(temporary)
+            write_bundle(part, self.network, self.record, card)
+            loaded = of_record(*load_bundle(part, self.trust))
+            loaded.settings = Settings(precision="32-true")
+            proof = self.prover.prove(loaded, loaded, thresholds_of("float32", 0), "PyTorch", folder)
+            for file in part.iterdir():
+                with replacing(folder / file.name) as place:
+                    shutil.move(file, place)
+        return proof
 
     def _quantization(self, max_drop: float) -> Quantization:
         """Calibration by training images, controlled by the mean IoU of the validation split.
@@ -119,13 +150,8 @@ class Exporter:
             precision=precision,
             parameters=sum(parameter.numel() for parameter in self.network.parameters()),
             record=self.record.to_dict(),
-            scores=_test_scores(self.run, self.checkpoint),
+            scores={} if self.scores is None else self.scores.scores,
         )
-
-
-def _reference(network: nn.Module, record: ModelRecord) -> Predictor:
-    settings = Settings(precision="32-true")
-    return Predictor(network, record.labels, record.normalization, record.in_channels, settings, record.nodata)
 
 
 def _find_data(config: Path, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
@@ -157,19 +183,16 @@ def _find_dtype(data: SegmentationDataModule | None, record: ModelRecord) -> Dty
     return cast(Dtype, name)
 
 
-def _test_scores(run: Path, checkpoint: Path) -> dict[str, float | None]:
-    """Returns the scores of the run on its test split, if this checkpoint was tested; else nothing."""
+def _test_scores(run: Path, checkpoint: Path) -> SavedScores | None:
+    """Returns the scores of the run on its test split; None if this checkpoint was not tested."""
     if not (run / SCORE_FILE).is_file():
-        return {}
+        return None
     saved = SavedScores.read(run)
-    is_tested = saved.checkpoint is not None and (run / saved.checkpoint) == checkpoint
-    return saved.scores if is_tested else {}
+    return saved if saved.checkpoint is not None and (run / saved.checkpoint) == checkpoint else None
 
 
-def describe_proof(description: Description) -> str:
+def describe_proof(proof: Proof) -> str:
     """Describes a proof for the terminal, one line per size."""
-    proof = description.proof
-    assert proof is not None  # noqa: S101  # of an exported file
     lines = [
         f"{one.height} x {one.width}: {one.equal_pixels:.3%} of the pixels equal, probabilities differ by at most "
         f"{one.largest_difference:.1e}"

@@ -71,7 +71,8 @@ class FileNetwork(nn.Module):
         if not self.dtype.is_floating_point:
             stored = stored.round()  # resized images, under test-time augmentation
         try:
-            output = torch.from_numpy(self.run(stored.to(self.dtype).contiguous().numpy()))
+            with torch.autocast(shifted.device.type, enabled=False):  # a graph of PyTorch has its own precision
+                output = torch.from_numpy(self.run(stored.to(self.dtype).contiguous().numpy()))
         except Exception as error:
             raise RunError(f"{self.file} cannot be run on {tuple(stored.shape)} ({reason(error)})") from error
         scores = self._scores_of_mask(output) if self.description.output == "mask" else output.log()

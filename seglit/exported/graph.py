@@ -1,16 +1,18 @@
 """The graph that every format exports: image as stored in, class indices and probabilities out."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
 
 from seglit.errors import RunError
 from seglit.exported.description import Dtype, FilePrecision, Output, Size
 from seglit.exported.runtime import reason
 from seglit.labels import IGNORE_INDEX
 from seglit.runs.checkpoint import ModelRecord
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 TRACED_SIZE = (70, 90)
 """Size of the image by which a graph for any size is traced; no multiple of a stride, so that padding is traced."""
@@ -68,18 +70,22 @@ class Graph(nn.Module):
         return tuple(outputs.values()) if self.output is None else (outputs[self.output],)
 
 
-def trace(graph: Graph) -> ExportedProgram:
+def trace(graph: Graph) -> "ExportedProgram":
     """Traces the graph for any number of images, of its size or of any.
 
     Raises:
         RunError: The network cannot be traced.
     """
+    # slow imports, which prediction with a checkpoint does not need
+    from torch.export import Dim, export
+    from torch.fx.experimental import _config
+
     # two images, as a dimension of 1 would be taken for a constant
     example = torch.zeros(2, graph.in_channels, *(graph.size or TRACED_SIZE), dtype=graph.dtype)
     dynamic = dict.fromkeys([0] if graph.size else [0, 2, 3], Dim.DYNAMIC)
     try:
-        return torch.export.export(
-            graph, (example,), dynamic_shapes=(dynamic,), prefer_deferred_runtime_asserts_over_guards=True
-        )
+        # else the parities of the traced size, and more than one image, become assumptions
+        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made when it is imported
+            return export(graph, (example,), dynamic_shapes=(dynamic,))
     except Exception as error:
         raise RunError(f"torch.export cannot trace {type(graph.network).__name__} ({reason(error)})") from error

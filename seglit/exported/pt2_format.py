@@ -8,9 +8,10 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import torch
-from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from seglit.errors import InputError, RunError
 from seglit.exported.description import FilePrecision, Output
@@ -34,6 +35,8 @@ def write(graph: Graph, files: Mapping[Output, Path], _: Quantization | None) ->
     Raises:
         RunError: The network cannot be exported.
     """
+    from torch._inductor import aoti_compile_and_package  # slow to import
+
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     for output, file in files.items():
         graph.output = output
@@ -86,6 +89,8 @@ def load(file: Path, _: FilePrecision) -> Run:
     Raises:
         InputError: The file is not of PyTorch, or of another version.
     """
+    from torch._inductor import aoti_load_package
+
     with zipfile.ZipFile(file) as archive:
         is_native = any(_NATIVE in name for name in archive.namelist())
     try:
@@ -94,10 +99,10 @@ def load(file: Path, _: FilePrecision) -> Run:
         raise InputError(f"{file}: PyTorch cannot load it ({reason(error)})") from error
 
     @torch.no_grad()
-    def run(images):  # type: ignore[no-untyped-def]
-        answer = network(torch.from_numpy(images))
-        (output,) = answer if isinstance(answer, tuple | list) else (answer,)
-        return output.numpy()
+    def run(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        (output,) = network(torch.from_numpy(images))
+        array: npt.NDArray[Any] = output.numpy()
+        return array
 
     return run
 

@@ -23,12 +23,11 @@ from seglit.images.tiff import LargeTiff, Tag
 from seglit.images.video import read_frames
 from seglit.predict.jobs import Job, claim, find_jobs
 from seglit.predict.label_files import LabelFormat, report_label_files
-from seglit.predict.load import load
+from seglit.predict.load import find_model, load
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Flips, Precision, Settings
 from seglit.predict.tile_scores import Block, Prediction, Tile
 from seglit.predict.write import Masks, Writer
-from seglit.runs.named_run import find_checkpoint
 
 Array = npt.NDArray[Any]
 ReadResult = tuple[Array, list[Tag]] | Literal["video", "stack", "by windows"] | InputError
@@ -55,7 +54,7 @@ def predict(
     Masks are written to OUTPUT/masks under the images' names and sub-folders: PNG, or TIFF (stack) with georeference.
 
     Args:
-        run: Run folder, checkpoint, or file of `seglit export`.
+        run: Run folder, checkpoint, file or bundle of `seglit export`, or hf:owner/name.
         inputs: Images, folders of images, videos, or glob patterns; one or more.
         output: Output folder.
         masks: Mask encoding: the values stored in the training masks, or the classes' colours.
@@ -78,7 +77,7 @@ def predict(
         InputError: The run, an input or an option is invalid, or OUTPUT contains predictions made with other settings.
     """
     settings = Settings(tile, overlap, flips, scales, precision, nodata)
-    model = find_checkpoint(Path(run).expanduser()).absolute()
+    model = find_model(run).absolute()
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
     predictor = load(model, trust)
     predictor.settings = settings

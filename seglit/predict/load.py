@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import get_args
 
+from torch import nn
+
 from seglit.errors import InputError
+from seglit.exported.bundle import HUB, RECORD, download_bundle, is_bundle, load_bundle
 from seglit.exported.formats import FORMATS, format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
-from seglit.runs.checkpoint import load_network
+from seglit.runs.checkpoint import ModelRecord, load_network
 from seglit.runs.named_run import find_checkpoint
 from seglit.runs.tested import TestedRun
 from seglit.runs.trusted import NotTrustedError, Trust, packages_of
@@ -18,9 +21,9 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
     """Makes a predictor from a checkpoint, from the best checkpoint of a run folder, or from an exported file.
 
     Args:
-        path: Checkpoint written by `seglit fit`, the run folder that it printed, or a file of `seglit export`. It may
-            be a stranger's: it runs no code but that of seglit, torch.nn, torchvision, segmentation_models_pytorch,
-            timm and `trust`.
+        path: Checkpoint written by `seglit fit`, the run folder that it printed, a file or bundle of `seglit export`,
+            or hf:owner/name, a bundle on the Hugging Face Hub. It may be a stranger's: it runs no code but that of
+            seglit, torch.nn, torchvision, segmentation_models_pytorch, timm and `trust`; native code if that has pt2.
         trust: Further packages or modules whose classes the checkpoint may name, such as `["mynet"]`.
 
     Raises:
@@ -28,12 +31,28 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
         InputError: The file is missing or not of seglit, its network's class is not found, or its run time is not
             installed.
     """
-    file = find_checkpoint(Path(path).expanduser())
+    file, packages = find_model(path), packages_of(trust)
+    if file.name == RECORD:
+        return of_record(*load_bundle(file.parent, packages))
     if exported := format_of(file):
-        if exported is FORMATS["pt2"] and "pt2" not in packages_of(trust):
+        if exported is FORMATS["pt2"] and "pt2" not in packages:
             raise NotTrustedError(f"{file}: runs native code of its own; if you trust it: --trust pt2")
         return FilePredictor.load(file, exported)
-    network, record = load_network(file, packages_of(trust))
+    return of_record(*load_network(file, packages))
+
+
+def find_model(path: str | Path) -> Path:
+    """Returns the file that `load` reads: a checkpoint, an exported file, or the record of a bundle.
+
+    Raises:
+        InputError: There is none, or it cannot be downloaded.
+    """
+    folder = download_bundle(str(path)) if str(path).startswith(HUB) else Path(path).expanduser()
+    return folder / RECORD if is_bundle(folder) else find_checkpoint(folder)
+
+
+def of_record(network: nn.Module, record: ModelRecord) -> Predictor:
+    """Makes a predictor from a network and its record."""
     labels, normalization, channels = record.labels, record.normalization, record.in_channels
     return Predictor(network, labels, normalization, channels, nodata_values=record.nodata, resize=record.resize)
 

@@ -98,6 +98,17 @@ def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, Mo
     if RECORD_KEY not in checkpoint:
         raise InputError(f"{file}: not a seglit checkpoint; it stores no network and labels")
     record, weights = _record_and_weights(checkpoint, file)
+    return build_network(record, weights, file, trust), record
+
+
+def build_network(
+    record: ModelRecord, weights: Mapping[str, Tensor], file: Path, trust: Collection[str] = ()
+) -> nn.Module:
+    """Builds the network of a record, without downloading pretrained weights, and loads its weights.
+
+    Raises:
+        InputError: The network cannot be built, or the weights do not fit it; `file` is where they are from.
+    """
     network = build_untrained(record.network, f"{file}: its network", trust)
     try:
         network.load_state_dict(weights)
@@ -107,7 +118,7 @@ def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, Mo
             f"{file}: its weights do not fit its network {record.network['class_path']}, whose code has changed since "
             f"({first})"
         ) from error
-    return network, record
+    return network
 
 
 def build_untrained(spec: Mapping[str, Any], where: str, trust: Collection[str] = ()) -> nn.Module:
