@@ -86,6 +86,9 @@ def trace(graph: Graph) -> "ExportedProgram":
     try:
         # else the parities of the traced size, and more than one image, become assumptions
         with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made when it is imported
-            return export(graph, (example,), dynamic_shapes=(dynamic,))
+            program = export(graph, (example,), dynamic_shapes=(dynamic,))
     except Exception as error:
         raise RunError(f"torch.export cannot trace {type(graph.network).__name__} ({reason(error)})") from error
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine
+    return program
