@@ -1,8 +1,10 @@
-"""Checkpoints of untrained networks, as `seglit fit` writes them."""
+"""Checkpoints of untrained networks, as `seglit fit` writes them, and their export."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -10,6 +12,7 @@ from seglit.labels import Labels
 from seglit.normalization import Normalization
 from seglit.runs.build import build
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from tests.conftest import run_in
 
 LABELS = Labels.create(["road", "tree", "sky"], palette=[[90, 90, 90], [0, 120, 0], [0, 0, 250]])
 EIGHT_BITS = Normalization((0.4, 0.45, 0.5), (0.2, 0.22, 0.25))
@@ -34,3 +37,15 @@ def write_checkpoint(
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": weights, RECORD_KEY: record.to_dict()}, file)
     return file
+
+
+def export(folder: Path, *args: object, name: str = "model.onnx") -> Path:
+    """Exports to `folder / name`."""
+    outcome = run_in(folder, "export", *args, "--output", name)
+    assert outcome.code == 0, outcome.err
+    return folder / name
+
+
+def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Random pixels (H, W, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)

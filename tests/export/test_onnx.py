@@ -16,23 +16,12 @@ from seglit.errors import InputError, RunError
 from seglit.normalization import Normalization
 from seglit.predict import Settings
 from seglit.predict.file_predictor import FilePredictor
-from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
-from tests.export.checkpoints import write_checkpoint
+from tests.conftest import CLASS_NAMES, Outcome, Run
+from tests.export.checkpoints import export, picture, write_checkpoint
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 
 UNET = "seglit.networks.UNet"
-
-
-def picture(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def export(folder: Path, *args: object) -> Path:
-    """Exports to `folder / model.onnx`."""
-    outcome = run_in(folder, "export", *args, "--output", "model.onnx")
-    assert outcome.code == 0, outcome.err
-    return folder / "model.onnx"
 
 
 @pytest.fixture(scope="module")

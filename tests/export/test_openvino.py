@@ -1,0 +1,34 @@
+"""OpenVINO files: precisions, no data, and 8 bits under the control of mean IoU."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seglit
+from seglit.predict import Settings
+from tests.conftest import Run
+from tests.export.checkpoints import export, picture, write_checkpoint
+
+openvino = pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_file_predicts_as_its_checkpoint(tmp_path: Path, precision: str) -> None:
+    """In float32 too, although the CPU may have bfloat16, which OpenVINO prefers."""
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", "seglit.networks.UNet", channels=[4, 8])
+    options = ["--format=openvino", f"--precision={precision}", "--probabilities"]
+    file = export(tmp_path, checkpoint, *options, name="model.xml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ckpt", "model.bin", "model.xml", "model.xml.json"]
+    ours, theirs = seglit.load(file), seglit.load(checkpoint)
+    theirs.settings = Settings(precision="32-true")
+    difference = np.abs(ours.probabilities(picture(71, 50)) - theirs.probabilities(picture(71, 50))).max()
+    assert difference < (1e-5 if precision == "float32" else 0.1)
+    assert str(Path(seglit.__file__).parent) not in file.read_text()
+
+
+def test_foreign_file_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.xml").write_text("<net/>")
+    outcome = run("predict", "x.xml", "x.xml")
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
