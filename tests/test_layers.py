@@ -49,11 +49,11 @@ ROOMS = {
         "annotations config drawing errors exported hardware images labels networks.contract normalization runs",
     ),
     "exported": (
-        "msgspec numpy nncf onnx onnx_ir onnxruntime onnxscript openvino torch",
+        "huggingface_hub msgspec nncf numpy onnx onnx_ir onnxruntime onnxscript openvino safetensors torch",
         "errors labels normalization runs.checkpoint runs.record_schema",
     ),
     "export": (
-        "msgspec numpy torch torchmetrics",
+        "msgspec numpy torch torchmetrics yaml",
         "callbacks.benchmark data errors evaluation exported images predict runs",
     ),
     "inspect": (

@@ -126,13 +126,12 @@ def test_scores_are_those_of_the_run_and_stay_beside_the_file(
 @pytest.mark.parametrize(
     ("class_path", "init_args"),
     [
-        ("seglit.networks.FCN", {"channels": [4, 4, 4, 8, 8, 8]}),
         ("seglit.networks.SMP", {"architecture": "unet", "encoder_name": "tu-test_resnet"}),
         ("seglit.networks.Torchvision", {"architecture": "lraspp_mobilenet_v3_large"}),
     ],
-    ids=["hand-written", "smp", "torchvision"],
+    ids=["smp", "torchvision"],
 )
-def test_one_architecture_of_each_kind(tmp_path: Path, class_path: str, init_args: dict[str, Any]) -> None:
+def test_networks_of_libraries(tmp_path: Path, class_path: str, init_args: dict[str, Any]) -> None:
     checkpoint = write_checkpoint(tmp_path / "a.ckpt", class_path, **init_args)
     file = export(tmp_path, checkpoint)
     assert "random images only" in json.loads((tmp_path / "model.onnx.json").read_text())["proof"]["note"]
@@ -161,8 +160,7 @@ def test_graph_that_differs_is_not_kept(tmp_path: Path, run: Run, network: str, 
 
 
 def test_static_size(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "a.ckpt", f"{OWN}.Pooling", trust=(OWN,))
-    file = export(tmp_path, "a.ckpt", "--trust", OWN, "--size=40,56")
+    file = export(tmp_path, write_checkpoint(tmp_path / "a.ckpt", UNET, channels=[4, 8]), "--size=40,56")
     predictor = seglit.load(file)
     assert predictor(picture(40, 56)).shape == (40, 56)
     with pytest.raises(InputError, match=r"is for images of 40 x 56 pixels, not 40 x 57; export it without --size"):
