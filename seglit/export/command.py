@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Literal
 
 from seglit.errors import InputError
+from seglit.export.best import export_best
 from seglit.export.exporter import Exporter, describe_proof
 from seglit.exported.bundle import HUB, push_bundle
 from seglit.exported.description import FilePrecision, Size
-from seglit.exported.formats import FORMATS, FormatName
+from seglit.exported.file_formats import FORMATS, FormatName
 from seglit.runs.trusted import packages_of
 
 
 def export(
     run: str,
     format: FormatName | Literal["bundle"] = "onnx",
-    precision: FilePrecision = "float32",
+    precision: FilePrecision | Literal["best"] = "float32",
     output: str | None = None,
     size: str | None = None,
     probabilities: bool = False,
@@ -29,11 +30,11 @@ def export(
     Args:
         run: Run folder or checkpoint.
         format: Format of the file; bundle is a folder of weights and model card, for seglit.
-        precision: Precision of its computation.
+        precision: Precision of its computation; best tries all of the format and keeps the fastest within max_drop.
         output: File to write; by default RUN/export/PRECISION.SUFFIX.
         size: Height and width of the images, such as 352,480; by default any.
         probabilities: Output class probabilities, which tiles, flips and tests require, instead of class indices.
-        max_drop: Largest loss of mean IoU by int8.
+        max_drop: Largest loss of mean IoU by int8 and best.
         trust: Package or packages whose networks may be loaded besides those of seglit and its libraries: mynet.
 
     Returns:
@@ -51,12 +52,15 @@ def export(
         proof = exporter.export_bundle(file)
     else:
         kind = FORMATS[format]
-        if precision not in kind.WEIGHTS:
+        if precision not in (*kind.WEIGHTS, "best"):
             raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
         file = target or exporter.folder / f"{precision}{kind.SUFFIX}"
         if file.suffix != kind.SUFFIX:
             raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
-        proof = exporter.export(kind, precision, file, max_drop)
+        if precision == "best":
+            proof = export_best(exporter, kind, file, max_drop)
+        else:
+            proof = exporter.export(kind, precision, file, max_drop)
     print(describe_proof(proof))
     print(f"exported: {file}")
     return 0

@@ -13,7 +13,7 @@ from seglit.errors import InputError
 from seglit.evaluation.evaluation import TestEvaluation
 from seglit.evaluation.saved_scores import as_saved
 from seglit.export.scoring import batches_of, update
-from seglit.exported.formats import format_of
+from seglit.exported.file_formats import format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.runs.build import build
 from seglit.runs.rebuild import build_data

@@ -3,10 +3,12 @@
 OpenVINO computes in bfloat16 wherever the CPU has it, unless told otherwise, so a file is compiled for its precision.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from seglit.errors import InputError, RunError
@@ -19,6 +21,9 @@ EXTRA = "openvino"
 WEIGHTS: dict[FilePrecision, torch.dtype] = dict.fromkeys(("float32", "bfloat16", "float16", "int8"), torch.float32)
 """Precisions, and the type of the weights that are converted."""
 _HINTS: dict[FilePrecision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
+
+_RANKING = 32
+"""Number of images whose outputs rank the layers that go back to float32."""
 
 
 def write(graph: Graph, files: Mapping[Output, Path], quantization: Quantization | None) -> None:
@@ -111,13 +116,15 @@ def _quantized(model: Any, quantization: Quantization) -> Any:
     except ModuleNotFoundError as error:
         raise missing(error, EXTRA) from error
 
-    def score(compiled: Any, _: object) -> float:
-        return quantization.score(lambda images: compiled(images)[OUTPUTS.index("probabilities")].copy())
+    def score(compiled: Any, _: object) -> Any:
+        miou = quantization.score(lambda images: compiled(images)[OUTPUTS.index("probabilities")].copy())
+        return np.float32(miou)  # for a float, NNCF would score the whole split again for each image
 
-    images = nncf.Dataset(quantization.images)
+    nncf.set_log_level(logging.ERROR)
+    calibration, ranking = (nncf.Dataset(images) for images in (quantization.images, quantization.images[:_RANKING]))
     try:
         return nncf.quantize_with_accuracy_control(
-            model, images, images, score, max_drop=quantization.max_drop, subset_size=len(quantization.images)
+            model, calibration, ranking, score, max_drop=quantization.max_drop, subset_size=len(quantization.images)
         )
     except Exception as error:
         raise RunError(f"NNCF cannot quantise the network ({reason(error)})") from error

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from seglit.errors import InputError
 from seglit.exported.description import Description
+from seglit.exported.file_formats import Format
 from seglit.exported.file_network import FileNetwork
-from seglit.exported.formats import Format
 from seglit.exported.runtime import Run
 from seglit.predict.predictor import Predictor
 from seglit.predict.tile_scores import Block, Tile, cut

@@ -7,7 +7,7 @@ from torch import nn
 
 from seglit.errors import InputError
 from seglit.exported.bundle import HUB, RECORD, download_bundle, is_bundle, load_bundle
-from seglit.exported.formats import FORMATS, format_of
+from seglit.exported.file_formats import FORMATS, format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
