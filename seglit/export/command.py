@@ -24,8 +24,7 @@ def export(
 ) -> int:
     """Exports a trained network to a file that takes images as stored and needs no seglit.
 
-    The file is compared with PyTorch before it is kept: pixels at several sizes, then mean IoU on the validation
-    split. If it differs, nothing is written.
+    It is compared with PyTorch first: pixels at several sizes, mean IoU on the validation split.
 
     Args:
         run: Run folder or checkpoint.
@@ -44,8 +43,7 @@ def export(
         InputError: The run or an option is invalid, or a package is missing.
         RunError: The network cannot be exported, or the file differs from PyTorch.
     """
-    sides = _size(size)
-    exporter = Exporter(Path(run), sides, "probabilities" if probabilities else "mask", packages_of(trust))
+    exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages_of(trust))
     target = Path(output).expanduser() if output else None
     if format == "bundle":
         file = target or exporter.folder / "bundle"

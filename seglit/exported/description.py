@@ -1,11 +1,10 @@
 """What is stored in an exported file beside the network: classes, input, scores of the run, and the proof."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 
 from seglit.errors import InputError
 from seglit.runs.checkpoint import ModelRecord
@@ -18,7 +17,7 @@ Output = Literal["mask", "probabilities"]
 OUTPUTS: tuple[Output, ...] = ("mask", "probabilities")
 FilePrecision = Literal["float32", "bfloat16", "float16", "int8"]
 Dtype = Literal["uint8", "uint16", "int16", "float32"]
-Size = tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]]
+Size = tuple[int, int]
 
 
 class SizeProof(msgspec.Struct, frozen=True):
@@ -88,7 +87,7 @@ class Description(msgspec.Struct, frozen=True):
     dtype: Dtype
     size: Size | None
     precision: FilePrecision
-    parameters: Annotated[int, Meta(ge=0)]
+    parameters: int
     record: dict[str, Any]
     scores: dict[str, float | None]
     proof: Proof | None = None
