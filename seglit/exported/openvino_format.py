@@ -5,6 +5,7 @@ OpenVINO computes in bfloat16 wherever the CPU has it, unless told otherwise, so
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def parts(file: Path) -> list[Path]:
 def describe(file: Path, text: str) -> None:
     """Stores the description in a file."""
     openvino = _import_openvino()
-    model = openvino.Core().read_model(file)
+    model = _core().read_model(file)
     model.set_rt_info(text, [KEY])
     described = file.with_name(f"described{SUFFIX}")
     openvino.save_model(model, described, compress_to_fp16=False)  # weights of 16 bits stay so
@@ -74,7 +75,7 @@ def read(file: Path) -> str | None:
     Raises:
         InputError: The file is not an OpenVINO file, or a package is missing.
     """
-    model = _read_model(_import_openvino().Core(), file)
+    model = _read_model(file)
     return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None
 
 
@@ -84,8 +85,7 @@ def load(file: Path, precision: FilePrecision) -> Run:
     Raises:
         InputError: The file is not an OpenVINO file, or a package is missing.
     """
-    core = _import_openvino().Core()
-    compiled = core.compile_model(_read_model(core, file), "CPU", {"INFERENCE_PRECISION_HINT": _HINTS[precision]})
+    compiled = _core().compile_model(_read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": _HINTS[precision]})
     return lambda images: compiled(images)[0].copy()  # its own memory is used again by the next call
 
 
@@ -102,9 +102,20 @@ def _import_openvino() -> Any:
     return openvino
 
 
-def _read_model(core: Any, file: Path) -> Any:
+@cache
+def _core() -> Any:
+    """The one core of the process.
+
+    A core replaces the alternate signal stack of its thread, and restores the one before when it is released. Two that
+    are released in the order of their creation leave a stack that is unmapped, and the next signal, such as the end of
+    a worker, ends the process by a segmentation fault.
+    """
+    return _import_openvino().Core()
+
+
+def _read_model(file: Path) -> Any:
     try:
-        return core.read_model(file)
+        return _core().read_model(file)
     except RuntimeError as error:
         raise InputError(f"{file}: OpenVINO cannot load it ({reason(error)})") from error
 
