@@ -2,7 +2,8 @@
 
 python -m benchmarks training scoring --training.rounds 1
 
-`python -m benchmarks gpu` is a command of its own: what there is to check and measure on a GPU.
+Two are commands of their own: `python -m benchmarks gpu`, what there is to check and measure on a GPU, and `python -m
+benchmarks export`, what can be exported and how fast it is then.
 """
 
 import sys
@@ -14,6 +15,7 @@ from jsonargparse import ArgumentParser, auto_cli
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.export import benchmark_export
 from benchmarks.gpu import benchmark_gpu
 from benchmarks.input import measure_input
 from benchmarks.inspect import measure_inspect
@@ -56,4 +58,6 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["gpu"]:
         sys.exit(not auto_cli(benchmark_gpu, args=sys.argv[2:], as_positional=False))
+    if sys.argv[1:2] == ["export"]:
+        sys.exit(auto_cli(benchmark_export, args=sys.argv[2:], as_positional=False))
     main()
