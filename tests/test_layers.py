@@ -79,7 +79,7 @@ ROOMS = {
         f"numpy {LIGHTNING}",
         "callbacks cli config data.base errors images",
     ),
-    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation labels predict runs"),
+    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported labels predict runs"),
     "compare": (
         "msgspec numpy PIL rich",
         "data.base drawing errors evaluation labels metrics predict runs",

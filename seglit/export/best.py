@@ -1,9 +1,7 @@
 """`--precision best`: exports in every precision of a format and keeps the fastest file whose score holds."""
 
 import shutil
-import statistics
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,9 +9,6 @@ from seglit.errors import InputError, RunError, one_line
 from seglit.export.exporter import Exporter
 from seglit.exported.description import FilePrecision, Proof
 from seglit.exported.file_formats import Format
-from seglit.predict.file_predictor import FilePredictor
-
-_CALLS = 7
 
 
 def export_best(exporter: Exporter, format: Format, file: Path, max_drop: float) -> Proof:
@@ -29,7 +24,7 @@ def export_best(exporter: Exporter, format: Format, file: Path, max_drop: float)
         RunError: No precision is within the limit.
     """
     with TemporaryDirectory() as folder:
-        kept: dict[FilePrecision, tuple[float, Proof]] = {}
+        kept: dict[FilePrecision, Proof] = {}
         for precision in format.WEIGHTS:
             part = Path(folder, precision, file.name)
             try:
@@ -37,29 +32,17 @@ def export_best(exporter: Exporter, format: Format, file: Path, max_drop: float)
             except (RunError, InputError) as error:  # that it differs, or that int8 has no data
                 print(f"{precision}: {one_line(error)}", file=sys.stderr)
                 continue
-            seconds = _latency(FilePredictor.load(part, format), exporter)
             size = sum(path.stat().st_size for path in format.parts(part))
             scores = proof.validation
             score = f"mean IoU {scores.miou:.4f}" if scores else "mean IoU unknown"
-            print(f"{precision}: {size / 1e6:.2f} MB, {1000 * seconds:.1f} ms, {score}")
+            print(f"{precision}: {size / 1e6:.2f} MB, {1000 * proof.seconds:.1f} ms, {score}")
             if scores is None or scores.miou_pytorch - scores.miou <= max_drop:
-                kept[precision] = seconds, proof
+                kept[precision] = proof
         if not kept:
             raise RunError(f"{file}: not written: no precision is within --max_drop {max_drop:g}")
-        best = min(kept, key=lambda precision: kept[precision][0])
+        best = min(kept, key=lambda precision: kept[precision].seconds)
         file.parent.mkdir(parents=True, exist_ok=True)
         for part in Path(folder, best).iterdir():
             shutil.move(part, file.parent / part.name)
         print(f"kept {best}")
-        return kept[best][1]
-
-
-def _latency(predictor: FilePredictor, exporter: Exporter) -> float:
-    """Median time in seconds of one image of the last proven size, that of the data."""
-    image = exporter.prover.images[-1][0]
-    seconds = []
-    for _ in range(_CALLS):
-        start = time.perf_counter()
-        predictor(image)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])  # the first is a warm-up
+        return kept[best]

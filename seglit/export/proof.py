@@ -1,5 +1,7 @@
 """The proof of an exported file: its pixels, probabilities and score against those of PyTorch in float32."""
 
+import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,9 @@ SIZES: tuple[Size, ...] = ((64, 96), (97, 131), (165, 83))
 """Sizes that a file for any size is proven at, beside that of the data; none is the traced one."""
 MAX_REAL_SIDE = 1024
 """Real images are cropped to this many pixels."""
+
+
+_CALLS = 5  # timed
 
 
 class Thresholds(NamedTuple):
@@ -112,7 +117,8 @@ class Prover:
                 f"{file}: not written: its mean IoU on the validation split is {validation.miou:.4f}, that of PyTorch "
                 f"{validation.miou_pytorch:.4f}; they may differ by {thresholds.difference:g}"
             )
-        return Proof(sizes, validation, self.note, thresholds.equal_pixels, thresholds.difference, runtime)
+        seconds = _latency(masks, self.images[-1][0])
+        return Proof(sizes, validation, self.note, thresholds.equal_pixels, thresholds.difference, runtime, seconds)
 
     def _compare_scores(self, file: Predictor) -> ScoreProof | None:
         """Mean IoU at the stored size over the validation split; None without data."""
@@ -145,6 +151,16 @@ def _compare(images: list[Array], expected: list[Any], masks: Predictor, probabi
     ]
     height, width = images[0].shape[:2]
     return SizeProof(height, width, len(images), float(np.mean(equal)), float(max(differences)))
+
+
+def _latency(predictor: Predictor, image: Array) -> float:
+    """Returns the median time in seconds of an image; a network that has predicted before needs no warm-up."""
+    seconds = []
+    for _ in range(_CALLS):
+        start = time.perf_counter()
+        predictor(image)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 def _images(

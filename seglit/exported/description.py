@@ -56,6 +56,7 @@ class Proof(msgspec.Struct, frozen=True):
         min_equal_pixels: Threshold of each size.
         max_difference: Threshold of the difference of mean IoU.
         runtime: Name and version of what ran the file.
+        seconds: Median time of one image of the last size, on the machine that exported.
     """
 
     sizes: list[SizeProof]
@@ -64,6 +65,7 @@ class Proof(msgspec.Struct, frozen=True):
     min_equal_pixels: float
     max_difference: float
     runtime: str
+    seconds: float
 
 
 class Description(msgspec.Struct, frozen=True):

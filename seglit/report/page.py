@@ -14,6 +14,7 @@ from seglit.evaluation.bootstrap import LEVEL
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.mistakes import CONFIDENT
 from seglit.labels import Labels
+from seglit.report.exported_files import find_exported
 from seglit.report.head import describe
 from seglit.report.pictures import Drawn, draw
 from seglit.runs.scores import ImageScores, Level
@@ -66,6 +67,7 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
         distances=distances,
         distance_chart=_distance_chart(distances),
         matrix=zip(run.class_names, confusion_cells(run.confusion, run.class_names), strict=True),
+        exported=find_exported(run.folder),
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )
     return drawn.missing

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from seglit.callbacks import RunRecord
+from seglit.exported.description import Description, Proof, ScoreProof, SizeProof
+from seglit.runs.checkpoint import RECORD_KEY, read_checkpoint
 from seglit.runs.training import Training
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 
@@ -75,6 +77,23 @@ def page(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = run_in(folder, "report", trained.folder, "--output", "pages/mine.html")
     assert (outcome.code, outcome.out, outcome.err) == (0, "report: pages/mine.html\n", "")
     return folder / "pages" / "mine.html"
+
+
+def test_exported_files_are_shown(trained: Outcome, copied: Path, run: Run) -> None:
+    sizes = [SizeProof(64, 96, 4, 1.0, 1e-6), SizeProof(97, 131, 4, 0.9995, 2e-5), SizeProof(32, 32, 4, 1.0, 1e-6)]
+    proof = Proof(sizes, ScoreProof(3, 0.512, 0.514), "a note", 0.999, 0.001, "ONNX Runtime 1.0", 0.0123)
+    record = read_checkpoint(trained.folder / "checkpoints/best.ckpt")[RECORD_KEY]
+    description = Description("image", "mask", "uint8", None, "float32", 100, record, {}, proof)
+    (copied / "export").mkdir()
+    for name in ("float32.onnx", "deleted.onnx"):
+        (copied / f"export/{name}.json").write_text(description.to_json())
+    (copied / "export/float32.onnx").write_bytes(bytes(1_230_000))
+    assert run("report", copied).code == 0
+    page = Page(copied / "report.html")
+    expected = ["1.23", "12.3 at 32 × 32", "99.950 % at 97 × 131", "2.0e-05", "0.514", "0.512", "ONNX Runtime 1.0"]
+    assert page.row("float32.onnx") == ["float32.onnx", "float32", *expected]
+    assert "float32.onnx: a note" in page.text
+    assert "deleted.onnx" not in page.text
 
 
 def test_numbers_match_the_score_file(trained: Outcome, page: Path) -> None:

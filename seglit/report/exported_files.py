@@ -1,0 +1,51 @@
+"""The files that `seglit export` wrote into a run folder."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from seglit.exported.description import Description, Proof, SizeProof
+from seglit.exported.file_formats import format_of
+
+
+class ExportedFile(NamedTuple):
+    """A file with its description.
+
+    Args:
+        name: File name.
+        bytes: Size on disk.
+        description: What stands beside it.
+        proof: How it was compared with PyTorch.
+    """
+
+    name: str
+    bytes: int
+    description: Description
+    proof: Proof
+
+    @property
+    def least_equal(self) -> SizeProof:
+        """The size at which the fewest pixels are those of PyTorch."""
+        return min(self.proof.sizes, key=lambda size: size.equal_pixels)
+
+    @property
+    def largest_difference(self) -> float:
+        """The largest difference of a probability at any size."""
+        return max(size.largest_difference for size in self.proof.sizes)
+
+
+def find_exported(run: Path) -> list[ExportedFile]:
+    """Reads the descriptions below `RUN/export/`, by file name.
+
+    Raises:
+        InputError: A description is damaged.
+    """
+    found = []
+    for path in sorted((run / "export").glob("*.json")):
+        file = path.with_suffix("")
+        kind = format_of(file)
+        if kind is not None and file.is_file():
+            description = Description.from_json(path.read_bytes(), path)
+            if description.proof is not None:
+                size = sum(part.stat().st_size for part in kind.parts(file))
+                found.append(ExportedFile(file.name, size, description, description.proof))
+    return found
