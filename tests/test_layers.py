@@ -53,8 +53,8 @@ ROOMS = {
         "errors labels normalization runs.checkpoint runs.record_schema",
     ),
     "export": (
-        "msgspec numpy torch torchmetrics yaml",
-        "callbacks.benchmark data errors evaluation exported images predict runs",
+        f"msgspec numpy torch torchmetrics wandb yaml {LIGHTNING}",
+        "callbacks.benchmark data errors evaluation exported images loggers predict runs",
     ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",

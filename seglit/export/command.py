@@ -6,6 +6,7 @@ from typing import Literal
 from seglit.errors import InputError
 from seglit.export.best import export_best
 from seglit.export.exporter import Exporter, describe_proof
+from seglit.export.tracking import find_trackers, log_files
 from seglit.exported.bundle import HUB, push_bundle
 from seglit.exported.description import FilePrecision, Size
 from seglit.exported.file_formats import FORMATS, FormatName
@@ -20,6 +21,7 @@ def export(
     size: str | None = None,
     probabilities: bool = False,
     max_drop: float = 0.005,
+    log: bool = False,
     trust: str | list[str] | None = None,
 ) -> int:
     """Exports a trained network to a file that takes images as stored and needs no seglit.
@@ -34,6 +36,7 @@ def export(
         size: Height and width of the images, such as 352,480; by default any.
         probabilities: Output class probabilities, which tiles, flips and tests require, instead of class indices.
         max_drop: Largest loss of mean IoU by int8 and best.
+        log: Add the files to the runs of W&B and MLflow that the training logged to.
         trust: Package or packages whose networks may be loaded besides those of seglit and its libraries: mynet.
 
     Returns:
@@ -43,11 +46,14 @@ def export(
         InputError: The run or an option is invalid, or a package is missing.
         RunError: The network cannot be exported, or the file differs from PyTorch.
     """
-    exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages_of(trust))
+    packages = packages_of(trust)
+    exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages)
+    trackers = find_trackers(exporter.run, exporter.checkpoint, packages) if log else []
     target = Path(output).expanduser() if output else None
     if format == "bundle":
         file = target or exporter.folder / "bundle"
         proof = exporter.export_bundle(file)
+        written = sorted(file.iterdir())
     else:
         kind = FORMATS[format]
         if precision not in (*kind.WEIGHTS, "best"):
@@ -59,6 +65,9 @@ def export(
             proof = export_best(exporter, kind, file, max_drop)
         else:
             proof = exporter.export(kind, precision, file, max_drop)
+        written = [*kind.parts(file), file.with_suffix(f"{file.suffix}.json")]
+    for tracker in trackers:
+        log_files(tracker, file.name, written)
     print(describe_proof(proof))
     print(f"exported: {file}")
     return 0

@@ -17,7 +17,7 @@ from seglit.runs.scores import SCORE_FILE
 
 RESUME_KEY = "resume"
 """Checkpoint key of what exact resuming requires beside Lightning's own state, as plain data."""
-_LOGGER_IDS = {"WandbLogger": "id", "MLFlowLogger": "run_id", "TensorBoardLogger": "version"}
+LOGGER_IDS = {"WandbLogger": "id", "MLFlowLogger": "run_id", "TensorBoardLogger": "version"}
 
 
 class _Counts(msgspec.Struct):
@@ -179,8 +179,8 @@ def place_loggers(loggers: Sequence[Any], folder: Path, progress: Progress) -> N
         name = logger.class_path.rpartition(".")[2]
         if "save_dir" in settings:
             settings.save_dir = str(folder / (settings.save_dir or "."))
-        if name in progress.loggers and name in _LOGGER_IDS:
-            settings[_LOGGER_IDS[name]] = progress.loggers[name]
+        if name in progress.loggers and name in LOGGER_IDS:
+            settings[LOGGER_IDS[name]] = progress.loggers[name]
         if name == "TensorBoardLogger" and progress.checkpoint:
             settings["purge_step"] = progress.steps
 
