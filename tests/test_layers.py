@@ -54,7 +54,7 @@ ROOMS = {
     ),
     "export": (
         f"msgspec numpy torch torchmetrics wandb yaml {LIGHTNING}",
-        "callbacks.benchmark data errors evaluation exported images loggers predict runs",
+        "callbacks.benchmark data errors evaluation exported images predict runs",
     ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",

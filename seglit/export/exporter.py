@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from seglit.data.base import SegmentationDataModule
-from seglit.errors import InputError
+from seglit.errors import InputError, RunError
 from seglit.export.model_card import model_card
 from seglit.export.proof import Prover, fit, read_images, thresholds_of
 from seglit.exported.bundle import is_bundle, load_bundle, write_bundle
@@ -63,7 +63,7 @@ class Exporter:
         self.scores = _test_scores(self.run, self.checkpoint)
         reference = of_record(self.network, self.record)
         reference.settings = Settings(precision="32-true")
-        self.prover = Prover(reference, data, note, self.dtype, size)
+        self.prover = Prover(reference, self.record.architecture, data, note, self.dtype, size)
 
     def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Proof:
         """Exports to a file, with its description in it and as JSON beside it.
@@ -84,7 +84,11 @@ class Exporter:
             network = copy.deepcopy(self.network).cpu().to(format.WEIGHTS[precision])
             network.to(memory_format=torch.contiguous_format)
             graph = Graph(network, self.record, self.dtype, self.size, precision).eval()
-            format.write(graph, files, self._quantization(max_drop) if precision == "int8" else None)
+            quantization = self._quantization(max_drop) if precision == "int8" else None
+            try:
+                format.write(graph, files, quantization)
+            except RunError as error:
+                raise RunError(f"{file}: not written: {error}{self.prover.hint}") from error
             for output, part in files.items():
                 format.describe(part, self._describe(output, precision).to_json())
             masks, probabilities = (FilePredictor.load(files[name], format) for name in (self.output, "probabilities"))

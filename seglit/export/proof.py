@@ -15,6 +15,7 @@ from seglit.evaluation.evaluation import Evaluation
 from seglit.export.scoring import batches_of, update
 from seglit.exported.description import Dtype, FilePrecision, Proof, ScoreProof, Size, SizeProof
 from seglit.exported.graph import TRACED_SIZE
+from seglit.exported.runtime import reason
 from seglit.images.pairs import Split
 from seglit.predict.predictor import Predictor
 
@@ -59,6 +60,7 @@ class Prover:
 
     Args:
         reference: The network in PyTorch.
+        architecture: Its name, for messages.
         data: The run's data; None if it is gone.
         note: Why there is no data.
         dtype: Type of the images.
@@ -68,6 +70,7 @@ class Prover:
     def __init__(
         self,
         reference: Predictor,
+        architecture: str,
         data: SegmentationDataModule | None,
         note: str,
         dtype: Dtype,
@@ -77,6 +80,8 @@ class Prover:
         self.data = data
         self.note = note
         self.size = size
+        self.architecture = architecture
+        self.hint = "" if size else "; for one size alone it may succeed: --size HEIGHT,WIDTH"
         self.images = [*_images(reference, data, dtype, size)]
         self.expected = [[*reference.stream(images, probabilities=True)] for images in self.images]
         self.miou: float | None = None  # of PyTorch
@@ -103,12 +108,15 @@ class Prover:
                 proof = _compare(images, expected, masks, probabilities)
             except RunError as error:
                 height, width = images[0].shape[:2]
-                raise RunError(f"{file}: not written: it fails at {height} x {width} pixels ({error})") from error
+                raise RunError(
+                    f"{file}: not written: {self.architecture} fails at {height} x {width} pixels "
+                    f"({reason(error.__cause__ or error)}){self.hint}"
+                ) from error
             if proof.equal_pixels < thresholds.equal_pixels:
                 raise RunError(
-                    f"{file}: not written: at {proof.height} x {proof.width} pixels it agrees with PyTorch on "
-                    f"{proof.equal_pixels:.2%} of the pixels, which must be {thresholds.equal_pixels:.1%} or more"
-                    + ("; a file for one size may agree: --size HEIGHT,WIDTH" if self.size is None else "")
+                    f"{file}: not written: at {proof.height} x {proof.width} pixels {self.architecture} agrees with "
+                    f"PyTorch on {proof.equal_pixels:.2%} of the pixels, which must be {thresholds.equal_pixels:.1%} "
+                    f"or more{self.hint}"
                 )
             sizes.append(proof)
         validation = self._compare_scores(masks)

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers import Logger, MLFlowLogger, WandbLogger
 
 from seglit.errors import InputError
-from seglit.loggers import MLFlowLogger, WandbLogger
 from seglit.runs.build import build
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.resume import LOGGER_IDS, RESUME_KEY
@@ -15,7 +14,7 @@ from seglit.runs.tested import read_config
 _TRACKED = ("WandbLogger", "MLFlowLogger")
 
 
-def find_trackers(run: Path, checkpoint: Path, trust: Collection[str]) -> list[WandbLogger | MLFlowLogger]:
+def find_trackers(run: Path, checkpoint: Path, trust: Collection[str]) -> list[Logger]:
     """Returns the loggers of a run that take files, connected to the runs that its training logged to.
 
     Args:
@@ -45,7 +44,7 @@ def find_trackers(run: Path, checkpoint: Path, trust: Collection[str]) -> list[W
     return trackers
 
 
-def log_files(tracker: WandbLogger | MLFlowLogger, name: str, files: Sequence[Path]) -> None:
+def log_files(tracker: Logger, name: str, files: Sequence[Path]) -> None:
     """Logs files: to W&B as an artifact of type `model`, to MLflow below `export`."""
     if isinstance(tracker, WandbLogger):
         import wandb
@@ -55,6 +54,6 @@ def log_files(tracker: WandbLogger | MLFlowLogger, name: str, files: Sequence[Pa
             artifact.add_file(str(file))
         tracker.experiment.log_artifact(artifact)
         tracker.experiment.finish()
-    else:
+    elif isinstance(tracker, MLFlowLogger):
         for file in files:
             tracker.experiment.log_artifact(tracker.run_id, str(file), f"export/{name}")

@@ -44,6 +44,7 @@ class Graph(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        self.architecture = record.architecture
         self.in_channels = record.in_channels
         self.dtype = cast(torch.dtype, vars(torch)[dtype])
         self.size = size
@@ -88,7 +89,7 @@ def trace(graph: Graph) -> "ExportedProgram":
         with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made when it is imported
             program = export(graph, (example,), dynamic_shapes=(dynamic,))
     except Exception as error:
-        raise RunError(f"torch.export cannot trace {type(graph.network).__name__} ({reason(error)})") from error
+        raise RunError(f"torch.export cannot trace {graph.architecture} ({reason(error)})") from error
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine
     return program

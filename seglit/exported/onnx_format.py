@@ -36,7 +36,7 @@ def write(graph: Graph, files: Mapping[Output, Path], _: Quantization | None) ->
             program, dynamo=True, input_names=["image"], output_names=OUTPUTS, verbose=False, optimize=True
         )
     except Exception as error:
-        raise RunError(f"ONNX cannot express {type(graph.network).__name__} ({reason(error)})") from error
+        raise RunError(f"ONNX cannot express {graph.architecture} ({reason(error)})") from error
     assert exported is not None  # noqa: S101  # with dynamo=True
     for node in exported.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, with paths of this machine

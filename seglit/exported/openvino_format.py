@@ -39,7 +39,7 @@ def write(graph: Graph, files: Mapping[Output, Path], quantization: Quantization
     try:
         model = openvino.convert_model(program)
     except Exception as error:
-        raise RunError(f"OpenVINO cannot express {type(graph.network).__name__} ({reason(error)})") from error
+        raise RunError(f"OpenVINO cannot express {graph.architecture} ({reason(error)})") from error
     for name, value in zip(OUTPUTS, model.outputs, strict=True):
         value.get_tensor().set_names({name})
     sides = graph.size or (-1, -1)
@@ -48,7 +48,7 @@ def write(graph: Graph, files: Mapping[Output, Path], quantization: Quantization
         model = _quantized(model, quantization)
     for output, file in files.items():
         results = [model.output(output).get_node()]
-        selected = openvino.Model(results, model.get_parameters(), type(graph.network).__name__)
+        selected = openvino.Model(results, model.get_parameters(), graph.architecture)
         openvino.save_model(selected, file, compress_to_fp16=graph.precision == "float16")
 
 

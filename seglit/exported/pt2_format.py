@@ -47,7 +47,7 @@ def write(graph: Graph, files: Mapping[Output, Path], _: Quantization | None) ->
             else:
                 torch.export.save(program, file)
         except Exception as error:
-            raise RunError(f"AOTInductor cannot compile {type(graph.network).__name__} ({reason(error)})") from error
+            raise RunError(f"AOTInductor cannot compile {graph.architecture} ({reason(error)})") from error
 
 
 def parts(file: Path) -> list[Path]:

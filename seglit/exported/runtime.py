@@ -34,7 +34,7 @@ def missing(error: ModuleNotFoundError, extra: str) -> InputError:
     return InputError(f"needs the package {error.name!r}: install seglit[{extra}]")
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Returns the start of the message of an exporter or run time, which may fill pages, as one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."

@@ -49,6 +49,12 @@ class ModelRecord:
         """Number of channels of the images."""
         return int(self.network.get("init_args", {}).get("in_channels", 3))
 
+    @property
+    def architecture(self) -> str:
+        """The network's class and, of a library's, its architecture: `UNet`, `SMP pspnet`."""
+        name = self.network["class_path"].rpartition(".")[2]
+        return f"{name} {self.network.get('init_args', {}).get('architecture', '')}".rstrip()
+
     def to_dict(self) -> dict[str, Any]:
         """Converts the record to plain data."""
         return {
