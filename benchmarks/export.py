@@ -52,7 +52,7 @@ def benchmark_export(
         size: Height and width of the images whose speed is measured.
         rounds: Number of turns of each run time.
     """
-    console = Console()
+    console = Console(width=120)  # else the table is cut where the output is no terminal
     console.print(describe_machine(), highlight=False, soft_wrap=True)
     if table != "speed":
         tried, reasons = try_architectures(names, formats or ["onnx", "openvino"])

@@ -8,7 +8,7 @@ from seglit.export.best import export_best
 from seglit.export.exporter import Exporter, describe_proof
 from seglit.export.tracking import find_trackers, log_files
 from seglit.exported.bundle import HUB, push_bundle
-from seglit.exported.description import FilePrecision, Size
+from seglit.exported.description import FilePrecision, Proof, Size
 from seglit.exported.file_formats import FORMATS, FormatName
 from seglit.runs.trusted import packages_of
 
@@ -49,28 +49,38 @@ def export(
     packages = packages_of(trust)
     exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages)
     trackers = find_trackers(exporter.run, exporter.checkpoint, packages) if log else []
-    target = Path(output).expanduser() if output else None
-    if format == "bundle":
-        file = target or exporter.folder / "bundle"
-        proof = exporter.export_bundle(file)
-        written = sorted(file.iterdir())
-    else:
-        kind = FORMATS[format]
-        if precision not in (*kind.WEIGHTS, "best"):
-            raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
-        file = target or exporter.folder / f"{precision}{kind.SUFFIX}"
-        if file.suffix != kind.SUFFIX:
-            raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
-        if precision == "best":
-            proof = export_best(exporter, kind, file, max_drop)
-        else:
-            proof = exporter.export(kind, precision, file, max_drop)
-        written = [*kind.parts(file), file.with_suffix(f"{file.suffix}.json")]
+    file, written, proof = _write(exporter, format, precision, output, max_drop)
     for tracker in trackers:
         log_files(tracker, file.name, written)
     print(describe_proof(proof))
     print(f"exported: {file}")
     return 0
+
+
+def _write(
+    exporter: Exporter,
+    format: FormatName | Literal["bundle"],
+    precision: FilePrecision | Literal["best"],
+    output: str | None,
+    max_drop: float,
+) -> tuple[Path, list[Path], Proof]:
+    """Returns the file or folder, all files that it consists of, and the proof."""
+    target = Path(output).expanduser() if output else None
+    if format == "bundle":
+        folder = target or exporter.folder / "bundle"
+        proof = exporter.export_bundle(folder)
+        return folder, sorted(folder.iterdir()), proof
+    kind = FORMATS[format]
+    if precision not in (*kind.WEIGHTS, "best"):
+        raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
+    file = target or exporter.folder / f"{precision}{kind.SUFFIX}"
+    if file.suffix != kind.SUFFIX:
+        raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
+    if precision == "best":
+        proof = export_best(exporter, kind, file, max_drop)
+    else:
+        proof = exporter.export(kind, precision, file, max_drop)
+    return file, [*kind.parts(file), file.with_suffix(f"{file.suffix}.json")], proof
 
 
 def push(bundle: str, repository: str) -> int:
