@@ -90,7 +90,7 @@ def take_turns(calls: dict[str, Call], size: Size, rounds: int) -> dict[str, flo
 def _calls(network: nn.Module, size: Size, folder: Path) -> Iterator[tuple[str, Call | InputError | str]]:
     """Yields how each run time is called, or why it cannot be."""
     record = ModelRecord(seglit.__version__, {"class_path": type(network).__name__}, LABELS, DEFAULT_NORMALIZATION)
-    graph = Graph(network, record, "uint8", size, "float32", "mask").eval()
+    graph = Graph(network, record, "uint8", size, "float32").eval()
     for index, (name, (kind, precision)) in enumerate(FILES.items()):
         if kind == "pt2" and which("g++") is None:
             yield name, "no compiler"
