@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from seglit.images.scaling import Resize
 from seglit.labels import Labels
 from seglit.normalization import Normalization
 from seglit.runs.build import build
@@ -24,6 +25,7 @@ def write_checkpoint(
     normalization: Normalization = EIGHT_BITS,
     in_channels: int = 3,
     trust: tuple[str, ...] = (),
+    resize: Resize = None,
     **init_args: Any,
 ) -> Path:
     """Writes a network with random weights, and statistics of BatchNorm that are not those of its start."""
@@ -33,7 +35,7 @@ def write_checkpoint(
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
             module.running_mean.normal_(0, 0.1)
-    record = ModelRecord("0.1.0", spec, LABELS, normalization)
+    record = ModelRecord("0.1.0", spec, LABELS, normalization, resize=resize)
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": weights, RECORD_KEY: record.to_dict()}, file)
     return file

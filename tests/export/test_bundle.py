@@ -16,7 +16,7 @@ from safetensors import safe_open
 import seglit
 from seglit.errors import InputError
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
-from tests.export.checkpoints import picture
+from tests.export.checkpoints import export, picture, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,16 @@ def test_bundle_predicts_as_its_run(trained: Outcome, bundle: Path, run: Run, tm
         assert run("predict", model, "a.png", "--output", name).code == 0
     ours, theirs = (np.array(Image.open(tmp_path / name / "masks/a.png")) for name in ("bundle", "run"))
     assert np.array_equal(ours, theirs)
+
+
+def test_bundle_resizes_as_its_run(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", "seglit.networks.UNet", channels=[4, 8], resize=0.5)
+    bundle = seglit.load(export(tmp_path, checkpoint, "--format=bundle", name="mine"))
+    sizes: list[tuple[int, ...]] = []
+    bundle.network.register_forward_pre_hook(lambda _, args: sizes.append(tuple(args[0].shape[2:])))
+    image = picture(40, 56)
+    assert np.array_equal(bundle(image), seglit.load(checkpoint)(image))
+    assert sizes == [(20, 28)]
 
 
 def test_card_states_data_scores_and_training(trained: Outcome, bundle: Path, shapes: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 import seglit
 from seglit.errors import InputError, RunError
 from seglit.normalization import Normalization
-from seglit.predict import Settings
+from seglit.predict import Predictor, Settings
 from seglit.predict.file_predictor import FilePredictor
 from tests.conftest import CLASS_NAMES, Outcome, Run
 from tests.export.checkpoints import export, picture, write_checkpoint
@@ -22,6 +22,7 @@ from tests.export.checkpoints import export, picture, write_checkpoint
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 
 UNET = "seglit.networks.UNet"
+LRASPP = "lraspp_mobilenet_v3_large"
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,8 @@ def test_file_needs_no_seglit(trained: Outcome, masks: Path) -> None:
     assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", ["batch", 3, "height", "width"])
     assert (mask.name, mask.type, mask.shape) == ("mask", "tensor(uint8)", ["batch", "height", "width"])
     stored = picture(45, 37)
-    expected = seglit.load(trained.folder)
-    expected.settings = Settings(precision="32-true")
     (answer,) = session.run(None, {"image": np.moveaxis(stored, -1, 0)[None]})
-    assert np.mean(answer[0] == expected(stored)) > 0.999
+    assert np.mean(answer[0] == _in_float32(trained.folder)(stored)) > 0.999
     description = json.loads(session.get_modelmeta().custom_metadata_map["seglit"])
     assert description["record"]["labels"]["class_names"] == CLASS_NAMES
     assert (
@@ -123,22 +122,29 @@ def test_scores_are_those_of_the_run_and_stay_beside_the_file(
     assert "calibration needs probabilities" in outcome.err
 
 
-@pytest.mark.parametrize(
-    ("class_path", "init_args"),
-    [
-        ("seglit.networks.SMP", {"architecture": "unet", "encoder_name": "tu-test_resnet"}),
-        ("seglit.networks.Torchvision", {"architecture": "lraspp_mobilenet_v3_large"}),
-    ],
-    ids=["smp", "torchvision"],
-)
-def test_networks_of_libraries(tmp_path: Path, class_path: str, init_args: dict[str, Any]) -> None:
-    checkpoint = write_checkpoint(tmp_path / "a.ckpt", class_path, **init_args)
-    file = export(tmp_path, checkpoint)
+def test_network_of_a_library(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"architecture": "unet", "encoder_name": "tu-test_resnet"}
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", "seglit.networks.SMP", **options)
+    file = export(tmp_path, checkpoint, "--probabilities")
     assert "random images only" in json.loads((tmp_path / "model.onnx.json").read_text())["proof"]["note"]
-    expected = seglit.load(checkpoint)
-    expected.settings = Settings(precision="32-true")
     image = picture(71, 50)
-    assert np.mean(seglit.load(file)(image) == expected(image)) > 0.999
+    assert np.mean(seglit.load(file)(image) == _in_float32(checkpoint)(image)) > 0.999
+
+
+def test_one_size(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", "seglit.networks.Torchvision", architecture=LRASPP)
+    predictor = seglit.load(export(tmp_path, checkpoint, "--size=40,56", "--probabilities"))
+    assert re.fullmatch(r"FilePredictor\(.*, float32, [\d,]{9} parameters, .*: road, tree, sky\)", repr(predictor))
+    image = picture(40, 56)
+    assert np.mean(predictor(image) == _in_float32(checkpoint)(image)) > 0.999
+    with pytest.raises(InputError, match=r"is for images of 40 x 56 pixels, not 40 x 57; export it without --size"):
+        predictor(picture(40, 57))
+
+
+def _in_float32(checkpoint: Path) -> Predictor:
+    predictor = seglit.load(checkpoint)
+    predictor.settings = Settings(precision="32-true")
+    return predictor
 
 
 OWN = "tests.export.untraceable"
@@ -159,18 +165,10 @@ def test_graph_that_differs_is_not_kept(tmp_path: Path, run: Run, network: str, 
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_static_size(tmp_path: Path) -> None:
-    file = export(tmp_path, write_checkpoint(tmp_path / "a.ckpt", UNET, channels=[4, 8]), "--size=40,56")
-    predictor = seglit.load(file)
-    assert predictor(picture(40, 56)).shape == (40, 56)
-    with pytest.raises(InputError, match=r"is for images of 40 x 56 pixels, not 40 x 57; export it without --size"):
-        predictor(picture(40, 57))
-
-
 def test_nan_is_void_in_the_file_and_an_error_of_the_predictor(tmp_path: Path) -> None:
     stored = Normalization((100.0,), (50.0,), 1.0)
     checkpoint = write_checkpoint(tmp_path / "a.ckpt", UNET, stored, 2, channels=[4, 8])
-    predictor = seglit.load(export(tmp_path, checkpoint))
+    predictor = seglit.load(export(tmp_path, checkpoint, "--size=40,40"))
     assert isinstance(predictor, FilePredictor)
     assert predictor.description.dtype == "float32"
     image = np.random.default_rng(0).normal(100, 50, (40, 40, 2)).astype(np.float32)
@@ -181,9 +179,7 @@ def test_nan_is_void_in_the_file_and_an_error_of_the_predictor(tmp_path: Path) -
     assert mask[0, 0, 0] == 255
     with pytest.raises(RunError, match="NaN"):
         next(predictor.stream([hole]))
-    expected = seglit.load(checkpoint)
-    expected.settings = Settings(precision="32-true")
-    assert np.mean(predictor(hole) == expected(hole)) > 0.999
+    assert np.mean(predictor(hole) == _in_float32(checkpoint)(hole)) > 0.999
     assert np.all(predictor(hole)[:8, :8] == 255)
     with pytest.raises(InputError, match=r"images hold uint8 values, but .* was exported for float32"):
         predictor(picture(40, 40)[..., :2])
@@ -200,6 +196,15 @@ def test_nan_is_void_in_the_file_and_an_error_of_the_predictor(tmp_path: Path) -
 def test_invalid_options(trained: Outcome, run: Run, options: list[str], message: str) -> None:
     outcome = run("export", trained.folder, *options)
     assert (outcome.code, outcome.err) == (2, f"seglit: error: {message}\n")
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino", "pt2"])
+def test_resized_images_are_for_bundles_only(run: Run, tmp_path: Path, format: str) -> None:
+    write_checkpoint(tmp_path / "a.ckpt", UNET, channels=[4, 8], resize=0.5)
+    outcome = run("export", "a.ckpt", "--format", format)
+    message = f"a.ckpt: was trained with data.resize 0.5, which a file of --format {format} does not apply"
+    assert (outcome.code, outcome.err) == (2, f"seglit: error: {message} to its images; --format bundle does\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
 def test_foreign_file_is_one_line(run: Run, tmp_path: Path) -> None:
