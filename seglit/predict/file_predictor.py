@@ -41,6 +41,11 @@ class FilePredictor(Predictor):
         description = Description.from_json(format.read(file), file)
         return cls(format.load(file, description.precision), description, file)
 
+    def __repr__(self) -> str:
+        """Describes the file."""
+        parameters, names = self.description.parameters, ", ".join(self.labels.class_names)
+        return f"FilePredictor({self.file}, {self.description.precision}, {parameters:,} parameters, classes: {names})"
+
     def check(self, image: npt.NDArray[Any]) -> None:
         """Checks that the file accepts the image's type and size.
 

@@ -177,11 +177,7 @@ class Predictor:
                 yield error or Prediction(mask, probs)
 
     def check(self, image: Array) -> None:
-        """Checks that an image (H, W, in_channels) can be predicted.
-
-        Raises:
-            InputError: The normalisation does not support its dtype.
-        """
+        """Checks that an image (H, W, in_channels) can be predicted, else raises InputError."""
         self.check_dtype(image)
 
     def check_dtype(self, image: Array) -> None:
