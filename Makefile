@@ -85,7 +85,7 @@ dist: $(READY) ## Build wheel and source archive into dist/, and try the wheel o
 	$(BIN)/uv pip install --quiet --no-deps --offline --target dist/try dist/*.whl
 	cd dist/try && ../../$(BIN)/python -m seglit shapes images --num_train 8 --num_val 2 --num_test 2 >/dev/null && \
 		../../$(BIN)/python -m seglit inspect images --write mine.yaml | \
-		sed -n 's/.*`seglit \(fit .*\)`/\1 --trainer.max_epochs 1/p' >command && \
+		sed -n 's/.*train with `seglit \(fit .*\)`/\1 --trainer.max_epochs 1/p' >command && \
 		../../$(BIN)/python -m seglit $$(cat command) >/dev/null
 	rm -rf dist/try
 
