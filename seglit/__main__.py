@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from seglit.errors import InputError, RunError, did_you_mean, one_line
+from seglit.runs.noted_signal import NotedSignal
 
 COMMANDS = {
     "fit": "train a network, then score the best checkpoint on the test split",
@@ -75,7 +76,7 @@ def main(args: list[str] | None = None) -> int:
         elif args[0] not in COMMANDS:
             raise InputError(f"unknown command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
         else:
-            with _raising_terminated():
+            with _handling_signals(args[0]):
                 return _run([arg for arg in args if arg != "--debug"])
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again on exit
@@ -93,8 +94,11 @@ def main(args: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _raising_terminated() -> Iterator[None]:
-    """Raises an exception on SIGTERM, so that unfinished files are removed; processes that are forked end at once."""
+def _handling_signals(command: str) -> Iterator[None]:
+    """Raises an exception on SIGTERM, so that unfinished files are removed; processes that are forked end at once.
+
+    Notes SIGUSR1, by which SLURM announces a time limit, for the training that is about to start.
+    """
     process = os.getpid()
 
     def terminate(signum: int, _: FrameType | None) -> None:
@@ -102,11 +106,14 @@ def _raising_terminated() -> Iterator[None]:
             os._exit(128 + signum)
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, terminate)}
+    if command == "fit" and sys.platform != "win32":
+        before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, NotedSignal())
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _run(args: list[str]) -> int:

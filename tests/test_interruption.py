@@ -1,8 +1,10 @@
 """Ctrl-C and SIGTERM end a command with one line and their exit codes, and leave nothing half written."""
 
 import multiprocessing
+import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 from PIL import Image
 
 from seglit.callbacks.signals import Signals
+from seglit.config import quick_check
 from seglit.module import SegmentationModule
 from seglit.predict import Predictor
 from tests.conftest import Outcome, Run
@@ -112,6 +115,43 @@ def test_training_that_has_not_begun_ends_at_once(
     monkeypatch.setattr(SegmentationModule, "configure_optimizers", lambda _: signal.raise_signal(signum))
     code, _, err = run("fit", *tiny)
     assert (code, err.splitlines()[-1] + "\n") == ENDS[signum]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("is_slurm", [True, False])
+def test_time_limit_that_is_announced_before_the_training_is_not_lost(
+    run: Run,
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signal_handlers: None,
+    capfd: pytest.CaptureFixture[str],
+    is_slurm: bool,
+) -> None:
+    """SLURM's SIGUSR1 requeues a job before its first step; elsewhere a training goes on, and so does its test."""
+    monkeypatch.setattr(quick_check, "check_command_line", lambda _: signal.raise_signal(signal.SIGUSR1))
+    scontrol, requeued = tmp_path / "scontrol", tmp_path / "requeued"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >{requeued}\n')
+    scontrol.chmod(0o700)
+    job = {"JOB_ID": 7, "STEP_ID": 0, "NTASKS": 1, "PROCID": 0, "LOCALID": 0, "NODEID": 0} if is_slurm else {}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    callback = {"class_path": "tests.runs.interrupted.Signal", "init_args": {"signum": int(signal.SIGUSR1)}}
+    (tmp_path / "signal.yaml").write_text(yaml.dump({"trainer": {"callbacks": callback}}))
+    code, _, err = run("fit", *tiny, "-c", "signal.yaml", "--trainer.max_epochs=1")
+    assert code == 0
+    (folder,) = tmp_path.glob("runs/*/*")
+    lines = [line for line in err.splitlines() if line.startswith("SIGUSR1: ")]
+    assert lines[0] == f"SIGUSR1: nothing to save yet in {folder}"
+    if is_slurm:
+        assert requeued.read_text() == "requeue 7\n"
+        assert not (folder / "metrics.csv").exists()
+    else:  # it arrives in the validation and in the test as well
+        assert lines[1:] == [f"SIGUSR1: saved in {folder}"]
+        assert capfd.readouterr().err.endswith("\nSIGUSR1: nothing to save\n")
+        assert (folder / "scores_test.json").exists()
+        assert not requeued.exists()
 
 
 def test_second_interrupt_of_a_training_ends_it_at_once() -> None:

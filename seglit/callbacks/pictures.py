@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from PIL import Image
 
 from seglit.callbacks.dashboards import log_picture, log_predictions
 from seglit.data.batch import Batch
 from seglit.drawing.confusion import draw_confusion
 from seglit.drawing.predictions import Prediction, as_rgb, draw_grid
 from seglit.drawing.training_batch import Panel, draw_batch
+from seglit.images.replacing import replacing
 
 
 class Pictures(pl.Callback):
@@ -33,7 +35,7 @@ class Pictures(pl.Callback):
             return
         images, masks = batch["image"][: self.count].permute(0, 2, 3, 1).cpu().numpy(), batch["mask"].cpu().numpy()
         panels = [Panel(*sample) for sample in zip(images, masks, batch["name"], strict=False)]
-        draw_batch(panels, pl_module.labels).save(self._folder(trainer) / "train.png")
+        _save(draw_batch(panels, pl_module.labels), trainer, "train.png")
 
     def on_validation_batch_end(
         self,
@@ -65,9 +67,8 @@ class Pictures(pl.Callback):
         split, labels = "test" if trainer.testing else "val", pl_module.labels
         grid = draw_grid(self.predictions, labels)
         matrix = draw_confusion(pl_module.scores[split].confusion, labels.class_names)
-        folder = self._folder(trainer)
-        grid.save(folder / f"{split}.png")
-        matrix.save(folder / f"confusion_{split}.png")
+        _save(grid, trainer, f"{split}.png")
+        _save(matrix, trainer, f"confusion_{split}.png")
         for logger in trainer.loggers:
             log_predictions(logger, split, self.predictions, grid, labels, trainer.global_step)
             log_picture(logger, f"{split}/confusion", matrix, trainer.global_step)
@@ -75,8 +76,7 @@ class Pictures(pl.Callback):
 
     on_test_end = on_validation_end
 
-    @staticmethod
-    def _folder(trainer: pl.Trainer) -> Path:
-        folder = Path(trainer.default_root_dir) / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+
+def _save(picture: Image.Image, trainer: pl.Trainer, name: str) -> None:
+    with replacing(Path(trainer.default_root_dir, "pictures", name)) as part:
+        picture.save(part, "PNG")

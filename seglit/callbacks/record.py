@@ -43,7 +43,6 @@ class RunRecord(pl.Callback):
             self.network = type(pl_module.network)  # FSDP2 derives a class from it when it shards
         file = Path(trainer.default_root_dir) / "config.yaml"
         if trainer.is_global_zero and not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
             accelerator = type(trainer.accelerator).__name__.removesuffix("Accelerator")
             header = (
                 f"# seglit {__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
@@ -62,11 +61,11 @@ class RunRecord(pl.Callback):
     @staticmethod
     def _write_splits(folder: Path, data: PairsDataModule) -> None:
         """Writes the images of each split, in the form of list files."""
-        folder.mkdir(exist_ok=True)
         for split in SPLITS:
             if images := data.listed_images(split):
                 names = "".join(f"{image}\n" for image in images)
-                (folder / f"{split}.txt").write_text(names, encoding="utf-8", errors="surrogateescape")
+                with replacing(folder / f"{split}.txt") as unfinished:
+                    unfinished.write_text(names, encoding="utf-8", errors="surrogateescape")
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock, at the time that a resumed training took before."""

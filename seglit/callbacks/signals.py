@@ -14,7 +14,9 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
+from seglit.callbacks.saving import last_checkpoint
 from seglit.runs.logged_steps import is_logged_step
+from seglit.runs.noted_signal import NotedSignal
 
 
 class Signals:
@@ -27,17 +29,20 @@ class Signals:
         self.received = 0
 
     def install(self, trainer: pl.Trainer, *, at_once: bool = False) -> None:
-        """Replaces Lightning's handlers, which it removes after training or testing.
+        """Replaces Lightning's handlers, which it removes after training or testing; obeys a signal noted before.
 
         Args:
             trainer: The trainer.
-            at_once: Whether a signal ends the process when it arrives, as in a test, of which nothing is saved.
+            at_once: Whether a signal that ends a run does so when it arrives, as in a test, of which nothing is saved.
         """
         self.received = 0
         if threading.current_thread() is not threading.main_thread():
             return  # Python allows handlers only there
         for signum in _signals(trainer):
-            signal.signal(signum, partial(_leave_at_once, trainer) if at_once else self._note)
+            before = signal.signal(signum, partial(_leave_at_once, trainer) if at_once else self._note)
+            if isinstance(before, NotedSignal) and before.received:
+                before.received = False
+                signal.raise_signal(signum)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.received = signum
@@ -47,7 +52,7 @@ class Signals:
 
     def ends_run(self, trainer: pl.Trainer) -> bool:
         """Whether a signal has arrived that ends the run, once its checkpoint is saved."""
-        return self.received in (signal.SIGTERM, signal.SIGINT, _requeue_signal(trainer))
+        return _ends_run(trainer, self.received)
 
     def agree(self, trainer: pl.Trainer, *, at_logged_steps: bool = True) -> int:
         """Returns the signal that any rank has received, or 0; several ranks agree where the loss is logged."""
@@ -69,12 +74,20 @@ class Signals:
         ends = self.ends_run(trainer)
         signum, self.received = self.received, 0
         if trainer.is_global_zero:
-            print(f"{signal.Signals(signum).name}: saved in {trainer.default_root_dir}", file=sys.stderr, flush=True)
+            done = "saved" if last_checkpoint(trainer) else "nothing to save yet"
+            print(f"{signal.Signals(signum).name}: {done} in {trainer.default_root_dir}", file=sys.stderr, flush=True)
         if ends:
             _leave(trainer, signum)
 
 
-def _leave_at_once(trainer: pl.Trainer, signum: int, _: FrameType | None) -> NoReturn:
+def _ends_run(trainer: pl.Trainer, signum: int) -> bool:
+    return signum in (signal.SIGTERM, signal.SIGINT, _requeue_signal(trainer))
+
+
+def _leave_at_once(trainer: pl.Trainer, signum: int, _: FrameType | None) -> None:
+    if not _ends_run(trainer, signum):
+        os.write(2, f"\n{signal.Signals(signum).name}: nothing to save\n".encode())
+        return
     os.write(2, f"\nseglit: stopped by {signal.Signals(signum).name}\n".encode())
     _leave(trainer, signum)
 

@@ -134,8 +134,7 @@ def find_progress(folder: Path, checkpoints: Path) -> Progress:
             whole.append(_read_progress(file))
         except (InputError, zipfile.BadZipFile) as error:
             damaged.append(file)
-            reason = error.__cause__ or error
-            _say(f"{file} is damaged ({(str(reason) or type(reason).__name__).splitlines()[0]}); using an older one")
+            _say(f"{file} is damaged ({str(error).removeprefix(f'{file}: ')}); using an older one")
     if damaged and not whole:
         raise InputError(f"{checkpoints}: every checkpoint is damaged; to start again: -c {folder / 'config.yaml'}")
     return max(whole, key=lambda each: (each.epochs, each.batches), default=Progress())

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import get_loader
+from jsonargparse._common import parsing_settings
 from pytorch_lightning import Trainer
 
 import seglit
 from seglit.callbacks.signals import Signals
 from seglit.runs.scores import SavedScores
-from tests.conftest import CLASS_NAMES, QUIET, Run, run_in
+from tests.conftest import CLASS_NAMES, QUIET, Outcome, Run, run_in
 
 
 def state() -> dict[str, Any]:
@@ -39,7 +40,7 @@ def state() -> dict[str, Any]:
         "signals": [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)],
         "threads": (torch.get_num_threads(), cv2.getNumThreads(), {thread.name for thread in threading.enumerate()}),
         "flags": (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark),
-        "loader": get_loader("yaml"),
+        "parser": (get_loader("yaml"), parsing_settings.copy()),
         "random": (random.getstate(), numpy[1].tobytes(), torch.get_rng_state().tolist()),
     }
 
@@ -87,6 +88,13 @@ def test_errors_leave_no_trace(tiny: list[str], tmp_path: Path, monkeypatch: pyt
             seglit.fit(**settings)
         assert message in str(error.value)
         assert state() == before
+
+
+def test_loading_changes_nothing_in_the_process(trained: Outcome) -> None:
+    before = state()
+    predictor = seglit.load(trained.folder, trust=["tests"])
+    predictor(np.zeros((8, 8, 3), np.uint8))
+    assert state() == before
 
 
 def test_inspect_folder_returns_what_json_prints(run: Run, shapes: Path) -> None:

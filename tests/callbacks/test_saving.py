@@ -1,19 +1,24 @@
 """Checkpoints are written whole or not at all, and the best one stays with its run."""
 
+import errno
 import os
 import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
+from seglit.config import quick_check
 from seglit.errors import InputError
 from seglit.runs.durable_io import DurableCheckpointIO
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from tests.conftest import Outcome, Run
+from tests.corpus.conftest import only_line
 
 CHECKPOINT = {"state_dict": {"weight": torch.arange(50_000.0)}}
 
@@ -85,6 +90,58 @@ def test_full_disk_is_one_line_and_spares_the_older_checkpoints(run: Run, tiny: 
     assert sorted(file.name for file in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
     for file in folder.iterdir():
         assert torch.load(file, weights_only=True)["epoch"] == 0
+
+
+def test_pictures_are_written_whole_or_not_at_all(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    def save(_: Image.Image, file: Path, __: str) -> None:
+        file.write_bytes(b"half")
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "save", save)
+        outcome = run("fit", *tiny)
+    assert outcome.code == 2
+    (folder,) = tmp_path.glob("runs/*/*/pictures")
+    message = f"seglit: error: {folder / 'train.png'}: cannot be written (Disk quota exceeded)"
+    assert outcome.err.splitlines()[-1] == message
+    assert not [*folder.iterdir()]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EDQUOT], ids=os.strerror)
+def test_folder_that_cannot_be_written_to_is_one_line(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def mkdir(self: Path, *_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    outcome = run("fit", *tiny)
+    assert outcome.code == 2
+    assert only_line(outcome.err).startswith(f"seglit: error: {tmp_path / 'runs'}")
+    assert only_line(outcome.err).endswith(f": {os.strerror(code)}")
+
+
+def test_read_only_run_folder_is_one_line(trained: Outcome, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_file = Path.open
+
+    def open_to_read(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        if "a" in mode or "w" in mode:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+        return open_file(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", open_to_read)
+    outcome = run("fit", "--resume", trained.folder, "--trainer.max_epochs=3")
+    assert outcome.code == 2
+    assert only_line(outcome.err) == f"seglit: error: {trained.folder}: cannot be written (Read-only file system)"
+
+
+def test_other_errors_of_the_system_show_their_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(quick_check, "check_command_line", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        run("fit")
 
 
 def test_saving_is_not_said(run: Run, tiny: list[str], caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,12 @@
 """Runs on two ranks, through the command line: weights that are sharded, and ranks that are killed."""
 
 import json
+import multiprocessing
+import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,9 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from PIL import Image
 from torch import Tensor
 
+from seglit.callbacks import rank_watch
+from seglit.callbacks.rank_watch import RankWatch
+from seglit.callbacks.saving import LastCheckpoint
 from seglit.callbacks.signals import Signals
 from seglit.data.augment import Augment
 from seglit.data.batch import collate
@@ -100,6 +106,28 @@ def test_killed_rank_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
     error = r"\nseglit: error: rank 1 \(process \d+\) was killed by SIGKILL, probably because the memory is full\n"
     assert re.search(error, done.stderr)
     assert done.stdout.endswith(f"\nrun folder: {folder}\ngo on:      python -m seglit fit --resume {folder}\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfd_open")
+def test_death_of_rank_0_is_named_by_the_next_rank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Rank 0 starts the others, so nobody but a launcher waits for it."""
+    monkeypatch.setattr(rank_watch, "_PATIENCE", 0.0)
+    (tmp_path / "last.ckpt").touch()
+    trainer: Any = SimpleNamespace(global_rank=1, strategy=SimpleNamespace(launcher=None), default_root_dir="RUN")
+    trainer.checkpoint_callbacks = [LastCheckpoint(str(tmp_path))]
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as rank_0:
+        ranks = {0: rank_0.pid}, {0: os.pidfd_open(rank_0.pid)}
+        rank_1 = multiprocessing.get_context("fork").Process(target=RankWatch()._watch, args=(trainer, *ranks))
+        rank_1.start()
+        rank_0.kill()
+        rank_1.join()
+    assert rank_1.exitcode == 1
+    captured = capfd.readouterr()
+    reason = "has ended: killed, or by an error, which is then above"
+    assert captured.err == f"\nseglit: error: rank 0 (process {rank_0.pid}) {reason}\n"
+    assert captured.out.endswith("fit --resume RUN\n")
 
 
 def test_signal_that_arrives_while_ranks_agree_is_kept() -> None:

@@ -250,6 +250,8 @@ def test_checkpoint_of_slurm_is_not_executed(
     assert not marker.exists()
     message = "every checkpoint is damaged" if has_config else "hpc_ckpt_1.ckpt: not a checkpoint, or one that only"
     assert message in outcome.err.splitlines()[-1]
+    assert ("is damaged (not a checkpoint that is read: it contains an object of" in outcome.err) == has_config
+    assert "\x1b" not in outcome.err  # which torch emphasises its message with
 
 
 def test_address_of_a_checkpoint_is_read_each_time(address: str, tmp_path: Path, trained: Outcome) -> None:
