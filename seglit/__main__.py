@@ -1,5 +1,6 @@
 """Entry point of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` next to your own modules."""
 
+import errno
 import importlib
 import io
 import os
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from seglit.errors import InputError, RunError, did_you_mean, one_line
+from seglit.errors import InputError, RunError, did_you_mean, one_line, printable
 from seglit.runs.noted_signal import NotedSignal
 
 COMMANDS = {
@@ -53,6 +54,10 @@ COMMANDS = {  # a fork may delete rooms
 }
 
 
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a folder or disk that cannot be written to, by whatever library writes."""
+
+
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a command as Ctrl-C does."""
 
@@ -84,6 +89,12 @@ def main(args: list[str] | None = None) -> int:
         terminated = isinstance(error, _Terminated)
         print(f"seglit: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
         return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
+    except OSError as error:
+        if debug or error.errno not in _UNWRITABLE:
+            raise
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        print(f"seglit: error: {printable(f'{where}{error.strerror}')}", file=sys.stderr)
+        return 2
     except (InputError, RunError, MemoryError) as error:
         if debug:
             raise
