@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from seglit.budget.trial import Probe, try_out
 from seglit.callbacks.plan import describe, say_end
 from seglit.callbacks.stopwatch import total_batches
+from seglit.errors import InputError
 
 _STEPS = 3  # after the first, slower ones
 
@@ -58,9 +59,11 @@ def show_plan(args: Sequence[str]) -> None:
     """Prints the plan of a command line of `fit`, without writing anything.
 
     Raises:
-        InputError: What `fit` raises.
-        RunError: Likewise.
+        InputError: What `fit` raises; or the command line resumes a run, in whose folder the trial would train.
+        RunError: What `fit` raises.
     """
+    if any(arg.partition("=")[0] == "--resume" for arg in args):
+        raise InputError("--plan and --resume are both set; --plan shows a new run")
     probe = _ThreeSteps()
     with suppress(_EnoughError):
         try_out(args, probe)

@@ -1,6 +1,7 @@
 """Runs that a command line names: `test RUN`, `--resume RUN`, the checkpoint of a run folder. Loads no torch."""
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ _OPTIONS = (
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder.
+    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder, which it says.
 
     Raises:
         InputError: There is no checkpoint.
@@ -23,6 +24,8 @@ def find_checkpoint(path: Path) -> Path:
         return path
     for name in ("checkpoints/best.ckpt", "best.ckpt", "checkpoints/last.ckpt", "last.ckpt"):
         if (path / name).is_file():
+            if name.endswith("last.ckpt"):
+                print(f"seglit: {path} has no best.ckpt; using {name}", file=sys.stderr, flush=True)
             return path / name
     if path.is_dir():
         runs = sorted(file.parents[1] for depth in ("*", "*/*") for file in path.glob(f"{depth}/checkpoints/best.ckpt"))

@@ -99,6 +99,7 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (["--minutes=5", "--trainer.max_epochs=3"], {}, "--minutes and --trainer.max_epochs are both set"),
         (["--minutes=5", "--resume=x"], {}, "--minutes and --resume are both set"),
+        (["--plan", "--resume=x"], {}, "--plan and --resume are both set"),
         (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
         (["--minutes"], {}, "--minutes needs a number"),
