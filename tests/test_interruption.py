@@ -14,8 +14,10 @@ import pytorch_lightning as pl
 import yaml
 from PIL import Image
 
+from seglit.__main__ import main
 from seglit.callbacks.signals import Signals
 from seglit.config import quick_check
+from seglit.inspect import read_pairs
 from seglit.module import SegmentationModule
 from seglit.predict import Predictor
 from tests.conftest import Outcome, Run
@@ -87,6 +89,24 @@ def test_interrupted_page_keeps_the_one_before(
     assert (code, err) == ENDS[signum]
     assert page.read_text() == "before"
     assert {*page.parent.iterdir()} == files
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("signum", ENDS)
+def test_signals_to_all_processes_end_inspect_in_one_line(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], signum: signal.Signals
+) -> None:
+    """As a terminal sends Ctrl-C; one worker is reading then, and the others wait."""
+    monkeypatch.setattr(read_pairs, "read_facts", lambda *_: os.killpg(os.getpgrp(), signum))
+
+    def inspect() -> None:
+        os.setpgid(0, 0)
+        sys.exit(main(["inspect", str(shapes), "--workers=3"]))
+
+    process = multiprocessing.get_context("fork").Process(target=inspect)
+    process.start()
+    process.join()
+    assert (process.exitcode, capfd.readouterr().err) == ENDS[signum]
 
 
 @pytest.mark.parametrize(("command", "signum"), [("test", signal.SIGTERM), ("validate", signal.SIGINT)])

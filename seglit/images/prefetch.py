@@ -11,7 +11,10 @@ S = TypeVar("S")
 
 
 def prefetch(function: Callable[[S], T], items: Iterable[S], pool: Executor, ahead: int) -> Iterator[T]:
-    """Yields the function's results in order; up to `ahead` of them are computed while one is used."""
+    """Yields the function's results in order; up to `ahead` of them are computed while one is used.
+
+    The pool is shut down afterwards.
+    """
     pending: deque[Future[T]] = deque()
     try:
         for item in items:
@@ -20,9 +23,8 @@ def prefetch(function: Callable[[S], T], items: Iterable[S], pool: Executor, ahe
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-    finally:  # after an early stop or an error the remaining items are not started
-        for future in pending:
-            future.cancel()
+    finally:  # after an early stop or an error the remaining items are not started; the pool alone knows which
+        pool.shutdown(cancel_futures=True)
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:

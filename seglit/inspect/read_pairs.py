@@ -1,6 +1,8 @@
 """Reads all pairs of a survey in worker processes."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +19,7 @@ from seglit.inspect.label_format import LabelFormat
 from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.survey import Survey
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _CHUNK = 16  # pairs per task of a worker process
 
 
@@ -41,12 +44,34 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         opener=survey.opener,
         classes=survey.parts,
     )
-    with ProcessPoolExecutor(workers) as pool:
+    with _start(workers) as pool:
         try:
             for facts in prefetch(read_chunk, chunks, pool, 4 * workers):
                 yield from facts
         except BrokenProcessPool as error:
             raise InputError("a worker process died, probably out of memory; try --workers 1") from error
+
+
+def _start(workers: int) -> ProcessPoolExecutor:
+    """Starts the worker processes, which end without a traceback by Ctrl-C, which a terminal sends to all processes.
+
+    Signals wait until they have started, since an exception that a handler raises within a fork is lost.
+    """
+    if sys.platform == "win32":
+        return ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(workers, initializer=_end_by_signals)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        pool.submit(int)  # the first task starts them
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pool
+
+
+def _end_by_signals() -> None:
+    for signum in _ENDING:
+        signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def _read_chunk(
