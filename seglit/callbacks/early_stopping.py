@@ -18,6 +18,7 @@ class Patience(EarlyStopping):
     """
 
     def __init__(self, checkpoint: BestCheckpoint, patience: int) -> None:
+        patience = int(patience)  # the parser's PositiveInt would be in checkpoints, which load plain data only
         super().__init__(
             str(checkpoint.monitor), patience=patience, mode=checkpoint.mode, check_on_train_epoch_end=False
         )
