@@ -77,7 +77,7 @@ ROOMS = {
     ),
     "budget": (
         f"numpy {LIGHTNING}",
-        "callbacks cli config data.base errors images",
+        "callbacks cli config data.base errors images runs.resume",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported labels predict runs"),
     "compare": (

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from seglit.budget.trial import Probe, try_out
 from seglit.callbacks.plan import describe, say_end
 from seglit.callbacks.stopwatch import total_batches
-from seglit.errors import InputError
 
 _STEPS = 3  # after the first, slower ones
 
@@ -46,24 +45,28 @@ class _ThreeSteps(Probe):
 
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Describes the run; its time is what three steps predict, and what was spent before them."""
-        folder = Path(self.command_line.stated_root, self.command_line.config.fit.experiment, "<date>_<time>")
-        facts = describe(trainer, module, self.command_line.datamodule) | {"run folder": str(folder)}
+        facts = describe(trainer, module, self.command_line.datamodule) | {"run folder": self._run_folder()}
         if total_batches(trainer) < math.inf:
             left = self.stopwatch.remaining(trainer) or 0.0  # if it ended before three steps
             facts["time"] = say_end(left + sum(self.stopwatch.seconds.values()), datetime.now())
         width = max(map(len, facts))
         self.text = "\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items())
 
+    def _run_folder(self) -> str:
+        """Describes the folder of the run, which is not that of the trial."""
+        tried = self.command_line
+        if tried.continued:
+            return f"{tried.continued}, continued from {tried.start}"
+        return str(Path(tried.stated_root, tried.config.fit.experiment, "<date>_<time>"))
+
 
 def show_plan(args: Sequence[str]) -> None:
     """Prints the plan of a command line of `fit`, without writing anything.
 
     Raises:
-        InputError: What `fit` raises; or the command line resumes a run, in whose folder the trial would train.
-        RunError: What `fit` raises.
+        InputError: What `fit` raises.
+        RunError: Likewise.
     """
-    if any(arg.partition("=")[0] == "--resume" for arg in args):
-        raise InputError("--plan and --resume are both set; --plan shows a new run")
     probe = _ThreeSteps()
     with suppress(_EnoughError):
         try_out(args, probe)

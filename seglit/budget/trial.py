@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from seglit.callbacks.plan import Plan
 from seglit.callbacks.stopwatch import Stopwatch
 from seglit.cli import SegmentationCLI, run
+from seglit.runs.resume import Progress, set_start
 
 
 class Probe(pl.Callback):
@@ -40,13 +41,19 @@ class Trial(SegmentationCLI):
     def __init__(self, args: list[str], resumed: Path | None, until_end: ExitStack, probe: Probe) -> None:
         self.args = args
         self.probe = probe
+        self.continued = resumed
+        self.start = Progress()
         probe.command_line = self
-        super().__init__(args, resumed, until_end)
+        super().__init__(args, None, until_end)
 
     def before_instantiate_classes(self) -> None:
-        """Logs and writes to a temporary folder."""
+        """Logs and writes to a temporary folder, whether the run is new or continued."""
         config = self.config.fit
         self.probe.change(config)
+        if self.continued:
+            config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.continued / "checkpoints")
+            self.start = set_start(self.continued, config)
+        config.checkpoint.dirpath = None
         config.trainer.logger = None
         config.trainer.enable_progress_bar = False
         self.stated_root = config.trainer.default_root_dir

@@ -13,7 +13,7 @@ _LOGGERS = (
 )
 _CHATTER = re.compile(
     r"Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|LOCAL_RANK: |"
-    r"`Trainer.fit` stopped|Detected KeyboardInterrupt|.*litlogger"
+    r"`Trainer.fit` stopped|Detected KeyboardInterrupt|Restoring states|Restored all states|.*litlogger"
 )
 
 

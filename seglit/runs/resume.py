@@ -99,6 +99,16 @@ def continue_run(folder: Path, config: Any) -> Progress:
     """
     if not (folder / "config.yaml").is_file():
         return Progress()
+    progress = set_start(folder, config)
+    _announce(folder, progress)
+    return progress
+
+
+def set_start(folder: Path, config: Any) -> Progress:
+    """Sets a configuration to start at the newest checkpoint of a run; leaves the run folder as it is.
+
+    Args, Returns, Raises: As `continue_run`.
+    """
     trainer, progress = config.trainer, find_progress(folder, Path(config.checkpoint.dirpath))
     recorded = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["trainer"]["max_epochs"]
     longer = recorded is not None and trainer.max_epochs is not None and trainer.max_epochs > recorded
@@ -111,7 +121,6 @@ def continue_run(folder: Path, config: Any) -> Progress:
         raise InputError(f"{folder} has finished its {progress.epochs} epochs; give a larger --trainer.max_epochs")
     if progress.checkpoint:
         config.ckpt_path = str(progress.checkpoint)
-    _announce(folder, progress)
     return progress
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import yaml
 from seglit.budget import minutes
 from seglit.budget.minutes import Costs, divide
 from seglit.errors import InputError
-from tests.conftest import Run
+from tests.conftest import Outcome, Run
 
 
 def entries(folder: Path) -> set[Path]:
@@ -34,6 +35,20 @@ def test_plan_is_printed_and_nothing_written(run: Run, tiny: list[str], tmp_path
     assert entries(cache) == before
     assert not [*temporary.glob("seglit-trial-*")]
     assert run("fit", *tiny, "--plan=true", "--data.rooot=x").code == 2
+
+
+def test_plan_of_a_resumed_run_leaves_its_folder_alone(trained: Outcome, run: Run, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "run"))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    outcome = run("fit", "--resume", "run", "--plan", "--trainer.max_epochs=5", "--data.num_workers=0")
+    assert (outcome.code, outcome.err) == (0, "")
+    lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
+    assert lines["length"].strip().startswith("5 epochs of 2 batches, 10 steps")
+    assert lines["run folder"].strip() == f"{folder}, continued from epoch 2, batch 0, step 4"
+    assert lines["time"].strip().startswith("about ")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+    assert f"{folder} has finished its 2 epochs" in run("fit", "--resume", "run", "--plan").err
 
 
 def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +114,6 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (["--minutes=5", "--trainer.max_epochs=3"], {}, "--minutes and --trainer.max_epochs are both set"),
         (["--minutes=5", "--resume=x"], {}, "--minutes and --resume are both set"),
-        (["--plan", "--resume=x"], {}, "--plan and --resume are both set"),
         (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
         (["--minutes"], {}, "--minutes needs a number"),
