@@ -10,10 +10,13 @@ _LOGGERS = (
     "pytorch_lightning.utilities.rank_zero",
     "pytorch_lightning.trainer.connectors.checkpoint_connector",
     "lightning_fabric.utilities.seed",
+    "lightning_fabric.utilities.distributed",
+    "lightning_fabric.utilities.rank_zero",
 )
 _CHATTER = re.compile(
-    r"Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|LOCAL_RANK: |"
-    r"`Trainer.fit` stopped|Detected KeyboardInterrupt|Restoring states|Restored all states|.*litlogger"
+    r"(\[rank: \d+\] )?Seed set|GPU available|TPU available|Using .*Precision|Loading `train_data|`weights_only` was|"
+    r"LOCAL_RANK: |Initializing distributed|-+\ndistributed_backend|`Trainer.fit` stopped|Detected KeyboardInterrupt|"
+    r"Restoring states|Restored all states|.*litlogger"
 )
 
 
