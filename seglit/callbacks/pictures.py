@@ -35,7 +35,10 @@ class Pictures(pl.Callback):
             return
         images, masks = batch["image"][: self.count].permute(0, 2, 3, 1).cpu().numpy(), batch["mask"].cpu().numpy()
         panels = [Panel(*sample) for sample in zip(images, masks, batch["name"], strict=False)]
-        _save(draw_batch(panels, pl_module.labels), trainer, "train.png")
+        picture = draw_batch(panels, pl_module.labels)
+        _save(picture, trainer, "train.png")
+        for logger in trainer.loggers:
+            log_picture(logger, "train/batch", picture, trainer.global_step)
 
     def on_validation_batch_end(
         self,

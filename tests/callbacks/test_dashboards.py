@@ -161,12 +161,19 @@ def test_mlflow_and_custom_loggers_receive_images(tmp_path: Path, monkeypatch: p
     assert main(["fit", *TINY, f"--config={CONFIGS / 'logger/mlflow.yaml'}", *own]) == 0
 
     seen = sys.modules["own_loggers"].SEEN
-    assert [key for key, _, _ in seen] == ["val/predictions", "val/confusion", "test/predictions", "test/confusion"]
-    assert all(len(sizes) == 1 and step == 1 for _, sizes, step in seen)
+    assert [(key, step) for key, _, step in seen] == [
+        ("train/batch", 0),
+        ("val/predictions", 1),
+        ("val/confusion", 1),
+        ("test/predictions", 1),
+        ("test/confusion", 1),
+    ]
+    assert all(len(sizes) == 1 for _, sizes, _ in seen)
 
     (folder,) = (tmp_path / "runs").glob("*/*")
     (run,) = (path.parent for path in folder.glob("mlruns/*/*/artifacts"))
     assert {path.name.partition("+")[0] for path in (run / "artifacts/images").glob("*.png")} == {
+        "train~batch",
         "val~predictions",
         "val~confusion",
         "test~predictions",
