@@ -28,7 +28,7 @@ from seglit.errors import InputError
 from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
 from seglit.optim import check_schedule
-from seglit.runs.ckpt_path import find_ckpt_path, skip_pretrained
+from seglit.runs.ckpt_path import set_ckpt_path, skip_pretrained
 from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from
 from seglit.runs.lock import locked
@@ -100,7 +100,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
         config = self.config[self.subcommand]
         if not self.resumed:
-            config.ckpt_path = find_ckpt_path(self.config.subcommand, config.ckpt_path, config.trainer.max_epochs)
+            set_ckpt_path(self.config.subcommand, config)
         if self.config.subcommand != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
         if schedule := config.model.scheduler:

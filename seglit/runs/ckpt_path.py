@@ -12,13 +12,21 @@ from pytorch_lightning.utilities import rank_zero_only
 from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
-from seglit.runs.checkpoint import PRETRAINED, read_checkpoint
+from seglit.images.scaling import Resize
+from seglit.networks.encoder_weights import PRETRAINED
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, read_checkpoint
 from seglit.runs.resume import progress_of
 
 _TIMEOUT = 20.0  # seconds without an answer
 
 
-def find_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> str | None:
+def set_ckpt_path(command: str, config: Any) -> None:
+    """Replaces `ckpt_path` of a parsed configuration by what `find_ckpt_path` returns, in place."""
+    resize = config.data.init_args.get("resize")
+    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer.max_epochs, resize)
+
+
+def find_ckpt_path(command: str, path: str | None, max_epochs: int | None, resize: Resize = None) -> str | None:
     """Checks the checkpoint that a training command is given, and downloads it from an http address.
 
     Lightning looks for it only once everything is built, validates and tests random weights if there is none, and ends
@@ -28,13 +36,14 @@ def find_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> st
         command: `fit`, `validate` or `test`.
         path: `--ckpt_path`; None trains from the start.
         max_epochs: `--trainer.max_epochs`.
+        resize: `--data.resize`.
 
     Returns:
         The path, of the file if it was downloaded.
 
     Raises:
-        InputError: There is no such checkpoint, or it is damaged, the command requires one, or `fit` has no epoch left
-            to train.
+        InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no epoch left to
+            train, or another command has another `resize` than the training.
     """
     if path is None:
         if command != "fit":
@@ -53,6 +62,8 @@ def find_ckpt_path(command: str, path: str | None, max_epochs: int | None) -> st
         checkpoint = read_checkpoint(path)
         if command == "fit":
             _check_epochs_left(path, checkpoint, max_epochs)
+        elif RECORD_KEY in checkpoint:
+            _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, resize)
     return path
 
 
@@ -85,6 +96,19 @@ def skip_pretrained(network: Any, ckpt_path: str | None) -> None:
     for name, value in network.items() if ckpt_path else ():
         if name.rpartition(".")[2] in PRETRAINED and isinstance(value, str | bool):
             network[name] = None
+
+
+def _check_resize(path: str, trained: Resize, resize: Resize) -> None:
+    """Raises InputError for another size than that which predict, report and export take from the checkpoint."""
+    if trained != resize:
+        stated, own = (
+            "null" if size is None else f"[{size[0]},{size[1]}]" if isinstance(size, tuple) else f"{size:g}"
+            for size in (resize, trained)
+        )
+        raise InputError(
+            f"data.resize is {stated}, but {path} was trained with {own}, which predict and report use as well: "
+            f"set --data.resize={own}"
+        )
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:

@@ -43,6 +43,11 @@ def test_predicted_masks_have_the_scores_of_the_test(run: Run, tiny: list[str], 
     iou = correct[occurring > 0] / (occurring - correct)[occurring > 0]
     assert f"│ mean       │ {iou.mean():.3f} │" in trained.out
 
+    other = run("test", trained.folder, "--data.resize=0.25")  # of which predict and report would know nothing
+    assert other.code == 2
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    assert f"data.resize is 0.25, but {best} was trained with {resize}" in other.err
+
     predictor = seglit.load(trained.folder)
     assert predictor.resize == json.loads(resize) or predictor.resize == tuple(json.loads(resize))
     sizes: list[torch.Size] = []
