@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from seglit.networks.encoder_weights import is_weight_file
+from seglit.networks.encoder_weights import PRETRAINED, is_weight_file
 from seglit.networks.hub import SHORT_PREFIX
 
 
@@ -13,9 +13,10 @@ def make_absolute(config: Any) -> None:
     if config.init_from and not config.init_from.startswith(SHORT_PREFIX):
         config.init_from = _absolute(config.init_from)
     network = config.model.network.get("init_args") or {}
-    weights = network.get("encoder_weights")
-    if isinstance(weights, str) and is_weight_file(weights):
-        network["encoder_weights"] = _absolute(weights)
+    for name in PRETRAINED:
+        weights = network.get(name)
+        if isinstance(weights, str) and is_weight_file(weights):
+            network[name] = _absolute(weights)
     if root := config.data.init_args.get("root"):
         config.data.init_args.root = _absolute(root)
     if cache := config.data.init_args.get("cache"):

@@ -14,9 +14,12 @@ from seglit.networks import hub
 from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
 from seglit.networks.name_matching import match_names
+from seglit.networks.timm_weights import classifier_names, resample_positions
 from seglit.networks.weight_file import read_weights, stated_normalization
 from seglit.normalization import Normalization
 
+PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
+"""Arguments of networks that name pretrained weights."""
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _RGB = 3  # channels of the images that encoders are pretrained on
 
@@ -24,6 +27,19 @@ _RGB = 3  # channels of the images that encoders are pretrained on
 def is_weight_file(weights: str) -> bool:
     """Whether the setting `encoder_weights` names a file, not weights that a library or the hub knows by a name."""
     return weights.lower().endswith(_SUFFIXES) and not weights.startswith(hub.PREFIX)
+
+
+def find_weight_file(weights: str, setting: str = "encoder_weights") -> Path:
+    """Returns the path of a file of weights that a setting names.
+
+    Raises:
+        InputError: There is none.
+    """
+    file = Path(weights).expanduser()
+    if not file.is_file():
+        beside = [entry.name for entry in file.parent.glob("*") if is_weight_file(entry.name)]
+        raise InputError(f"{setting} {weights}: no such file{did_you_mean(file.name, beside)}")
+    return file
 
 
 @dataclass(frozen=True)
@@ -60,10 +76,7 @@ class EncoderWeights:
             with _downloading(weights):
                 file = hub.download_weights(weights.removeprefix(hub.PREFIX))
         elif weights is not None and is_weight_file(weights):
-            file = Path(weights).expanduser()
-            if not file.is_file():
-                beside = [entry.name for entry in file.parent.glob("*") if is_weight_file(entry.name)]
-                raise InputError(f"encoder_weights {weights}: no such file{did_you_mean(file.name, beside)}")
+            file = find_weight_file(weights)
         name, named = resolve_encoder(encoder, None if file else weights)
         return cls(name, named, file, in_channels)
 
@@ -80,7 +93,7 @@ class EncoderWeights:
         stated = stated_normalization(self.file)
         if stated is None:
             raise InputError(
-                f"encoder_weights {self.file}: no {self.file.stem}.json or config.json beside it states the mean and "
+                f"weights {self.file}: no {self.file.stem}.json or config.json beside it states the mean and "
                 "std that they were trained with: set data.init_args.mean and std, in units of the images (ImageNet's "
                 "for 8 bits: mean [123.675, 116.28, 103.53], std [58.395, 57.12, 57.375])"
             )
@@ -98,17 +111,24 @@ class EncoderWeights:
         source = _named_like(encoder, read_weights(self.file))
         names = match_names(source, target)
         found = {ours: self._adapted(source[theirs], target[ours]) for ours, theirs in names.items()}
-        required = {name: value for name, value in target.items() if not name.endswith("num_batches_tracked")}
+        resample_positions(found, encoder)
+        unused = classifier_names(encoder)
+        required = {
+            name: value
+            for name, value in target.items()
+            if name not in unused and not name.endswith("num_batches_tracked")
+        }
         if lacking := [name for name in required if name not in found or found[name].shape != required[name].shape]:
             first = lacking[0]
             there = f"is {tuple(found[first].shape)}" if first in found else "is missing"
             raise InputError(
-                f"encoder_weights {self.file}: not those of {self.encoder}: {len(lacking)} of {len(required)} weights "
+                f"weights {self.file}: not those of {self.encoder}: {len(lacking)} of {len(required)} weights "
                 f"do not fit, the first {first} {tuple(required[first].shape)}, which {there} in the file"
             )
         with torch.no_grad():
             for name, value in found.items():
-                target[name].copy_(value)
+                if name not in unused:
+                    target[name].copy_(value)
 
     @contextmanager
     def downloading(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from itertools import accumulate, product
 from torch import Tensor
 
 _WRAPPERS = (
-    *("module", "model", "network", "backbone", "encoder"),
+    *("module", "model", "network", "backbone", "encoder", "features"),
     *("teacher", "student", "teacher_backbone", "student_backbone"),
 )
 

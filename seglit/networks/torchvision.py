@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seglit.errors import InputError
+from seglit.networks.encoder_weights import EncoderWeights, find_weight_file, is_weight_file
 from seglit.networks.library import check_batch, download_errors, unknown_name
 from seglit.normalization import Normalization
 
@@ -20,11 +21,12 @@ class Torchvision(nn.Module):
         in_channels: Channels of the images.
         architecture: Such as `deeplabv3_resnet50`, `fcn_resnet101` or `lraspp_mobilenet_v3_large`.
         weights: Weights of the whole network (`DEFAULT`, `COCO_WITH_VOC_LABELS_V1`), or None.
-        weights_backbone: Weights of the backbone only (`DEFAULT`, `IMAGENET1K_V1`), or None.
+        weights_backbone: Weights of the backbone only (`DEFAULT`, `IMAGENET1K_V1`), or the file of a state dict
+            (`weights/resnet50.pth`), or None.
 
     Raises:
-        InputError: Unknown names, both kinds of weights at once, weights that cannot be downloaded, or in training a
-            batch of one image with DeepLabV3.
+        InputError: Unknown names, both kinds of weights at once, weights that cannot be downloaded or do not fit, or in
+            training a batch of one image with DeepLabV3.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Torchvision(nn.Module):
             raise InputError("weights include the backbone: set weights_backbone: null")
         self.architecture = architecture
         chosen = _weights(architecture, weights)
-        chosen_backbone = _weights(architecture.partition("_")[2], weights_backbone)
+        backbone = architecture.partition("_")[2]
+        self.weights = _in_file(backbone, weights_backbone, in_channels)
+        chosen_backbone = _weights(backbone, None if self.weights else weights_backbone)
         # Weights of the whole network have their own number of classes.
         options: dict[str, Any] = {"num_classes": num_classes if chosen is None else None}
         if "aux_loss" in inspect.signature(models.get_model_builder(architecture)).parameters:
@@ -60,10 +64,17 @@ class Torchvision(nn.Module):
             _replace_heads(self.model, num_classes)
         if in_channels != 3:
             _replace_first_convolution(self.model.backbone, in_channels, pretrained is not None)
-        self.normalization: Normalization | None = None
+        if self.weights is not None:
+            self.weights.load(self.model.backbone)
+        self._normalization: Normalization | None = None
         if pretrained is not None:
             preset = pretrained.transforms()
-            self.normalization = Normalization(tuple(preset.mean), tuple(preset.std)).for_channels(in_channels)
+            self._normalization = Normalization(tuple(preset.mean), tuple(preset.std)).for_channels(in_channels)
+
+    @property
+    def normalization(self) -> Normalization | None:
+        """The normalisation that the pretrained weights require."""
+        return self.weights.normalization if self.weights is not None else self._normalization
 
     @property
     def encoder(self) -> nn.Module:
@@ -92,6 +103,13 @@ def _weights(model: str, name: str | None) -> Any:
     if name not in known:
         raise InputError(f"{model} has no weights {name!r}: it has {', '.join(known)}")
     return known[name]
+
+
+def _in_file(backbone: str, weights: str | None, in_channels: int) -> EncoderWeights | None:
+    """Returns the weights of a file; None if `weights_backbone` names none."""
+    if weights is None or not is_weight_file(weights):
+        return None
+    return EncoderWeights(backbone, None, find_weight_file(weights, "weights_backbone"), in_channels)
 
 
 def _replace_heads(model: nn.Module, num_classes: int) -> None:

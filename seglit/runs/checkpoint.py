@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seglit.errors import InputError
 from seglit.images.scaling import Resize
 from seglit.labels import Labels
+from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
 from seglit.runs.build import build
@@ -20,8 +21,6 @@ from seglit.runs.record_schema import check_record
 RECORD_KEY = "seglit"
 """Key of the record in a checkpoint."""
 _PREFIX = "network."  # of the network's weights in the state dict
-PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
-"""Arguments of networks that name pretrained weights."""
 
 
 @dataclass(frozen=True)

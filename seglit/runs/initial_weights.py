@@ -12,10 +12,11 @@ from rich.table import Table
 from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
+from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.hub import SHORT_PREFIX, download_weights, offline_at_once
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
-from seglit.runs.checkpoint import PRETRAINED, ModelRecord, read_any_weights
+from seglit.runs.checkpoint import ModelRecord, read_any_weights
 from seglit.runs.named_run import find_checkpoint
 from seglit.runs.transfer import Transfer, transfer
 

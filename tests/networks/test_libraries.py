@@ -160,6 +160,29 @@ def test_unavailable_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_p
         assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "backbone"),
+    [("lraspp_mobilenet_v3_large", "mobilenet_v3_large"), ("deeplabv3_resnet50", "resnet50")],
+)
+def test_torchvision_takes_the_weights_of_a_file(tmp_path: Path, architecture: str, backbone: str) -> None:
+    stored = get_model(backbone).state_dict()
+    torch.save(stored, file := tmp_path / "backbone.pth")
+    file.with_suffix(".json").write_text('{"mean": [0.5, 0.4, 0.3], "std": [0.3, 0.2, 0.1]}')
+    options: dict[str, Any] = {"architecture": architecture, "weights_backbone": str(file)}
+    network = Torchvision(2, **options)
+    assert network.normalization == Normalization((0.5, 0.4, 0.3), (0.3, 0.2, 0.1))
+    loaded = network.encoder.state_dict()
+    assert len(loaded) > 300
+    for name, value in loaded.items():
+        assert torch.equal(value, stored[name if name in stored else f"features.{name}"])
+    grey = Torchvision(2, 1, **options)
+    assert grey.normalization == network.normalization.for_channels(1)
+    first, expected = (next(m for m in n.encoder.modules() if isinstance(m, nn.Conv2d)) for n in (grey, network))
+    torch.testing.assert_close(first.weight, expected.weight.sum(1, keepdim=True))
+    with pytest.raises(InputError, match=r"weights_backbone .*: no such file; did you mean 'backbone\.pth'"):
+        Torchvision(2, architecture=architecture, weights_backbone=str(file.with_stem("backbon")))
+
+
 @pytest.mark.parametrize("setting", ["weights", "weights_backbone"])
 def test_unavailable_torchvision_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     def unreachable(*_: object, **__: object) -> None:

@@ -7,13 +7,15 @@ import huggingface_hub
 import pytest
 import timm
 import torch
+from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import nn
 
 from seglit.errors import InputError
-from seglit.networks import Segmenter
+from seglit.networks import SMP, Segmenter
 from seglit.networks.timm_transformer import transformer_like
 from seglit.networks.vision_transformer import VisionTransformer
 
+VIT = "tu-vit_tiny_patch16_224"
 SMALL: dict[str, Any] = {"embed_dim": 24, "depth": 3, "num_heads": 3, "num_classes": 0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "augreg": {"patch_size": 16, "img_size": 64},
@@ -72,6 +74,20 @@ def test_segmenter_takes_weights_of_a_file(tmp_path: Path) -> None:
     assert network.normalization.mean == (0.4, 0.5, 0.6)
     loaded = network.encoder.state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("network", [Segmenter, SMP])
+def test_position_embeddings_are_resampled(tmp_path: Path, network: type[nn.Module]) -> None:
+    stored: Any = timm.create_model("vit_tiny_patch16_224", img_size=96, num_classes=0)
+    nn.init.normal_(stored.pos_embed)
+    torch.save(stored.state_dict(), tmp_path / "larger.pth")
+    options: dict[str, Any] = {"encoder": VIT} if network is Segmenter else {"architecture": "dpt", "encoder_name": VIT}
+    encoder = network(2, **options, encoder_weights=str(tmp_path / "larger.pth")).encoder
+    loaded = (encoder if network is Segmenter else encoder.model).pos_embed
+    target = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    expected = checkpoint_filter_fn(dict(stored.state_dict()), target)["pos_embed"]
+    assert expected.shape == (1, 1 + 14 * 14, 192)
+    assert torch.equal(loaded, expected)
 
 
 def test_unavailable_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
