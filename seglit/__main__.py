@@ -21,13 +21,13 @@ COMMANDS = {
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint, or an exported FILE, on the test split",
     "predict": "predict masks for images with a trained network",
-    "export": "write a trained network to a file that needs no seglit, proven against PyTorch",
+    "export": "write a trained network to a file that needs no seglit",
     "push": "upload an exported bundle to the Hugging Face Hub",
-    "report": "write an HTML report of a tested run: scores, curves, pictures, likely label errors",
-    "compare": "show what changed between tested runs, and whether it is more than chance",
-    "inspect": "check a folder of images and masks for problems, and write its configuration",
-    "shapes": "write a folder of synthetic images and masks, to try things out",
-    "completion": "print the script that completes commands and options in bash, zsh or fish",
+    "report": "write an HTML report of a tested run",
+    "compare": "show what differs between tested runs beyond chance",
+    "inspect": "check a folder of images and masks, and write its configuration",
+    "shapes": "write a folder of synthetic images and masks to try things out",
+    "completion": "print the script that completes options in bash, zsh or fish",
 }
 
 FUNCTIONS = {
@@ -134,6 +134,11 @@ def _run(args: list[str]) -> int:
     # imported here and below, so that help and errors in the command name are instant
     from seglit.config.quiet import quiet_libraries
 
+    if {"-h", "--help"} & {*args} and (args[0] not in FUNCTIONS or args[0] in OPTIONS_OF_FIT):
+        from seglit.config.help_screen import help_screen
+
+        print(help_screen(args[0]))
+        return 0
     if args[0] == "test" and _is_exported(*args[1:2]):
         args = ["test FILE", *(arg for arg in args[1:] if arg not in ("-c", "--config"))]
     with quiet_libraries():
@@ -157,11 +162,6 @@ def _call(args: list[str]) -> int:
 
 def _train(args: list[str], started: float) -> int:
     """Runs `fit`, `validate` or `test`."""
-    if {"-h", "--help"} & {*args}:
-        from seglit.config.help_screen import help_screen
-
-        print(help_screen(args[0]))
-        return 0
     from seglit.config.quick_check import check_command_line
     from seglit.runs.named_run import resume_arguments, score_arguments
 
@@ -184,13 +184,13 @@ def _help() -> str:
     commands = "\n".join(f"  {name:<{width}}  {help_text}" for name, help_text in COMMANDS.items())
     return f"""usage: seglit COMMAND -c CONFIG.yaml [options]
 
-From a folder of images and masks to a trained, scored semantic segmentation network.
+From a folder of images and masks to a trained, scored segmentation network.
 
 commands:
 {commands}
 
-`seglit COMMAND --help` lists its options; `seglit COMMAND -c CONFIG.yaml --print_config` shows the whole
-configuration. Errors are one line; `--debug` shows the traceback."""
+`seglit COMMAND --help` lists its options; with --print_config, fit prints its
+whole configuration. Errors are one line; --debug shows the traceback."""
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class SegmentationCLI(PlainLoadingCLI):
         self.resumed = resumed
         self.until_end = until_end or ExitStack()
         # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
-        parser_kwargs: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
+        parser_kwargs: dict[str, Any] = {"prog": "seglit", "exit_on_error": False, "allow_abbrev": False}
         super().__init__(
             SegmentationModule,
             SegmentationDataModule,

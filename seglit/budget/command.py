@@ -1,6 +1,7 @@
 """The options of `fit` that measure before it trains: `--plan` and `--minutes`."""
 
 import os
+import re
 from collections.abc import Sequence
 
 from seglit.budget.minutes import INHERITED, within_minutes
@@ -27,7 +28,7 @@ def fit(args: Sequence[str], started: float) -> SegmentationCLI | None:
     minutes, args = _take("--minutes", args)
     if args[0] != "fit":
         raise InputError(f"{'--plan' if plan else '--minutes'} is an option of fit")
-    if any(arg in ("-h", "--help") or arg.startswith("--print_config") for arg in args):
+    if any(re.fullmatch(r"-h|--([\w.]+\.)?help|--print_config", arg.partition("=")[0]) for arg in args):
         run(args)  # prints and exits
     if minutes is not None:
         args = within_minutes(args, _number(minutes), started)

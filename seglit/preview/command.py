@@ -11,11 +11,6 @@ from seglit.errors import InputError
 from seglit.images.replacing import replacing
 from seglit.preview.pictures import draw_preview
 
-_HELP = """usage: seglit preview -c CONFIG.yaml [options of fit] [--output preview.png]
-
-Draws training images with their masks: as stored, after each step of the augmentation alone, and as trained on.
-The options are those of `seglit fit`, of which those of the data matter; no network is built."""
-
 
 class PreviewCLI(SegmentationCLI):
     """Parses the command line of `fit`, and builds the data module alone."""
@@ -37,9 +32,6 @@ def preview(args: Sequence[str]) -> int:
     Raises:
         InputError: The command line or the data is invalid, or the picture cannot be written.
     """
-    if {"-h", "--help"} & {*args}:
-        print(_HELP)
-        return 0
     args, output = _take_output(args)
     check_command_line(["fit", *args])
     command_line = run(["fit", *args], PreviewCLI)

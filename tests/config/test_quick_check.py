@@ -50,7 +50,7 @@ def test_errors_load_no_torch(tmp_path: Path) -> None:
         "import sys\nfrom seglit.__main__ import main\n"
         f"for args in {[args for args, _ in ERRORS]}:\n"
         "    assert main(args) == 2\n"
-        "assert main(['fit', '--help']) == main(['test', '--help']) == 0\n"
+        "assert main(['fit', '--help']) == main(['test', '--help']) == main(['preview', '-h']) == 0\n"
         "assert not {'torch', 'numpy', 'pytorch_lightning'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
