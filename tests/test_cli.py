@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -212,11 +213,11 @@ scheduler: null
 """
 
 
-def seglit(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def seglit(folder: Path, *args: str, program: Sequence[str] = ("-m", "seglit")) -> subprocess.CompletedProcess[str]:
     """`python -m seglit ARGS`, in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     environment.pop("SEGLIT_RUN_FOLDER", None)
-    command = [sys.executable, "-m", "seglit", *args]
+    command = [sys.executable, *program, *args]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
 
 
@@ -239,10 +240,14 @@ def test_ddp_trains_one_run_and_scores_as_one_process(tmp_path: Path, tiny: list
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
     another = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
     (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": another}}))
-    more = ["-c", "callbacks.yaml", "--experiment=two", "--trainer.max_epochs=1", "--data.batch_size=1"]
-    done = seglit(tmp_path, "fit", *tiny, *ddp, *on_cpu, *more)
+    more = ["-c", "callbacks.yaml", "--experiment=two", "--data.batch_size=1", "--data.crop_size=[32,32]"]
+    unlimited = [option for option in tiny if "max_epochs" not in option]
+    two_ranks = [str(REPOSITORY / "tests" / "budget" / "two_ranks.py")]
+    done = seglit(tmp_path, "fit", *unlimited, *ddp, *on_cpu, *more, "--minutes=100", program=two_ranks)
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.glob("runs/*/*")
+    trainer = yaml.safe_load((folder / "config.yaml").read_text())["trainer"]
+    assert (trainer["max_steps"], trainer["val_check_interval"]) == (3, 3)
     assert done.stdout.count("run folder: ") == 1
     scores = logged(folder)
     config, best = folder / "config.yaml", folder / "checkpoints" / "best.ckpt"

@@ -21,6 +21,7 @@ INHERITED = "SEGLIT_BUDGET"
 """Environment variable by which the processes of other ranks receive the numbers."""
 _SHARE = 0.97  # of the time is planned
 _VALIDATION_SHARE, _MAX_VALIDATIONS = 0.15, 20  # of the training time; in a run
+_MIN_INTERVAL = 20  # steps between validations, as each may leave the time of a step unused
 _TRIAL_SHARE, _MIN_TRIAL, _MAX_TRIAL = 0.04, 5.0, 60.0  # of the time; seconds of steps
 _EVALUATED = 8  # batches of the validation and test split that a trial evaluates
 _EXIT = 1.0  # seconds that Python takes to end
@@ -52,11 +53,15 @@ class _Measurement(Probe):
         self.start = time.monotonic()
         self.extrapolated: set[str] = set()  # splits of which only some batches are evaluated
         self.batch_ends: dict[str, list[float]] = {"val": [], "test": []}
+        self.ranks = 1  # of the run
+        self.ready = self.start
 
     def change(self, config: Any) -> None:
         """Lets one device train until it is stopped, and evaluate a few batches."""
         self.chosen = choose_unstated(config, self.command_line.args)
         trainer = config.trainer
+        devices = {name: trainer[name] for name in ("accelerator", "devices", "num_nodes")}
+        self.ranks = pl.Trainer(**devices, logger=False, enable_checkpointing=False).world_size
         trainer.max_epochs, trainer.max_steps = None, _NEVER
         trainer.check_val_every_n_epoch, trainer.val_check_interval = None, _NEVER
         trainer.devices, trainer.num_nodes, trainer.strategy = 1, 1, "auto"
@@ -64,6 +69,10 @@ class _Measurement(Probe):
             if config.trainer[f"limit_{split}_batches"] is None:
                 config.trainer[f"limit_{split}_batches"] = _EVALUATED
                 self.extrapolated.add(split)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes when a process is ready to train."""
+        self.ready = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -81,13 +90,17 @@ class _Measurement(Probe):
         """Notes when a batch ends."""
         self.batch_ends["test"].append(time.monotonic())
 
-    def costs(self) -> Costs:
-        """Extrapolates the trial to whole splits."""
+    def costs(self, started: float) -> Costs:
+        """Extrapolates the trial to whole splits, divided among the ranks, which are started one after the first.
+
+        Args:
+            started: When the command started.
+        """
         watch, spent = self.stopwatch, time.monotonic() - self.start
         parts = watch.seconds["batch"] + watch.seconds["epoch"] + watch.seconds["validation"]
         test, validation = self._missing("test"), self._missing("val")
         return Costs(
-            once=spent - parts - self.one_off + test,
+            once=spent - parts - self.one_off + test + (self.ranks > 1) * (self.ready - started),
             batch=watch.mean("batch"),
             epoch=watch.mean("epoch"),
             validation=watch.mean("validation") + validation,
@@ -98,7 +111,7 @@ class _Measurement(Probe):
         ends, data = self.batch_ends[split], self.command_line.datamodule
         if len(ends) < 2 or split not in self.extrapolated:
             return 0.0
-        total = -(-len(data.dataset(split)) // data.batch_size)
+        total = -(-len(data.dataset(split)) // (self.ranks * data.batch_size))
         return (ends[-1] - ends[0]) / (len(ends) - 1) * (total - len(ends))
 
 
@@ -122,7 +135,7 @@ def within_minutes(args: Sequence[str], minutes: float, started: float) -> list[
     seconds = 60 * minutes
     print(f"measuring what fits into {minutes:g} min", flush=True)
     trial = min(_MAX_TRIAL, max(_MIN_TRIAL, _TRIAL_SHARE * seconds))
-    chosen, costs, per_epoch, accumulated = _measure(args, trial)
+    chosen, costs, per_epoch, accumulated = _measure(args, trial, started)
     gc.collect()  # ends the workers of the trial
     left = _SHARE * seconds - (time.monotonic() - started) - _EXIT
     numbers = [*chosen, *divide(left, costs, per_epoch, accumulated)]
@@ -130,12 +143,13 @@ def within_minutes(args: Sequence[str], minutes: float, started: float) -> list[
     return [*args, *numbers]
 
 
-def _measure(args: Sequence[str], seconds: float) -> tuple[list[str], Costs, float, int]:
+def _measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[str], Costs, float, int]:
     """Returns the options that a trial of some seconds chose, its costs, batches per epoch, and batches per step."""
     probe = _Measurement(seconds)
     try_out(args, probe)
     trainer = probe.command_line.trainer
-    return probe.chosen, probe.costs(), trainer.num_training_batches, trainer.accumulate_grad_batches
+    per_epoch = max(1, trainer.num_training_batches // probe.ranks)
+    return probe.chosen, probe.costs(started), per_epoch, trainer.accumulate_grad_batches
 
 
 def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: int = 1) -> list[str]:
@@ -155,7 +169,7 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: 
     """
     left = seconds - costs.once
     batch = costs.batch + costs.epoch / batches_per_epoch
-    count = _MAX_VALIDATIONS
+    count = max(1, min(_MAX_VALIDATIONS, int(left / batch / accumulated / _MIN_INTERVAL)))
     if costs.validation:
         count = max(1, min(count, int(_VALIDATION_SHARE * left / costs.validation)))
     interval = int((left / count - costs.validation) / batch) // accumulated * accumulated
