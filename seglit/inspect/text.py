@@ -1,5 +1,6 @@
 """Formats an inspection as text for the terminal, and as plain data for JSON."""
 
+import textwrap
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from seglit.inspect.survey import Survey
 from seglit.inspect.wording import counted
 
 _MAX_ROWS = 40
+_INDENT = " " * 9
 _right = partial(Column, justify="right")
 
 
@@ -23,40 +25,48 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     """Prints pairs, classes and questions, then details and suggestions, then findings."""
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     line = console.print
-    line(f"[bold]pairs[/]    {pairs_text(survey)}")
-    line(f"[bold]classes[/]  {len(coding.classes)}; masks: {coding.description}")
+    _fact(console, "pairs", pairs_text(survey))
+    _fact(console, "classes", f"{len(coding.classes)}; masks: {coding.description}")
     line(_values_table(coding))
     if len(coding.values) > _MAX_ROWS:
         line(f"... and {len(coding.values) - _MAX_ROWS} more values (--json lists all)")
     for question in coding.questions:
-        line(f"[bold cyan]question[/] {escaped(question)}")
+        _fact(console, "question", escaped(question), "bold cyan")
     line()
     kinds = ", ".join(
         f"{count} x {kind.mode}, {counted(kind.channels, 'channel')}, {kind.dtype}"
         for kind, count in survey.image_kinds.most_common(4)
     )
-    line(f"[bold]layout[/]   {escaped(layout.description)}")
-    line(f"[bold]sizes[/]    {sizes_text(survey)}")
-    line(f"[bold]images[/]   {kinds}; mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units")
+    _fact(console, "layout", escaped(layout.description))
+    _fact(console, "sizes", sizes_text(survey))
+    _fact(console, "images", f"{kinds}; mean {_numbers(survey.mean)}, std {_numbers(survey.std)} in stored units")
     crop = " x ".join(map(str, advice.crop_size))
-    line(f"[bold]crop[/]     {crop}, batch size {advice.batch_size}: {advice.crop_reason}")
-    line(f"[bold]model[/]    `{advice.model.options}`: {advice.model.reason}")
+    _fact(console, "crop", f"{crop}, batch size {advice.batch_size}: {advice.crop_reason}")
+    _fact(console, "model", f"`{advice.model.options}`: {advice.model.reason}")
     if advice.is_unequal:
-        line(
-            "[bold]weights[/]  classes differ much in size: `class_weights: auto` of seglit.losses.CrossEntropy, or "
-            "another formula, gives rare ones more weight"
-        )
+        rare = "`class_weights: auto` of seglit.losses.CrossEntropy, or another formula, gives rare ones more weight"
+        _fact(console, "weights", f"classes differ much in size: {rare}")
         line(_weights_table(coding, advice))
     line()
     for finding in inspection.findings:
         style = "bold red" if finding.severity == "error" else "bold yellow"
-        line(f"[{style}]{finding.severity}[/]  {escaped(finding.message)}: {escaped(finding.advice)}")
+        _fact(console, finding.severity, f" {escaped(finding.message)}: {escaped(finding.advice)}", style, 0)
         for path, detail in finding.files[:3]:
-            line(f"         {escaped(inspection.below(path))}{f'  ({escaped(detail)})' if detail else ''}")
+            line(f"{_INDENT}{escaped(inspection.below(path))}{f'  ({escaped(detail)})' if detail else ''}")
         if finding.count > 3 and len(finding.files) > 3:
-            line(f"         ... {finding.count} in all")
+            line(f"{_INDENT}... {finding.count} in all")
     if inspection.is_clean:
         line("[bold green]no errors found[/]")
+
+
+def _fact(console: Console, label: str, text: str, style: str = "bold", width: int = len("question")) -> None:
+    """Prints a text after a label of some width, on a terminal wrapped with an indent."""
+    first = f"{label:<{width}} "
+    if console.is_terminal:
+        options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+        indents = {"initial_indent": " " * len(first), "subsequent_indent": _INDENT}
+        text = textwrap.fill(text, console.width, **indents, **options)[len(first) :]
+    console.print(f"[{style}]{first}[/]{text}")
 
 
 def as_plain(inspection: Inspection) -> dict[str, Any]:
