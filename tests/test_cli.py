@@ -271,6 +271,16 @@ def test_fit_scores_the_averaged_weights(run: Run, tiny: list[str], tmp_path: Pa
     again = run("test", fit.folder)
     assert table(again.out) == table(fit.out)
 
+    idle = ("--model.optimizer.lr=0", "--trainer.max_epochs=1", "--test_after_fit=false")
+    started = run("fit", *tiny, "--init_from", fit.folder, *idle)
+    assert started.code == 0, started.err
+    best, kept = (
+        torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True) for folder in (fit.folder, started.folder)
+    )
+    name = "network.head.weight"
+    assert torch.equal(kept["state_dict"][name], best["state_dict"][name])  # averaged
+    assert not torch.equal(kept["state_dict"][name], best["current_model_state"][name])
+
 
 def test_resumed_run_keeps_the_best_score(trained: Outcome, run: Run) -> None:
     last = trained.folder / "checkpoints" / "last.ckpt"

@@ -48,3 +48,9 @@ def test_both_commands_are_printed(run: Run, tmp_path: Path, monkeypatch: pytest
     model = json.loads(run("inspect", "data", "--json=true", "--workers=1").out)["model"]
     assert (model["name"], model["pretrained"]) == ("unet-lite0", True)
     assert f"seglit {pretrained}".endswith(model["options"])
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = re.sub(r"\x1b\[[\d;]*m", "", run("inspect", "data", "--workers=1").out).splitlines()
+    assert max(map(len, lines)) <= 80
+    (row,) = (index for index, line in enumerate(lines) if line.startswith("model    `--model unet-lite0 "))
+    assert re.match(" {9}[a-z]", lines[row + 1])
