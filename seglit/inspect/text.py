@@ -63,9 +63,9 @@ def _fact(console: Console, label: str, text: str, style: str = "bold", width: i
     """Prints a text after a label of some width, on a terminal wrapped with an indent."""
     first = f"{label:<{width}} "
     if console.is_terminal:
-        options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-        indents = {"initial_indent": " " * len(first), "subsequent_indent": _INDENT}
-        text = textwrap.fill(text, console.width, **indents, **options)[len(first) :]
+        wrapper = textwrap.TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
+        wrapper.initial_indent, wrapper.subsequent_indent = " " * len(first), _INDENT
+        text = wrapper.fill(text)[len(first) :]
     console.print(f"[{style}]{first}[/]{text}")
 
 

@@ -14,7 +14,7 @@ def resample_positions(weights: dict[str, Tensor], encoder: nn.Module) -> None:
         weights: Weights by their names in the encoder; changed in place.
         encoder: Contains the transformer, or is it.
     """
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers.pos_embed import resample_abs_pos_embed
 
     for prefix, transformer in _transformers(encoder):
         weight, own, grid = weights.get(f"{prefix}pos_embed"), transformer.pos_embed, transformer.patch_embed.grid_size

@@ -82,9 +82,9 @@ def test_position_embeddings_are_resampled(tmp_path: Path, network: type[nn.Modu
     nn.init.normal_(stored.pos_embed)
     torch.save(stored.state_dict(), tmp_path / "larger.pth")
     options: dict[str, Any] = {"encoder": VIT} if network is Segmenter else {"architecture": "dpt", "encoder_name": VIT}
-    encoder = network(2, **options, encoder_weights=str(tmp_path / "larger.pth")).encoder
+    encoder: Any = network(2, **options, encoder_weights=str(tmp_path / "larger.pth")).encoder
     loaded = (encoder if network is Segmenter else encoder.model).pos_embed
-    target = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    target: Any = timm.create_model("vit_tiny_patch16_224", num_classes=0)
     expected = checkpoint_filter_fn(dict(stored.state_dict()), target)["pos_embed"]
     assert expected.shape == (1, 1 + 14 * 14, 192)
     assert torch.equal(loaded, expected)
