@@ -5,7 +5,6 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from PIL import Image
@@ -15,6 +14,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from seglit.errors import InputError
+from seglit.images.memory_file import ImageFile, MemoryFile
 
 # An array is rejected as a decompression bomb if it decodes to more bytes than both limits allow.
 _MAX_BYTES = 2**32
@@ -25,14 +25,14 @@ _STK_PLANES = 33629  # UIC2tag, with a value for each plane, although the file h
 _TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # by type; others 1
 
 
-def unreadable(path: Path, reason: object) -> InputError:
+def unreadable(path: ImageFile, reason: object) -> InputError:
     """Returns the error for a file that is corrupt or not an image."""
     text = " ".join(str(reason).replace(str(path), path.name).split()) or type(reason).__name__
     return InputError(f"{path}: cannot be read as an image ({text})")
 
 
 @contextmanager
-def decode_errors(path: Path) -> Iterator[None]:
+def decode_errors(path: ImageFile) -> Iterator[None]:
     """Turns any exception of a decoding library into a one-line error that names the file.
 
     Raises:
@@ -55,15 +55,17 @@ def decode_errors(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: is compressed with {compression}; to read it: pip install imagecodecs") from error
 
 
-def check_size(path: Path, height: int, width: int) -> None:
+def check_size(path: ImageFile, height: int, width: int) -> None:
     """Raises InputError for an image without pixels, or with more than the limit above which Pillow only warns."""
     if not height or not width:
         raise InputError(f"{path}: has no pixels: it is {height} x {width} (height x width)")
+    if isinstance(path, MemoryFile) and height * width > path.max_pixels:
+        raise InputError(f"{path}: {height} x {width} pixels (height x width) exceed the limit of {path.max_pixels:,}")
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
         raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
 
 
-def check_single(path: Path, picture: Image.Image) -> None:
+def check_single(path: ImageFile, picture: Image.Image) -> None:
     """Raises InputError for an animated GIF, PNG or WebP file, or a MetaMorph stack: only its first picture is read."""
     if isinstance(picture, GifImageFile | PngImageFile | WebPImageFile) and picture.is_animated:
         raise InputError(f"{path}: is an animated {picture.format}; save the frame that is meant as a file of its own")
@@ -74,13 +76,15 @@ def check_single(path: Path, picture: Image.Image) -> None:
         )
 
 
-def check_unpacked(path: Path, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:
+def check_unpacked(path: ImageFile, num_values: int, decoded_bytes: int, stored_bytes: int) -> None:
     """Raises InputError for an array that is empty, or that decodes to far more bytes than the file stores.
 
     Pillow's limit of 89 million pixels is too low here: satellite scenes are larger.
     """
     if not num_values:
         raise InputError(f"{path}: has no pixels")
+    if isinstance(path, MemoryFile) and decoded_bytes > path.max_bytes:
+        raise InputError(f"{path}: decodes to {decoded_bytes:,} bytes, which exceed the limit of {path.max_bytes:,}")
     if decoded_bytes > max(_MAX_BYTES, _MAX_RATIO * stored_bytes):
         raise unreadable(path, f"{stored_bytes:,} bytes that decode to {decoded_bytes:,} may be a decompression bomb")
 
@@ -105,7 +109,7 @@ class Directory(NamedTuple):
         return value >> 8 * unused if self.byte_order == "big" and code in self.tags and unused > 0 else value
 
 
-def directories(path: Path) -> Iterator[Directory]:
+def directories(path: ImageFile) -> Iterator[Directory]:
     """Yields the tags of each page of a TIFF or BigTIFF, without decoding any; those of pages in SubIFDs are not read.
 
     Raises:
@@ -139,15 +143,16 @@ def directories(path: Path) -> Iterator[Directory]:
         raise unreadable(path, "it is truncated: some of its pages are missing")
 
 
-def check_pages(path: Path) -> None:
+def check_pages(path: ImageFile) -> None:
     """Raises InputError for a TIFF whose pages form a cycle, or are not all in the file."""
     for _ in directories(path):
         pass
 
 
-def check_layout(path: Path) -> None:
+def check_layout(path: ImageFile) -> None:
     """Raises InputError for a TIFF with a truncated tag of the pixel layout: libraries would use the tag's default."""
-    file_size = path.stat().st_size
+    with path.open("rb") as file:
+        file_size = file.seek(0, os.SEEK_END)
     first = next(directories(path))
     for code in _LAYOUT_TAGS:
         kind, num_values, offset = first.tags.get(code, (1, 0, 0))

@@ -1,7 +1,6 @@
 """Decodes what Pillow does not read in full (many-band and deep TIFF, 16-bit PNG, .npy); orientation and dtypes."""
 
 import struct
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,6 +10,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
 from seglit.images.checks import check_layout, check_unpacked, decode_errors, unreadable
+from seglit.images.memory_file import ImageFile
 from seglit.images.tiff_pages import stack_with
 from seglit.images.validity import NODATA_TAG, parse_tag
 
@@ -23,7 +23,7 @@ SIDEWAYS = (5, 6, 7, 8)
 _PNG_BANDS = {"I": [0], "LA": [0, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}
 
 
-def read_npy(path: Path) -> npt.NDArray[Any]:
+def read_npy(path: ImageFile) -> npt.NDArray[Any]:
     """Reads an array (H, W) or (H, W, C) of any dtype.
 
     Raises:
@@ -37,7 +37,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     return _native(array)
 
 
-def read_png(path: Path, bands: str) -> npt.NDArray[Any]:
+def read_png(path: ImageFile, bands: str) -> npt.NDArray[Any]:
     """Reads a 16-bit PNG (H, W, C) as stored, without applying its orientation.
 
     Args:
@@ -48,7 +48,7 @@ def read_png(path: Path, bands: str) -> npt.NDArray[Any]:
         InputError: OpenCV cannot decode the file.
     """
     with decode_errors(path):
-        decoded: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded: Any = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise unreadable(path, "OpenCV cannot decode it")
     array: npt.NDArray[Any] = decoded.reshape(*decoded.shape[:2], -1)[..., _PNG_BANDS[bands]]
@@ -56,7 +56,7 @@ def read_png(path: Path, bands: str) -> npt.NDArray[Any]:
 
 
 def read_tiff(
-    path: Path, bands: int | None, page: int | None = None
+    path: ImageFile, bands: int | None, page: int | None = None
 ) -> tuple[npt.NDArray[Any], int | None, tuple[float, ...]]:
     """Reads the image of a TIFF, or a slice of its stack, as stored; pages of one size that are no slices are bands.
 
@@ -78,7 +78,7 @@ def read_tiff(
     with decode_errors(path):
         check_layout(path)
     stack = stack_with(path, page)
-    with decode_errors(path), tifffile.TiffFile(path) as file:
+    with decode_errors(path), path.open("rb") as opened, tifffile.TiffFile(opened) as file:
         series = file.series[0]
         if stack is None:
             check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
@@ -98,7 +98,7 @@ def read_tiff(
     return _native(array), as_orientation(orientation), parse_tag(nodata)
 
 
-def seek_page(picture: Image.Image, path: Path, page: int | None) -> bool:
+def seek_page(picture: Image.Image, path: ImageFile, page: int | None) -> bool:
     """Moves a file opened in Pillow to the page of a slice; whether image or slice are on several pages instead.
 
     Raises:
@@ -113,7 +113,7 @@ def seek_page(picture: Image.Image, path: Path, page: int | None) -> bool:
     return index is None
 
 
-def is_tiff(path: Path) -> bool:
+def is_tiff(path: ImageFile) -> bool:
     """Whether a file begins with the signature of a TIFF or BigTIFF."""
     with path.open("rb") as file:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -148,7 +148,7 @@ def turn(array: npt.NDArray[Any], orientation: int | None) -> npt.NDArray[Any]:
     return turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
 
 
-def as_pixels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+def as_pixels(array: npt.NDArray[Any], path: ImageFile) -> npt.NDArray[Any]:
     """Converts an image to one of `PIXEL_TYPES`: float64 is rounded to float32, integers only if it is exact.
 
     Raises:
@@ -168,7 +168,7 @@ def as_pixels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     return pixels
 
 
-def as_stored(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+def as_stored(array: npt.NDArray[Any], path: ImageFile) -> npt.NDArray[Any]:
     """Returns a mask's integers (H, W), or its colours (H, W, 3) if it has three or four bands.
 
     Raises:

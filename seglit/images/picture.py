@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from seglit.images.formats import (
     seek_page,
     turn,
 )
+from seglit.images.memory_file import ImageFile
 from seglit.images.validity import NODATA_TAG, Flags, mark_invalid, matches, parse_tag
 
 # The formats that are detected, whatever the suffix. Pillow's others are never meant by .png or .jpg, and one of them,
@@ -48,7 +48,7 @@ class Picture:
         transparent: Pixels (H, W) that a palette or a colour key makes fully transparent; None if there are none.
     """
 
-    path: Path
+    path: ImageFile
     pixels: npt.NDArray[Any]
     mode: str
     file_format: str
@@ -58,7 +58,7 @@ class Picture:
     transparent: Flags | None = None
 
     @classmethod
-    def of_pillow(cls, picture: Image.Image, path: Path, orientation: int | None = None) -> Self:
+    def of_pillow(cls, picture: Image.Image, path: ImageFile, orientation: int | None = None) -> Self:
         """Creates a picture from an 8-bit Pillow image and applies an orientation to it."""
         transparent = None
         if picture.info.get("transparency") is not None and picture.mode in ("L", "P", "RGB"):
@@ -80,7 +80,7 @@ class Picture:
         )
 
     @classmethod
-    def of_array(cls, array: npt.NDArray[Any], path: Path) -> Self:
+    def of_array(cls, array: npt.NDArray[Any], path: ImageFile) -> Self:
         """Creates a picture from an upright array (H, W[, C]); uint8 with 1, 3 or 4 bands is grey, RGB or RGBA."""
         bands = 1 if array.ndim == 2 else array.shape[2]
         mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(bands, "array") if array.dtype == np.uint8 else "array"
@@ -248,7 +248,7 @@ class Picture:
         return np.array(Image.fromarray(np.ascontiguousarray(self._rgb())).convert("L"))
 
 
-def open_picture(path: Path, bands: int | None = None, page: int | None = None) -> Picture:
+def open_picture(path: ImageFile, bands: int | None = None, page: int | None = None) -> Picture:
     """Reads an image or mask file.
 
     Args:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seglit.errors import InputError
 from seglit.images.mask_settings import MaskSettings
+from seglit.images.memory_file import ImageFile
 from seglit.images.pairs import Pair
 from seglit.images.part_drawing import class_index, draw_parts
 from seglit.images.picture import Picture, open_picture
@@ -17,7 +18,9 @@ from seglit.images.validity import no_data
 from seglit.labels import IGNORE_INDEX, Labels
 
 
-def read_image(path: Path, in_channels: int, nodata: Sequence[float] = (), page: int | None = None) -> npt.NDArray[Any]:
+def read_image(
+    path: ImageFile, in_channels: int, nodata: Sequence[float] = (), page: int | None = None
+) -> npt.NDArray[Any]:
     """Reads an image (H, W, in_channels) in the stored dtype: uint8, uint16, int16 or float32.
 
     8-bit grey and RGB are converted to each other for `in_channels` 1 and 3, and lose their alpha; any other image

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seglit.errors import InputError
 from seglit.images.checks import Directory, check_unpacked, decode_errors, directories
+from seglit.images.memory_file import ImageFile, MemoryFile
 
 _KIND, _OLD_KIND, _WIDTH, _HEIGHT, _DESCRIPTION, _SAMPLES = 254, 255, 256, 257, 270, 277
 _REDUCED, _MASK = 1, 4  # bits of `_KIND`: an overview, and a transparency mask of another page
@@ -63,7 +64,7 @@ class Stack(NamedTuple):
             return None
         return self.indices[int(self.pages[page, 0])]
 
-    def read(self, file: Any, path: Path, page: int | None) -> tuple[npt.NDArray[Any], str]:
+    def read(self, file: Any, path: ImageFile, page: int | None) -> tuple[npt.NDArray[Any], str]:
         """Reads a slice, or all pages as bands, of a file opened in tifffile.
 
         Returns:
@@ -78,14 +79,15 @@ class Stack(NamedTuple):
         if self.indices:
             array = np.stack([file.pages[self.indices[number]].asarray(maxworkers=1) for number in numbers])
         else:
-            pages = file.series[0].asarray(out="memmap", maxworkers=1)
+            out = None if isinstance(path, MemoryFile) else "memmap"  # which would be a temporary file
+            pages = file.series[0].asarray(out=out, maxworkers=1)
             array = np.array(pages.reshape(-1, *first.shape)[numbers])
         if page is None:
             return array.reshape(*self.shape, *first.shape), f"{self.axes}{first.axes}"
         return (array, f"C{first.axes}") if len(numbers) > 1 else (array[0], first.axes)
 
 
-def find_stack(path: Path) -> Stack | None:
+def find_stack(path: ImageFile) -> Stack | None:
     """Returns the pages of a TIFF; None for a single image.
 
     Raises:
@@ -93,11 +95,13 @@ def find_stack(path: Path) -> Stack | None:
     """
     if not path.is_file():
         return None
+    if isinstance(path, MemoryFile):
+        return _read_stack(path)
     status = path.stat()
     return _find_stack(path, status.st_mtime_ns, status.st_size)
 
 
-def stack_with(path: Path, page: int | None) -> Stack | None:
+def stack_with(path: ImageFile, page: int | None) -> Stack | None:
     """Returns the pages of a TIFF to read a slice of, or, if `page` is None, all as bands; None for a single image.
 
     Raises:
@@ -113,6 +117,10 @@ def stack_with(path: Path, page: int | None) -> Stack | None:
 
 @lru_cache(maxsize=256)
 def _find_stack(path: Path, _changed: int, _size: int) -> Stack | None:
+    return _read_stack(path)
+
+
+def _read_stack(path: ImageFile) -> Stack | None:
     with decode_errors(path):
         first, indices, is_listed = _full_pages(path)
         return None if len(indices) == 1 and is_listed else _with_axes(path, first, indices, is_listed)
@@ -124,7 +132,7 @@ class _Size(NamedTuple):
     samples: int
 
 
-def _full_pages(path: Path) -> tuple[_Size, list[int], bool]:
+def _full_pages(path: ImageFile) -> tuple[_Size, list[int], bool]:
     """The size of the first page, the indices of all pages of this size, and whether these have all the slices."""
     indices: list[int] = []
     first = _Size(0, 0, 0)
@@ -139,7 +147,7 @@ def _full_pages(path: Path) -> tuple[_Size, list[int], bool]:
     return first, indices, len(indices) > 1 or not _UNLISTED.match(description)
 
 
-def _description(path: Path, page: Directory) -> bytes:
+def _description(path: ImageFile, page: Directory) -> bytes:
     """The beginning of a page's description; empty if it is too short to say anything."""
     _, length, offset = page.tags.get(_DESCRIPTION, (2, 0, 0))
     if length <= page.num_bytes:
@@ -149,11 +157,11 @@ def _description(path: Path, page: Directory) -> bytes:
         return file.read(min(length, 1024))
 
 
-def _with_axes(path: Path, size: _Size, indices: list[int], is_listed: bool) -> Stack | None:
+def _with_axes(path: ImageFile, size: _Size, indices: list[int], is_listed: bool) -> Stack | None:
     """The pages with the axes that tifffile finds, unless it divides the pages otherwise."""
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with path.open("rb") as opened, tifffile.TiffFile(opened) as file:
         series, page = file.series[0], file.pages.first
         outer = len(series.shape) - len(page.shape)
         shape, axes = tuple(series.shape[:outer]), str(series.axes[:outer])
