@@ -12,7 +12,11 @@ import pytest
 
 from tools.structure import REPOSITORY, package
 
-ROOMS = ("inspect", "preview", "report", "compare", "predict", "export", "exported", "completion", "data/public")
+ROOMS = (
+    *("inspect", "preview", "predict", "report", "compare", "completion"),
+    *("export", "exported", "serve"),
+    "data/public",
+)
 FIT = ["fit", "-c", "configs/experiment/shapes.yaml", "--trainer.max_steps", "2", "--data.num_workers", "0"]
 
 Python = Callable[..., str]

@@ -56,6 +56,10 @@ ROOMS = {
         f"msgspec numpy torch torchmetrics wandb yaml {LIGHTNING}",
         "callbacks.benchmark data errors evaluation exported images predict runs",
     ),
+    "serve": (
+        "fastapi numpy PIL prometheus_client starlette uvicorn",
+        "__version__ annotations drawing errors images labels predict runs.trusted",
+    ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",
         "annotations class_weights config.named_configs drawing errors images labels",

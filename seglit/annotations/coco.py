@@ -160,7 +160,12 @@ def _shape(segmentation: Any, box: Any, size: tuple[int, int]) -> Shape | None:
 
 
 def write_coco(images: Iterable[PredictedMask], classes: Classes, folder: Path) -> Path:
-    """Writes `coco.json`: for each class in an image, one annotation with a compressed run-length encoding."""
+    """Writes `coco.json`, see `coco_content`."""
+    return write_json(folder / "coco.json", coco_content(images, classes))
+
+
+def coco_content(images: Iterable[PredictedMask], classes: Classes) -> dict[str, Any]:
+    """Returns COCO's JSON: for each class in an image, one annotation with a compressed run-length encoding."""
     listed: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (_, name, _, mask) in enumerate(images, 1):
@@ -180,5 +185,4 @@ def write_coco(images: Iterable[PredictedMask], classes: Classes, folder: Path) 
                 }
             )
     categories = [{"id": index, "name": name, "supercategory": ""} for index, name in classes.foreground.items()]
-    content = {"info": {}, "licenses": [], "images": listed, "categories": categories, "annotations": annotations}
-    return write_json(folder / "coco.json", content)
+    return {"info": {}, "licenses": [], "images": listed, "categories": categories, "annotations": annotations}

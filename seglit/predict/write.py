@@ -57,7 +57,7 @@ class Writer:
             if job.is_tiff:
                 write_tiff(part, [values], values.shape, values.dtype, self._tags(tags))
             else:
-                self._picture(values).save(part, "PNG")
+                self.picture(values).save(part, "PNG")
 
     def write_all_but_mask(self, job: Job, image: Array, prediction: Prediction) -> Array:
         """Writes probabilities and overlay, if requested; returns the values of the mask's file, see `encode`."""
@@ -108,8 +108,8 @@ class Writer:
             values[empty] = self.void
         return values
 
-    def _picture(self, values: Array) -> Image.Image:
-        """The values as a picture; 8-bit values in the colours of their classes, by a palette that keeps the values."""
+    def picture(self, values: Array) -> Image.Image:
+        """Returns values of `encode` as a picture; 8-bit ones by a palette that shows their classes' colours."""
         picture = Image.fromarray(values)
         if picture.mode == "L":
             table = self.labels.colorize(np.full(256, IGNORE_INDEX))  # (256, 3)

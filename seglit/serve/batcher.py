@@ -1,0 +1,110 @@
+"""Predicts the images of concurrent requests together, in one thread."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from itertools import groupby
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from seglit.predict.predictor import Predictor
+from seglit.predict.tile_scores import Prediction
+
+_WAIT = 0.005  # seconds that a batch waits for images that are being decoded
+
+Array = npt.NDArray[Any]
+
+
+class _Waiting(NamedTuple):
+    image: Array
+    probabilities: bool
+    result: "Future[Prediction]"
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What images of one batch have in common."""
+        return self.probabilities, self.image.shape, self.image.dtype.str
+
+
+class Batcher:
+    """Predicts images that threads submit, those of one shape and dtype in batches.
+
+    A batch consists of what has arrived while the last one was predicted, and of the images that are being decoded, if
+    they arrive within 5 ms; so a single client never waits.
+
+    Args:
+        predictor: The predictor, which no one else uses.
+        size: Largest number of images that are taken from the queue at a time.
+        is_any_coming: Whether further images are being decoded.
+        observe: Called with the size of each batch.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        size: int,
+        is_any_coming: Callable[[], bool],
+        observe: Callable[[int], None],
+    ) -> None:
+        self._predictor = predictor
+        self._size = size
+        self._is_any_coming = is_any_coming
+        self._observe = observe
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="batcher", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether images are still predicted."""
+        return self._thread.is_alive()
+
+    def submit(self, image: Array, probabilities: bool) -> "Future[Prediction]":
+        """Enqueues an image (H, W, C). A cancelled future is not predicted, unless it has begun."""
+        waiting = _Waiting(image, probabilities, Future())
+        self._queue.put(waiting)
+        return waiting.result
+
+    def close(self) -> None:
+        """Predicts what was submitted, and ends."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            taken = [first, *self._more()]
+            for _, group in groupby(sorted(taken, key=lambda waiting: waiting.kind), lambda waiting: waiting.kind):
+                self._predict([waiting for waiting in group if waiting.result.set_running_or_notify_cancel()])
+
+    def _more(self) -> Iterator[_Waiting]:
+        deadline = monotonic() + _WAIT
+        for _ in range(self._size - 1):
+            try:
+                is_empty = self._queue.empty() and self._is_any_coming()
+                waiting = self._queue.get(timeout=max(0, deadline - monotonic()) if is_empty else 0)
+            except Empty:
+                return
+            if waiting is None:
+                self._queue.put(None)  # for `_run`
+                return
+            yield waiting
+
+    def _predict(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
+        self._observe(len(batch))
+        images = (waiting.image for waiting in batch)
+        try:
+            predictions = self._predictor.stream_with_errors(images, batch[0].probabilities)
+            for waiting, prediction in zip(batch, predictions, strict=True):
+                if isinstance(prediction, Prediction):
+                    waiting.result.set_result(prediction)
+                else:
+                    waiting.result.set_exception(prediction)
+        except Exception as error:  # noqa: BLE001  # raised again by each request
+            for waiting in batch:
+                if not waiting.result.done():
+                    waiting.result.set_exception(error)
