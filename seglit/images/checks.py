@@ -1,11 +1,13 @@
 """Checks that reject corrupt files and decompression bombs with a one-line error, most of them before decoding."""
 
 import logging
+import lzma
 import os
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
@@ -19,6 +21,13 @@ from seglit.images.memory_file import ImageFile, MemoryFile
 # An array is rejected as a decompression bomb if it decodes to more bytes than both limits allow.
 _MAX_BYTES = 2**32
 _MAX_RATIO = 100  # decoded to stored bytes
+_MAX_SEGMENT = 2**28  # bytes that a strip or tile may decode to, unless its page has more
+# Decoder and largest ratio of decoded to stored bytes of TIFF's compressions Deflate (two numbers) and LZMA.
+_DECODERS: dict[int, tuple[Any, int]] = {
+    8: (zlib.decompressobj, 1032),
+    32946: (zlib.decompressobj, 1032),
+    34925: (lzma.LZMADecompressor, 2**14),
+}
 # The TIFF tags that describe the pixel layout.
 _LAYOUT_TAGS = (256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, *range(320, 326), 338, 339)
 _STK_PLANES = 33629  # UIC2tag, with a value for each plane, although the file has one page
@@ -87,6 +96,28 @@ def check_unpacked(path: ImageFile, num_values: int, decoded_bytes: int, stored_
         raise InputError(f"{path}: decodes to {decoded_bytes:,} bytes, which exceed the limit of {path.max_bytes:,}")
     if decoded_bytes > max(_MAX_BYTES, _MAX_RATIO * stored_bytes):
         raise unreadable(path, f"{stored_bytes:,} bytes that decode to {decoded_bytes:,} may be a decompression bomb")
+
+
+def check_segments(path: ImageFile, page: Any, indices: Iterable[int] | None = None) -> None:
+    """Raises InputError for a strip or tile of a TIFF, opened in tifffile, that decodes to far more than it should.
+
+    Without imagecodecs, tifffile decodes one as a whole before it looks at its size.
+
+    Args:
+        path: The file.
+        page: The page.
+        indices: Its strips or tiles that will be decoded; None for all.
+    """
+    if page.keyframe.compression not in _DECODERS:
+        return
+    decoder, ratio = _DECODERS[page.keyframe.compression]
+    limit = max(_MAX_SEGMENT, page.keyframe.nbytes)
+    for index in range(len(page.databytecounts)) if indices is None else indices:
+        num_bytes = page.databytecounts[index]
+        if num_bytes * ratio > limit:
+            page.parent.filehandle.seek(page.dataoffsets[index])
+            if len(decoder().decompress(page.parent.filehandle.read(num_bytes), limit + 1)) > limit:
+                raise unreadable(path, f"a part that decodes to over {limit:,} bytes may be a decompression bomb")
 
 
 class Directory(NamedTuple):

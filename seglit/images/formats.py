@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_unpacked, decode_errors, unreadable
+from seglit.images.checks import check_layout, check_segments, check_unpacked, decode_errors, unreadable
 from seglit.images.memory_file import ImageFile
 from seglit.images.tiff_pages import stack_with
 from seglit.images.validity import NODATA_TAG, parse_tag
@@ -82,6 +82,8 @@ def read_tiff(
         series = file.series[0]
         if stack is None:
             check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
+            for page_of_series in filter(None, series.pages):
+                check_segments(path, page_of_series)
             array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism
         else:
             array, axes = stack.read(file, path, page)

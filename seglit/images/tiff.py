@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags
 
-from seglit.images.checks import check_pages, check_unpacked, decode_errors
+from seglit.images.checks import check_pages, check_segments, check_unpacked, decode_errors
 from seglit.images.formats import as_orientation
 from seglit.images.picture import Picture
 from seglit.images.validity import NODATA_TAG, parse_tag
@@ -104,6 +104,7 @@ class LargeTiff:
             for tile_row in range(top // tile_height, -(-bottom // tile_height))
             for tile_column in range(tile_columns)
         ]
+        check_segments(self.path, page, segments)
         offsets = [page.dataoffsets[index] for index in segments]
         counts = [page.databytecounts[index] for index in segments]
         tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression == 7 else {}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.errors import InputError
-from seglit.images.checks import Directory, check_unpacked, decode_errors, directories
+from seglit.images.checks import Directory, check_segments, check_unpacked, decode_errors, directories
 from seglit.images.memory_file import ImageFile, MemoryFile
 
 _KIND, _OLD_KIND, _WIDTH, _HEIGHT, _DESCRIPTION, _SAMPLES = 254, 255, 256, 257, 270, 277
@@ -77,7 +77,10 @@ class Stack(NamedTuple):
         first = file.pages.first
         check_unpacked(path, first.size * len(numbers), first.nbytes * len(numbers), file.filehandle.size)
         if self.indices:
-            array = np.stack([file.pages[self.indices[number]].asarray(maxworkers=1) for number in numbers])
+            used = [file.pages[self.indices[number]] for number in numbers]
+            for each in used:
+                check_segments(path, each)
+            array = np.stack([each.asarray(maxworkers=1) for each in used])
         else:
             out = None if isinstance(path, MemoryFile) else "memmap"  # which would be a temporary file
             pages = file.series[0].asarray(out=out, maxworkers=1)

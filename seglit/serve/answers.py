@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,9 +15,12 @@ from seglit.annotations.coco import coco_content
 from seglit.annotations.contours import outlines
 from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.drawing.predictions import as_rgb, lay_over
+from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.predict.tile_scores import Prediction
 from seglit.predict.write import Masks, Writer
+
+_MAX_POLYGONS = 10_000
 
 AnswerFormat = Literal["mask", "indices", "color", "overlay", "polygons", "rle", "probabilities"]
 
@@ -44,7 +48,7 @@ def make_answer(format: AnswerFormat, predicted: Predicted) -> Answer:
         predicted: The prediction; `probabilities` require its probabilities.
 
     Raises:
-        InputError: PNG cannot store the values of the classes.
+        InputError: PNG cannot store the values of the classes, or there are too many polygons.
     """
     return _MAKERS[format](predicted)
 
@@ -76,8 +80,10 @@ def _polygons(predicted: Predicted) -> Answer:
     mask, classes = predicted.prediction.mask, _classes(predicted.labels)
     polygons = [
         {"class_index": index, "class_name": classes.names[index], "points": points.tolist()}
-        for index, points in outlines(mask, classes.background)
+        for index, points in islice(outlines(mask, classes.background), _MAX_POLYGONS + 1)
     ]
+    if len(polygons) > _MAX_POLYGONS:
+        raise InputError(f"the mask has more than {_MAX_POLYGONS:,} polygons; use the format rle")
     return _json({"height": mask.shape[0], "width": mask.shape[1], "polygons": polygons})
 
 

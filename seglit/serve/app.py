@@ -68,10 +68,15 @@ def create_app(predictor: Predictor, limits: Limits | None = None, token: str | 
     app.add_middleware(Measured, measurements=measurements, paths=_PATHS)
     _add_errors(app)
     allowed = [] if token is None else [Depends(_token_check(token))]
+    _add_prediction(app, service, allowed)
+    _add_descriptions(app, service, allowed)
+    return app
 
+
+def _add_prediction(app: FastAPI, service: Service, allowed: list[Any]) -> None:
     @app.post("/predict", response_class=Response, responses=_ANSWERS, openapi_extra=_BODY, dependencies=allowed)
     async def predict(request: Request, format: AnswerFormat = "mask") -> Response:
-        """Predicts the classes of an image file, the body of the request: PNG, JPEG, TIFF, WebP, BMP or NPY.
+        """Predicts the classes of an image file, the body of the request: PNG, JPEG, TIFF, WebP, BMP, GIF, PPM or NPY.
 
         The format of the answer is one of
 
@@ -85,6 +90,10 @@ def create_app(predictor: Predictor, limits: Limits | None = None, token: str | 
         """
         answer = await service.answer(request, format)
         return Response(answer.content, media_type=answer.media_type)
+
+
+def _add_descriptions(app: FastAPI, service: Service, allowed: list[Any]) -> None:
+    predictor = service.predictor
 
     @app.get("/labels", dependencies=allowed)
     async def labels() -> dict[str, Any]:
@@ -101,9 +110,7 @@ def create_app(predictor: Predictor, limits: Limits | None = None, token: str | 
     @app.get("/metrics", dependencies=allowed)
     async def metrics() -> Response:
         """Returns counts and times in the text format of Prometheus."""
-        return Response(measurements.text(), media_type=CONTENT_TYPE)
-
-    return app
+        return Response(service.measurements.text(), media_type=CONTENT_TYPE)
 
 
 def _describe(labels: Labels, in_channels: int) -> dict[str, Any]:

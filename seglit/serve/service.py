@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
+from seglit.errors import InputError
 from seglit.images.memory_file import MemoryFile
 from seglit.images.read import read_image
 from seglit.predict.predictor import Predictor
@@ -55,7 +56,7 @@ class Service:
             async with asyncio.timeout(self.limits.timeout):
                 return await self._answer(await self._body(request), format)
         except TimeoutError:
-            raise HTTPException(504, f"no answer within {self.limits.timeout:g} s") from None
+            raise HTTPException(504, f"no answer within {self.limits.timeout} s") from None
         except ClientDisconnect:
             raise HTTPException(400, "the connection was closed before the end of the body") from None
         finally:
@@ -87,17 +88,20 @@ class Service:
     async def _answer(self, content: bytes, format: AnswerFormat) -> Answer:
         self._decoding += 1
         try:
-            image = await self._in_thread(lambda: self._read(content))
+            image = await self._in_thread(lambda: self._read(content, format))
             result = self.batcher.submit(image, format == "probabilities")
         finally:
             self._decoding -= 1
         prediction = await asyncio.wrap_future(result)
         return await self._in_thread(lambda: make_answer(format, Predicted(image, prediction, self.predictor.labels)))
 
-    def _read(self, content: bytes) -> npt.NDArray[Any]:
+    def _read(self, content: bytes, format: AnswerFormat) -> npt.NDArray[Any]:
         file = MemoryFile(content, self.limits.max_pixels)
         image = read_image(file, self.predictor.in_channels, self.predictor.nodata_values)
         self.predictor.check(image)
+        num_bytes = 4 * image.shape[0] * image.shape[1] * self.predictor.labels.num_classes  # float32
+        if format == "probabilities" and num_bytes > file.max_bytes:
+            raise InputError(f"{file}: its probabilities are {num_bytes:,} bytes; the limit is {file.max_bytes:,}")
         return image
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
