@@ -22,6 +22,7 @@ from benchmarks.inspect import measure_inspect
 from benchmarks.machine import describe_machine
 from benchmarks.memory import measure_memory
 from benchmarks.scoring import measure_scoring
+from benchmarks.serve import measure_serve
 from benchmarks.startup import measure_startup
 from benchmarks.training import measure_training
 
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[..., Table]] = {
     "startup": measure_startup,
     "inspect": measure_inspect,
     "memory": measure_memory,
+    "serve": measure_serve,
 }
 STANDARD_AUGMENTATION = Path(__file__).parents[1] / "configs" / "augment" / "standard.yaml"
 
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        type=Literal["training", "input", "scoring", "startup", "inspect", "memory"],
+        type=Literal["training", "input", "scoring", "startup", "inspect", "memory", "serve"],
         help="Which; without any, all.",
     )
     for name, measure in BENCHMARKS.items():

@@ -82,7 +82,9 @@ def read_tiff(
         series = file.series[0]
         if stack is None:
             check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
-            for page_of_series in filter(None, series.pages):
+            for page_of_series in series.pages:
+                if page_of_series is None:  # tifffile would read zeros
+                    raise InputError(f"{path}: some of its pages are missing, or in other files")
                 check_segments(path, page_of_series)
             array, axes = series.asarray(maxworkers=1), series.axes  # the data loader's workers are the parallelism
         else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from seglit.predict.predictor import Predictor
 from seglit.predict.tile_scores import Prediction
 
-_WAIT = 0.005  # seconds that a batch waits for images that are being decoded
+_WAIT = 0.005  # seconds that a batch waits for images that are arriving
 
 Array = npt.NDArray[Any]
 
@@ -32,13 +32,13 @@ class _Waiting(NamedTuple):
 class Batcher:
     """Predicts images that threads submit, those of one shape and dtype in batches.
 
-    A batch consists of what has arrived while the last one was predicted, and of the images that are being decoded, if
-    they arrive within 5 ms; so a single client never waits.
+    A batch consists of the images that were submitted while the last one was predicted. While others are arriving, it
+    waits for them for 5 ms; so a single client never waits.
 
     Args:
         predictor: The predictor, which no one else uses.
         size: Largest number of images that are taken from the queue at a time.
-        is_any_coming: Whether further images are being decoded.
+        are_arriving: Whether further images are being received or decoded.
         observe: Called with the size of each batch.
     """
 
@@ -46,12 +46,12 @@ class Batcher:
         self,
         predictor: Predictor,
         size: int,
-        is_any_coming: Callable[[], bool],
+        are_arriving: Callable[[], bool],
         observe: Callable[[int], None],
     ) -> None:
         self._predictor = predictor
         self._size = size
-        self._is_any_coming = is_any_coming
+        self._are_arriving = are_arriving
         self._observe = observe
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="batcher", daemon=True)
@@ -82,9 +82,9 @@ class Batcher:
     def _more(self) -> Iterator[_Waiting]:
         deadline = monotonic() + _WAIT
         for _ in range(self._size - 1):
+            rest = max(0, deadline - monotonic()) if self._are_arriving() else 0
             try:
-                is_empty = self._queue.empty() and self._is_any_coming()
-                waiting = self._queue.get(timeout=max(0, deadline - monotonic()) if is_empty else 0)
+                waiting = self._queue.get(timeout=rest)
             except Empty:
                 return
             if waiting is None:

@@ -55,9 +55,9 @@ def serve(
 
     limits = Limits(max_mb, max_megapixels, queue, batch, timeout)
     token = read_token(token_file)
-    if token is None and host not in _LOOPBACK:
-        print(f"no token: whoever reaches {host} may use the service; see --token_file", file=sys.stderr)
     with listen(host, port) as listener:
+        if token is None and host not in _LOOPBACK:
+            print(f"no token: whoever reaches {host} may use the service; see --token_file", file=sys.stderr)
         run_server(create_app(load(run, trust), limits, token), listener, limits)
     return 0
 

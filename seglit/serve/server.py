@@ -24,7 +24,8 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise InputError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+        reason = str(error.strerror).partition(" (while")[0]  # which repeats the address
+        raise InputError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
 def make_server(app: FastAPI, limits: Limits) -> uvicorn.Server:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from seglit.errors import InputError
 from seglit.images.memory_file import MemoryFile
 from seglit.images.read import read_image
-from seglit.predict.predictor import Predictor
+from seglit.predict.predictor import Prediction, Predictor
 from seglit.serve.answers import Answer, AnswerFormat, Predicted, make_answer
 from seglit.serve.batcher import Batcher
 from seglit.serve.limits import Limits
@@ -35,8 +35,8 @@ class Service:
         self.predictor = predictor
         self.limits = limits
         self.measurements = measurements
-        self.batcher = Batcher(predictor, limits.batch, lambda: self._decoding > 0, measurements.batch.observe)
-        self._decoding = 0
+        self.batcher = Batcher(predictor, limits.batch, lambda: self._arriving > 0, measurements.batch.observe)
+        self._arriving = 0  # accepted, and not yet submitted to the batcher
         self._accepted = 0
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "images")
 
@@ -54,7 +54,9 @@ class Service:
         self._count(1)
         try:
             async with asyncio.timeout(self.limits.timeout):
-                return await self._answer(await self._body(request), format)
+                image, result = await self._submit(request, format)
+                predicted = Predicted(image, await asyncio.wrap_future(result), self.predictor.labels)
+                return await self._in_thread(lambda: make_answer(format, predicted))
         except TimeoutError:
             raise HTTPException(504, f"no answer within {self.limits.timeout} s") from None
         except ClientDisconnect:
@@ -85,15 +87,14 @@ class Service:
                 raise error
         return bytes(body)
 
-    async def _answer(self, content: bytes, format: AnswerFormat) -> Answer:
-        self._decoding += 1
+    async def _submit(self, request: Request, format: AnswerFormat) -> tuple[npt.NDArray[Any], Future[Prediction]]:
+        self._arriving += 1
         try:
+            content = await self._body(request)
             image = await self._in_thread(lambda: self._read(content, format))
-            result = self.batcher.submit(image, format == "probabilities")
+            return image, self.batcher.submit(image, format == "probabilities")
         finally:
-            self._decoding -= 1
-        prediction = await asyncio.wrap_future(result)
-        return await self._in_thread(lambda: make_answer(format, Predicted(image, prediction, self.predictor.labels)))
+            self._arriving -= 1
 
     def _read(self, content: bytes, format: AnswerFormat) -> npt.NDArray[Any]:
         file = MemoryFile(content, self.limits.max_pixels)

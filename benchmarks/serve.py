@@ -1,0 +1,192 @@
+"""`seglit serve` on loopback: requests per second and latency beside the bare predictor, and malformed requests."""
+
+import io
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.box import MARKDOWN
+from rich.table import Table
+
+import seglit
+from seglit.images.memory_file import MemoryFile
+from seglit.images.read import read_image
+from seglit.labels import Labels
+from seglit.networks import UNet
+from seglit.normalization import Normalization
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+
+
+def measure_serve(
+    size: tuple[int, int] = (352, 480),
+    channels: list[int] = [16, 32, 64, 128, 256],  # noqa: B006  # never changed
+    clients: list[int] = [1, 4, 16],  # noqa: B006
+    seconds: float = 10.0,
+    malformed: int = 1000,
+) -> Table:
+    """Requests for masks of one JPEG image by several clients at a time, each of which waits for its answer.
+
+    Args:
+        size: Height and width of the image.
+        channels: Channels of the U-Net.
+        clients: Numbers of clients.
+        seconds: Seconds for each number of clients, after as many requests as clients.
+        malformed: Number of malformed requests that follow.
+    """
+    table = Table("", title=f"serve: U-Net, JPEG of {size[0]} x {size[1]}", box=MARKDOWN, title_justify="left")
+    for name in ("images/s", "p50 ms", "p95 ms", "p99 ms"):
+        table.add_column(name, justify="right")
+    with TemporaryDirectory() as folder:
+        checkpoint = Path(folder, "unet.ckpt")
+        write_checkpoint(checkpoint, channels)
+        body = jpeg(size)
+        table.add_row("bare predictor", *speed(bare_predictor(checkpoint, body, seconds), seconds))
+        with served(checkpoint) as port:
+            for number in clients:
+                table.add_row(f"{number} clients", *speed(load(port, body, number, seconds), seconds))
+            table.add_row(*send_malformed(port, body, malformed), "", "", "")
+    return table
+
+
+def write_checkpoint(file: Path, channels: list[int]) -> None:
+    init_args = {"num_classes": 11, "channels": channels}
+    record = ModelRecord(
+        seglit.__version__,
+        {"class_path": "seglit.networks.UNet", "init_args": init_args},
+        Labels.create([f"class {index}" for index in range(11)]),
+        Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    )
+    weights = {f"network.{name}": value for name, value in UNet(num_classes=11, channels=channels).state_dict().items()}
+    torch.save({"state_dict": weights, RECORD_KEY: record.to_dict()}, file)
+
+
+def jpeg(size: tuple[int, int]) -> bytes:
+    coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 16, size[1] // 16, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize(size[::-1]).save(file, "JPEG")
+    return file.getvalue()
+
+
+def bare_predictor(checkpoint: Path, body: bytes, seconds: float) -> list[float]:
+    """Seconds of each prediction, decoding included."""
+    predictor = seglit.load(checkpoint)
+    times: list[float] = []
+    predictor(read_image(MemoryFile(body, 10**7), 3))
+    while sum(times) < seconds:
+        start = perf_counter()
+        predictor(read_image(MemoryFile(body, 10**7), 3))
+        times.append(perf_counter() - start)
+    return times
+
+
+@contextmanager
+def served(checkpoint: Path) -> Iterator[int]:
+    """The port of a service in a process of its own, which must end well."""
+    command = [sys.executable, "-m", "seglit", "serve", str(checkpoint), "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r":(\d+)$", process.stdout.readline().strip())
+        if found is None:
+            raise RuntimeError("the service did not start")
+        try:
+            yield int(found[1])
+        finally:
+            process.terminate()
+    if process.returncode:
+        raise RuntimeError(f"the service ended with {process.returncode}")
+
+
+def load(port: int, body: bytes, clients: int, seconds: float) -> list[float]:
+    """Seconds of each request of clients that send one after the other."""
+
+    def client(_: int) -> list[float]:
+        connection = HTTPConnection("127.0.0.1", port)
+        times: list[float] = []
+        end = float("inf")
+        while (start := perf_counter()) < end:
+            connection.request("POST", "/predict", body)
+            response = connection.getresponse()
+            response.read()
+            if response.status != 200:
+                raise RuntimeError(f"the service answered {response.status}")
+            if end == float("inf"):
+                end = perf_counter() + seconds
+            else:
+                times.append(perf_counter() - start)
+        connection.close()
+        return times
+
+    with ThreadPoolExecutor(clients) as pool:
+        return [time for times in pool.map(client, range(clients)) for time in times]
+
+
+def speed(times: list[float], seconds: float) -> list[str]:
+    percentiles = np.percentile(times, (50, 95, 99)) * 1000
+    return [f"{len(times) / seconds:.1f}", *(f"{value:.0f}" for value in percentiles)]
+
+
+def send_malformed(port: int, body: bytes, number: int) -> tuple[str, str]:
+    """Sends malformed requests; returns what is to be said, and the change of the service's resident memory."""
+    rng = np.random.default_rng(0)
+    before, after = 0, 0
+    for index in range(-number // 5, number):  # the first fill caches and pools
+        if index == 0:
+            before = resident(port)
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            try:
+                connection.sendall(malformed_request(rng, body))
+                connection.shutdown(socket.SHUT_WR)
+                answer = connection.recv(2**16)
+            except ConnectionError:  # closed while a request that is too large is being sent
+                answer = b""
+        if answer.startswith(b"HTTP/1.1 500"):
+            raise RuntimeError(f"malformed request {index}: {answer!r}")
+    after = resident(port)
+    return f"{number} malformed requests: MB of memory before, after", f"{before / 1e6:.0f}, {after / 1e6:.0f}"
+
+
+def malformed_request(rng: np.random.Generator, body: bytes) -> bytes:
+    """A request with a damaged image, of a wrong kind, or that is not HTTP."""
+    junk = rng.bytes(int(rng.integers(1, 5000)))
+    flipped = bytearray(body)
+    for place in rng.integers(0, len(body), 20):
+        flipped[place] = int(rng.integers(256))
+    signature = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"II*\0", b"MM\0*", b"RIFF", b"GIF89a", b"\x93NUMPY")
+    bodies = [
+        body[: int(rng.integers(len(body)))],
+        bytes(flipped),
+        junk,
+        signature[int(rng.integers(len(signature)))] + junk,
+        b'{"image": "/etc/passwd"}',
+        b"",
+    ]
+    kind = int(rng.integers(len(bodies) + 4))
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+    if kind < len(bodies):
+        return head + b"Content-Length: %d\r\n\r\n" % len(bodies[kind]) + bodies[kind]
+    return (
+        head + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n",
+        head + b"Content-Length: 99999999999\r\n\r\n" + junk,
+        head + b"Content-Length: 1000\r\n\r\n" + junk[:500],
+        junk,
+    )[kind - len(bodies)]
+
+
+def resident(port: int) -> int:
+    """Bytes of memory that the service states to hold."""
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return int(float(text.partition("\nprocess_resident_memory_bytes ")[2].split()[0]))
