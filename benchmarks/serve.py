@@ -148,7 +148,7 @@ def send_malformed(port: int, body: bytes, number: int) -> tuple[str, str]:
                 connection.sendall(malformed_request(rng, body))
                 connection.shutdown(socket.SHUT_WR)
                 answer = connection.recv(2**16)
-            except ConnectionError:  # closed while a request that is too large is being sent
+            except OSError:  # closed while a request that is too large is being sent
                 answer = b""
         if answer.startswith(b"HTTP/1.1 500"):
             raise RuntimeError(f"malformed request {index}: {answer!r}")

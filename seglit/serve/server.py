@@ -35,7 +35,7 @@ def make_server(app: FastAPI, limits: Limits) -> uvicorn.Server:
         http="h11",
         h11_max_incomplete_event_size=_MAX_HEADERS,
         timeout_graceful_shutdown=limits.timeout,
-        log_level="warning",
+        log_level="error",  # a stranger may send any number of invalid requests
         server_header=False,
     )
     return uvicorn.Server(config)
