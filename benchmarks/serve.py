@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ def measure_serve(
     size: tuple[int, int] = (352, 480),
     channels: list[int] = [16, 32, 64, 128, 256],  # noqa: B006  # never changed
     clients: list[int] = [1, 4, 16],  # noqa: B006
-    seconds: float = 10.0,
+    rounds: int = 3,
+    seconds: float = 4.0,
     malformed: int = 1000,
 ) -> Table:
     """Requests for masks of one JPEG image by several clients at a time, each of which waits for its answer.
@@ -41,7 +43,8 @@ def measure_serve(
         size: Height and width of the image.
         channels: Channels of the U-Net.
         clients: Numbers of clients.
-        seconds: Seconds for each number of clients, after as many requests as clients.
+        rounds: Rounds, in which the bare predictor and the numbers of clients take turns.
+        seconds: Seconds of each turn, after a first request of each client.
         malformed: Number of malformed requests that follow.
     """
     table = Table("", title=f"serve: U-Net, JPEG of {size[0]} x {size[1]}", box=MARKDOWN, title_justify="left")
@@ -51,10 +54,14 @@ def measure_serve(
         checkpoint = Path(folder, "unet.ckpt")
         write_checkpoint(checkpoint, channels)
         body = jpeg(size)
-        table.add_row("bare predictor", *speed(bare_predictor(checkpoint, body, seconds), seconds))
         with served(checkpoint) as port:
-            for number in clients:
-                table.add_row(f"{number} clients", *speed(load(port, body, number, seconds), seconds))
+            times: dict[str, list[float]] = defaultdict(list)
+            for _ in range(rounds):
+                times["bare predictor"] += bare_predictor(checkpoint, body, seconds)
+                for number in clients:
+                    times[f"{number} clients"] += load(port, body, number, seconds)
+            for name, each in times.items():
+                table.add_row(name, *speed(each, rounds * seconds))
             table.add_row(*send_malformed(port, body, malformed), "", "", "")
     return table
 
@@ -145,8 +152,10 @@ def send_malformed(port: int, body: bytes, number: int) -> tuple[str, str]:
             before = resident(port)
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             try:
-                connection.sendall(malformed_request(rng, body))
-                connection.shutdown(socket.SHUT_WR)
+                request, is_complete = malformed_request(rng, body)
+                connection.sendall(request)
+                if not is_complete:  # the service would wait for the rest
+                    connection.shutdown(socket.SHUT_WR)
                 answer = connection.recv(2**16)
             except OSError:  # closed while a request that is too large is being sent
                 answer = b""
@@ -156,8 +165,8 @@ def send_malformed(port: int, body: bytes, number: int) -> tuple[str, str]:
     return f"{number} malformed requests: MB of memory before, after", f"{before / 1e6:.0f}, {after / 1e6:.0f}"
 
 
-def malformed_request(rng: np.random.Generator, body: bytes) -> bytes:
-    """A request with a damaged image, of a wrong kind, or that is not HTTP."""
+def malformed_request(rng: np.random.Generator, body: bytes) -> tuple[bytes, bool]:
+    """A request with a damaged image, of a wrong kind, or that is not HTTP; and whether it is complete."""
     junk = rng.bytes(int(rng.integers(1, 5000)))
     flipped = bytearray(body)
     for place in rng.integers(0, len(body), 20):
@@ -174,12 +183,12 @@ def malformed_request(rng: np.random.Generator, body: bytes) -> bytes:
     kind = int(rng.integers(len(bodies) + 4))
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
     if kind < len(bodies):
-        return head + b"Content-Length: %d\r\n\r\n" % len(bodies[kind]) + bodies[kind]
+        return head + b"Content-Length: %d\r\n\r\n" % len(bodies[kind]) + bodies[kind], True
     return (
-        head + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n",
-        head + b"Content-Length: 99999999999\r\n\r\n" + junk,
-        head + b"Content-Length: 1000\r\n\r\n" + junk[:500],
-        junk,
+        (head + b"X-Long: " + b"a" * 200_000 + b"\r\n\r\n", True),
+        (head + b"Content-Length: 99999999999\r\n\r\n" + junk, True),
+        (head + b"Content-Length: 1000\r\n\r\n" + junk[:500], False),
+        (junk, False),
     )[kind - len(bodies)]
 
 

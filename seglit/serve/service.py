@@ -13,7 +13,8 @@ from starlette.requests import ClientDisconnect
 from seglit.errors import InputError
 from seglit.images.memory_file import MemoryFile
 from seglit.images.read import read_image
-from seglit.predict.predictor import Prediction, Predictor
+from seglit.predict.predictor import Predictor
+from seglit.predict.tile_scores import Prediction
 from seglit.serve.answers import Answer, AnswerFormat, Predicted, make_answer
 from seglit.serve.batcher import Batcher
 from seglit.serve.limits import Limits
