@@ -22,11 +22,11 @@ from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
 from seglit.predict import Predictor
-from tests.serve.running import Service, running
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 from seglit.serve.app import create_app
+from tests.serve.running import Service, running
 
 LABELS = Labels.create(
     ["background", "road", "tree"],

@@ -23,13 +23,13 @@ from seglit.networks import UNet
 from seglit.normalization import Normalization
 from seglit.predict import Predictor
 from tests.conftest import Outcome, Run
-from tests.serve.running import Reply, Service, running
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 from seglit.serve.app import create_app
 from seglit.serve.limits import Limits
 from seglit.serve.server import listen
+from tests.serve.running import Reply, Service, running
 from tests.serve.test_answers import decoded, encoded, make_predictor
 
 

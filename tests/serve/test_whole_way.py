@@ -7,12 +7,12 @@ import pytest
 
 import seglit
 from tests.conftest import QUIET, Run
-from tests.serve.running import running
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 
 from seglit.serve.app import create_app
+from tests.serve.running import running
 
 
 def test_from_photos_to_a_served_mask(run: Run, shapes: Path, tmp_path: Path) -> None:
