@@ -60,6 +60,10 @@ ROOMS = {
         "fastapi numpy PIL prometheus_client starlette uvicorn",
         "__version__ annotations drawing errors images labels predict runs.trusted",
     ),
+    "demo": (
+        "msgspec numpy PIL tifffile",
+        "data.base drawing errors export exported images labels predict runs",
+    ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",
         "annotations class_weights config.named_configs drawing errors images labels",

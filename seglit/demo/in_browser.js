@@ -1,0 +1,32 @@
+// Predicts in this browser, in a worker, so that the page stays responsive.
+const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+const waiting = new Map(); // id to the promise's functions
+let count = 0;
+
+worker.addEventListener("message", ({ data: { id, error, ...answer } }) => {
+  const { resolve, reject } = waiting.get(id);
+  waiting.delete(id);
+  if (error) reject(new Error(error));
+  else resolve(answer);
+});
+worker.addEventListener("error", (event) => {
+  for (const { reject } of waiting.values()) reject(new Error(event.message || "the worker cannot start"));
+  waiting.clear();
+});
+
+export const promise = "It is predicted in this browser and leaves it for nowhere.";
+
+// Predicts an image file: { width, height, picture, mask, note, probabilitiesAt(index) }.
+export async function predict(file) {
+  const { probabilities, ...answer } = await new Promise((resolve, reject) => {
+    waiting.set(++count, { resolve, reject });
+    worker.postMessage({ id: count, file });
+  });
+  const pixels = answer.width * answer.height, classes = probabilities.length / pixels;
+  const probabilitiesAt = async (index) => Array.from({ length: classes }, (_, channel) => probabilities[channel * pixels + index]);
+  return { ...answer, probabilitiesAt };
+}
+
+export async function predictExample({ file }) {
+  return predict(await (await fetch(file)).blob());
+}

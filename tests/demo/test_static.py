@@ -1,0 +1,114 @@
+"""`seglit demo --static`: the page in Chromium, from a plain web server, on a desktop and a phone."""
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import seglit
+from seglit.demo import onnxruntime_web
+from seglit.errors import InputError
+from seglit.normalization import Normalization
+from seglit.predict import Settings
+from seglit.predict.predictor import Predictor
+from tests.conftest import Outcome, Run, run_in
+from tests.demo.browser import BROWSER, Browser
+from tests.demo.visit import OTHER_HOST, Visit, photos, visit
+from tests.export.checkpoints import write_checkpoint
+
+pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+
+WIDTHS = (1280, 390)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, trained: Outcome) -> Path:
+    """The folder of the page, with ONNX Runtime from npm's cache: tests use no network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("npm_config_offline", "true")
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not installed")
+        try:
+            onnxruntime_web.download()
+        except InputError:
+            pytest.skip(f"npm's cache has no {onnxruntime_web.PACKAGE}: `npm cache add {onnxruntime_web.PACKAGE}`")
+        root = tmp_path_factory.mktemp("static")
+        outcome = run_in(root, "demo", trained.folder, "--static", "page", "--examples=2")
+    assert outcome.code == 0, outcome.err
+    assert "python -m http.server --directory page" in outcome.out
+    return root / "page"
+
+
+@pytest.fixture(scope="module")
+def predictor(trained: Outcome) -> Predictor:
+    expected = seglit.load(trained.folder)
+    expected.settings = Settings(precision="32-true")
+    return expected
+
+
+@pytest.fixture(scope="module")
+def visits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Visit]]:
+    if BROWSER is None:
+        pytest.skip("requires Chromium, which is not installed")
+    root = tmp_path_factory.mktemp("visits")
+    files = photos(root)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server, Browser(root) as browser:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        yield {width: visit(browser, url, width, files) for width in WIDTHS}
+        server.shutdown()
+
+
+def test_masks_and_probabilities_are_those_of_predict(visits: dict[int, Visit], predictor: Predictor) -> None:
+    for seen in visits.values():
+        seen.compare(predictor)
+
+
+def test_page_fits_without_errors_and_asks_no_other_host(visits: dict[int, Visit]) -> None:
+    for width, seen in visits.items():
+        assert seen.scroll_width <= width
+        assert seen.errors == []
+        assert {url.split("/")[2] for url in seen.requests if not url.startswith(("blob:", "data:"))} == {seen.host}
+        assert any(url.endswith("/model.onnx") for url in seen.requests)  # workers are watched too
+        assert seen.violation == f"connect-src {OTHER_HOST}"
+
+
+def test_examples_are_copied_only_on_request(folder: Path, visits: dict[int, Visit], shapes: Path) -> None:
+    assert sorted(file.name for file in (folder / "examples").iterdir()) == ["0.png", "0.webp", "1.png", "1.webp"]
+    first, last = sorted((shapes / "images/test").iterdir())[::2]
+    for name, original in (("0.png", first), ("1.png", last)):
+        assert np.array_equal(np.array(Image.open(folder / "examples" / name)), np.array(Image.open(original)))
+    assert visits[1280].example == first.stem
+
+
+def test_without_npm(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    outcome = run("demo", trained.folder, "--static", "page")
+    assert outcome.code == 2
+    assert outcome.err.endswith("which npm downloads, and npm is not installed: install Node.js\n")
+    assert not (tmp_path / "page").exists()
+
+
+def test_what_a_browser_cannot_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime_web, "download", dict)
+    stored_units = Normalization((100.0,), (50.0,), 1.0)
+    write_checkpoint(tmp_path / "bands.ckpt", "seglit.networks.UNet", stored_units, 5, channels=[4, 8])
+    outcome = run("demo", "bands.ckpt", "--static", "page")
+    assert outcome.code == 2
+    assert "predicts images of 5 bands of float32; browsers read 8-bit grey or RGB" in outcome.err
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/mine.txt").touch()
+    outcome = run("demo", "bands.ckpt", "--static", "page")
+    assert (outcome.code, outcome.err) == (2, "seglit: error: --static page: not an empty folder\n")
