@@ -25,12 +25,11 @@ from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.load import of_record
 from seglit.predict.settings import Settings
 from seglit.runs.checkpoint import ModelRecord, load_network
-from seglit.runs.named_run import find_checkpoint
-from seglit.runs.rebuild import build_data
+from seglit.runs.named_run import find_checkpoint, folder_of
+from seglit.runs.rebuild import find_data
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.tested import read_config
 from seglit.runs.training import Training
-from seglit.runs.trusted import NotTrustedError
 
 CALIBRATION_IMAGES = 300
 """Number of training images by which 8 bits are calibrated, NNCF's default."""
@@ -51,18 +50,19 @@ class Exporter:
 
     def __init__(self, run: Path, size: Size | None, output: Output, trust: Collection[str]) -> None:
         self.checkpoint = find_checkpoint(run.expanduser()).absolute()
-        self.run = self.checkpoint.parents[self.checkpoint.parent.name == "checkpoints"]
+        self.run = folder_of(self.checkpoint)
         self.folder = self.run / "export"
         self.config = self.run / "config.yaml"
         self.trust = trust
         self.size = size
         self.output = output
         self.network, self.record = load_network(self.checkpoint, trust)
-        data, note = _find_data(self.config, trust)
+        data, missing = find_data(self.config, "val", trust)
         self.dtype = _find_dtype(data, self.record)
         self.scores = _test_scores(self.run, self.checkpoint)
         reference = of_record(self.network, self.record)
         reference.settings = Settings(precision="32-true")
+        note = f"{missing}: random images only" if missing else ""
         self.prover = Prover(reference, self.record.architecture, data, note, self.dtype, size)
 
     def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Proof:
@@ -156,21 +156,6 @@ class Exporter:
             record=self.record.to_dict(),
             scores={} if self.scores is None else self.scores.scores,
         )
-
-
-def _find_data(config: Path, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
-    """Builds the data of a run with a validation split; None, and the reason, if it is gone."""
-    if not config.is_file():
-        return None, "the run has no config.yaml, so its data is not known: random images only"
-    try:
-        data = build_data(read_config(config)[0], config, trust)
-        if data.has_split("val"):
-            return data, ""
-    except NotTrustedError:
-        raise
-    except InputError:
-        return None, "the data of the run is gone: random images only"
-    return None, "the data has no validation split: random images only"
 
 
 def _find_dtype(data: SegmentationDataModule | None, record: ModelRecord) -> Dtype:

@@ -33,6 +33,11 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
+def folder_of(checkpoint: Path) -> Path:
+    """Returns the run folder of a checkpoint; the folder that it is in if that is none's `checkpoints`."""
+    return checkpoint.parents[checkpoint.parent.name == "checkpoints"]
+
+
 def score_arguments(args: Sequence[str]) -> list[str]:
     """Replaces the run folder of `test RUN` and `validate RUN` by its configuration and best checkpoint.
 

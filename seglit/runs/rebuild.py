@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seglit.data.base import SegmentationDataModule
+from seglit.errors import InputError
+from seglit.images.pairs import Split
 from seglit.runs.build import build
-from seglit.runs.tested import TestedRun
+from seglit.runs.tested import TestedRun, read_config
+from seglit.runs.trusted import NotTrustedError
 
 _TRAINING = ("augment", "cache", "download")
 """Settings that only training needs, and that call code or write files."""
@@ -36,6 +39,33 @@ def build_data(config: Mapping[str, Any], file: Path, trust: Collection[str] = (
     init_args = {name: value for name, value in data.get("init_args", {}).items() if name not in _TRAINING}
     where = f"{file}: its data"
     return build(SegmentationDataModule, {**data, "init_args": init_args}, where, trust)  # type: ignore[type-abstract]
+
+
+def find_data(config: Path, split: Split, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
+    """Builds the data of a run if its files are still there.
+
+    Args:
+        config: The configuration of the run.
+        split: The split that it must have.
+        trust: See `build_data`.
+
+    Returns:
+        The data and ""; or None, and what is missing.
+
+    Raises:
+        NotTrustedError: See `build_data`.
+    """
+    if not config.is_file():
+        return None, "the run has no config.yaml, so its data is not known"
+    try:
+        data = build_data(read_config(config)[0], config, trust)
+        if data.has_split(split):
+            return data, ""
+    except NotTrustedError:
+        raise
+    except InputError:
+        return None, "the data of the run is gone"
+    return None, f"the data has no {split} split"
 
 
 def read_named(
