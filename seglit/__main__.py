@@ -24,7 +24,7 @@ COMMANDS = {
     "export": "write a trained network to a file that needs no seglit",
     "serve": "predict masks of images that are sent over HTTP",
     "push": "upload an exported bundle to the Hugging Face Hub",
-    "demo": "make a page that predicts the pictures dropped on it, in the browser alone",
+    "demo": "serve a page that predicts pictures, or write it to a folder",
     "report": "write an HTML report of a tested run",
     "compare": "show what differs between tested runs beyond chance",
     "inspect": "check a folder of images and masks, and write its configuration",

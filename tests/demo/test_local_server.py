@@ -1,0 +1,92 @@
+"""`seglit demo`: the page in Chromium, from the local server, on a desktop and a phone."""
+
+import socket
+from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+
+import seglit
+from seglit.demo.examples import Example, Examples
+from seglit.images.read import read_image
+from tests.conftest import Outcome, Run, run_in
+from tests.demo.browser import BROWSER, Browser
+from tests.demo.visit import OTHER_HOST, Visit, photos, visit
+
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+
+from fastapi import FastAPI
+
+from seglit.serve import server as serve_server
+from seglit.serve.limits import Limits
+
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def visits(trained: Outcome, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Visit]:
+    """Visits of the page that the command serves."""
+    if BROWSER is None:
+        pytest.skip("requires Chromium, which is not installed")
+    root = tmp_path_factory.mktemp("visits")
+    files, seen = photos(root), dict[int, Visit]()
+
+    def visit_it(app: FastAPI, listener: socket.socket, limits: Limits) -> None:
+        server = serve_server.make_server(app, limits)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with Browser(root) as browser:
+            seen.update({width: visit(browser, url, width, files) for width in WIDTHS})
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(Request(url, headers={"Host": "elsewhere.invalid"}))
+        server.should_exit = True
+        thread.join()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serve_server, "run_server", visit_it)
+        outcome = run_in(root, "demo", trained.folder, "--port=0", "--examples=2")
+    assert outcome.code == 0, outcome.err
+    return seen
+
+
+def test_masks_and_probabilities_are_those_of_predict(visits: dict[int, Visit], trained: Outcome) -> None:
+    for seen in visits.values():
+        seen.compare(seglit.load(trained.folder), equal_jpeg=0.999)
+
+
+def test_page_fits_without_errors_and_asks_no_other_host(visits: dict[int, Visit], shapes: Path) -> None:
+    for width, seen in visits.items():
+        assert seen.scroll_width <= width
+        assert seen.errors == []
+        assert {url.split("/")[2] for url in seen.requests if not url.startswith(("blob:", "data:"))} == {seen.host}
+        assert seen.violation == f"connect-src {OTHER_HOST}"
+        assert seen.example == min(file.stem for file in (shapes / "images/test").iterdir())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("bands", [1, 3, 5])
+def test_examples_are_files_that_read_as_the_images(tmp_path: Path, dtype: type[np.generic], bands: int) -> None:
+    image = np.random.default_rng(0).integers(0, 200, (11, 7, bands)).astype(dtype)
+    holes = np.zeros(image.shape, bool)
+    holes[:3, :2] = True
+    for array in (image, np.ma.MaskedArray(image, holes)):
+        examples = Examples((Example("a", array),))
+        ((_, name, _),) = examples.names()
+        file = tmp_path / Path(name).name
+        file.write_bytes(examples.files()[name])
+        read = read_image(file, bands, ())
+        assert read.dtype == dtype
+        assert np.array_equal(np.ma.getmaskarray(read), np.ma.getmaskarray(array))
+        assert np.array_equal(np.ma.getdata(read)[~holes], image[~holes])
+
+
+def test_without_data(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve_server, "run_server", lambda *_: None)
+    (tmp_path / "alone.ckpt").write_bytes((trained.folder / "checkpoints/best.ckpt").read_bytes())
+    outcome = run("demo", "alone.ckpt", "--port=0")
+    assert outcome.code == 0
+    assert outcome.err == "no test images: the run has no config.yaml, so its data is not known\n"
