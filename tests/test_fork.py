@@ -14,7 +14,7 @@ from tools.structure import REPOSITORY, package
 
 ROOMS = (
     *("inspect", "preview", "predict", "report", "compare", "completion"),
-    *("export", "exported", "serve"),
+    *("export", "exported", "serve", "demo"),
     "data/public",
 )
 FIT = ["fit", "-c", "configs/experiment/shapes.yaml", "--trainer.max_steps", "2", "--data.num_workers", "0"]
