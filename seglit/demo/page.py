@@ -17,7 +17,7 @@ _FILES = {
     "page.css": _ROOM.parent / "drawing/page.css",
     **{name: _ROOM / name for name in ("demo.css", "demo.js", "png.js")},
 }
-IN_BROWSER = {"predictor.js": _ROOM / "in_browser.js", "worker.js": _ROOM / "worker.js"}
+IN_BROWSER = {"predictor.js": _ROOM / "in_browser.js", **{name: _ROOM / name for name in ("worker.js", "pixels.js")}}
 """Scripts that predict in the browser."""
 ON_SERVER = {"predictor.js": _ROOM / "on_server.js"}
 """Scripts that predict by `seglit serve`."""

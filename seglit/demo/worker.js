@@ -1,7 +1,7 @@
-// Decodes a picture as seglit does, runs the network, and returns class indices and probabilities.
+// Runs the network on a picture, and returns class indices and probabilities.
 import * as ort from "./onnxruntime-web/ort.wasm.bundle.min.mjs";
+import { decode, prepare } from "./pixels.js";
 
-const MAX_PIXELS = 2 ** 20; // what the memory of WebAssembly, 4 GiB, allows wide networks
 const VOID = 255;
 ort.env.wasm.numThreads = 1; // more need headers that a plain web server does not send
 ort.env.logLevel = "error";
@@ -25,39 +25,6 @@ addEventListener("message", async ({ data: { id, file } }) => {
     postMessage({ id, error: error.message || String(error) });
   }
 });
-
-async function decode(file) {
-  const start = new Uint8Array(await file.slice(0, 25).arrayBuffer());
-  if (start[0] === 137 && start[24] === 16) throw new Error("this PNG has 16 bits per channel; the browser reads 8");
-  let bitmap;
-  try { // upright, and with the stored values, not those that a colour profile makes of them
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" });
-  } catch {
-    throw new Error("this browser cannot read the file; it reads PNG, JPEG, WebP, GIF and BMP");
-  }
-  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (bitmap.width * bitmap.height)));
-  const width = Math.max(1, Math.floor(bitmap.width * scale)), height = Math.max(1, Math.floor(bitmap.height * scale));
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, width, height);
-  const note = scale < 1 ? `reduced from ${bitmap.width} × ${bitmap.height}, as this page predicts at most 1 megapixel` : "";
-  bitmap.close();
-  return { width, height, note, rgba: context.getImageData(0, 0, width, height).data, picture: context.canvas.transferToImageBitmap() };
-}
-
-// Returns the values (channels, height * width), and which pixels have no data; these are filled.
-function prepare(rgba, { channels, fill, nodata }) {
-  const pixels = rgba.length / 4, values = new Uint8Array(channels * pixels), empty = new Uint8Array(pixels);
-  const lacks = (at) => [0, 1, 2].every((band) => rgba[at + band] === nodata[nodata.length > 1 ? band : 0]);
-  for (let index = 0, at = 0; index < pixels; index++, at += 4) {
-    empty[index] = rgba[at + 3] === 0 || (nodata.length && lacks(at)) ? 1 : 0;
-    // ITU-R 601, as Pillow rounds it
-    if (channels === 1) values[index] = (19595 * rgba[at] + 38470 * rgba[at + 1] + 7471 * rgba[at + 2] + 0x8000) >> 16;
-    else for (let band = 0; band < 3; band++) values[band * pixels + index] = rgba[at + band];
-    if (empty[index]) for (let band = 0; band < channels; band++) values[band * pixels + index] = fill[band];
-  }
-  return { values, empty };
-}
 
 function largest(probabilities, classes, empty) {
   const pixels = empty.length, mask = new Uint8Array(pixels);

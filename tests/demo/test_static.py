@@ -1,5 +1,6 @@
 """`seglit demo --static`: the page in Chromium, from a plain web server, on a desktop and a phone."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,7 @@ import seglit
 from seglit.demo import onnxruntime_web
 from seglit.errors import InputError
 from seglit.images.picture import open_picture
+from seglit.images.read import read_image
 from seglit.normalization import Normalization
 from seglit.predict import Settings
 from tests.conftest import Outcome, Run, run_in
@@ -105,6 +107,30 @@ def test_masks_are_saved_as_stored(
     file = tmp_path / "mask.png"
     file.write_bytes(bytes(content))
     assert np.array_equal(open_picture(file).stored_values(), np.array(table)[indices])
+
+
+@pytest.mark.parametrize("nodata", [(), (7.0,), (7.0, 8.0, 9.0)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_those_that_seglit_reads(
+    visits: dict[int, Visit], browser: Browser, tmp_path: Path, channels: int, nodata: tuple[float, ...]
+) -> None:
+    rgba = np.random.default_rng(0).integers(0, 256, (6, 8, 4), np.uint8)
+    rgba[0, :4, :3], rgba[1, :4, :3] = (7, 7, 7), (7, 8, 9)
+    # seglit takes one value per band, and alpha is one
+    rgba[..., 3] = np.where((rgba[..., 3] < 50) & (len(nodata) < 2), 0, 255)
+    Image.fromarray(rgba if len(nodata) < 2 else rgba[..., :3]).save(tmp_path / "image.png")
+    expected = read_image(tmp_path / "image.png", channels, nodata)
+    options = json.dumps({"channels": channels, "fill": [1, 2, 3], "nodata": nodata})
+    values, empty = browser.evaluate(
+        f"import('./pixels.js').then(({{ prepare }}) => prepare(Uint8Array.from({rgba.ravel().tolist()}), {options}))"
+        ".then(({ values, empty }) => [[...values], [...empty]])"
+    )
+    holes = np.reshape(empty, (6, 8)).astype(bool)
+    assert holes.any()
+    assert np.array_equal(np.ma.getmaskarray(expected), np.repeat(holes[..., None], channels, -1))
+    image = np.moveaxis(np.reshape(values, (channels, 6, 8)), 0, -1)
+    assert np.array_equal(image[~holes], np.ma.getdata(expected)[~holes])
+    assert np.all(image[holes] == [1, 2, 3][:channels])
 
 
 def test_without_npm(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ LABELS = Labels.create(
     {"background": 0, "road": 100, "tree": [7, 8]},
     palette=[[0, 0, 0], [90, 91, 92], [0, 120, 1]],
 )
-FORMATS = ["mask", "indices", "color", "overlay", "polygons", "rle", "probabilities"]
+FORMATS = ["mask", "indices", "color", "overlay", "image", "polygons", "rle", "probabilities"]
 
 
 def make_predictor(in_channels: int = 3, normalization: Normalization | None = None) -> Predictor:
@@ -78,6 +78,7 @@ def test_pictures(service: Service, predictor: Predictor, image: npt.NDArray[np.
     assert np.array_equal(decoded(service.predict(body, "color")), colors)
     blended = np.where(expected[..., None] == 0, image, image // 2 + colors // 2)
     assert np.array_equal(decoded(service.predict(body, "overlay")), blended)
+    assert np.array_equal(decoded(service.predict(body, "image")), image)
 
 
 def test_polygons_and_runs(service: Service, predictor: Predictor, image: npt.NDArray[np.uint8]) -> None:
