@@ -14,7 +14,7 @@ worker.addEventListener("error", (event) => {
   waiting.clear();
 });
 
-export const promise = "It is predicted in this browser and leaves it for nowhere.";
+export const promise = "Pictures are predicted in this browser and sent nowhere.";
 
 // Predicts an image file: { width, height, picture, mask, note, probabilitiesAt(index) }.
 export async function predict(file) {

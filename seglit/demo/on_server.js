@@ -1,5 +1,5 @@
 // Predicts on the machine that serves this page, by `seglit serve`.
-export const promise = "It is predicted on the machine that serves this page.";
+export const promise = "Pictures are predicted on the machine that serves this page.";
 
 async function ask(file, format) {
   const response = await fetch(`predict?format=${format}`, { method: "POST", body: file });
