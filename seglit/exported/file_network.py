@@ -24,11 +24,11 @@ class StoredUnits(Normalization):
 
     Args:
         dtype: The only type of images that the file accepts.
-        file: The file, for messages.
+        file: The file, of which messages have the name: clients of `seglit serve` see them.
     """
 
     dtype: str = "uint8"
-    file: str = ""
+    file: Path = Path()
 
     def divisor(self, dtype: torch.dtype) -> float:
         """Returns 1.
@@ -37,7 +37,7 @@ class StoredUnits(Normalization):
             InputError: The images are of another type than the file expects.
         """
         if (name := str(dtype).removeprefix("torch.")) != self.dtype:
-            raise InputError(f"images hold {name} values, but {self.file} was exported for {self.dtype}")
+            raise InputError(f"images hold {name} values, but {self.file.name} was exported for {self.dtype}")
         return 1.0
 
 
@@ -47,7 +47,7 @@ class FileNetwork(nn.Module):
     Args:
         run: The loaded file.
         description: Its description.
-        file: The file, for messages.
+        file: The file, of which messages have the name: clients of `seglit serve` see them.
     """
 
     def __init__(self, run: Run, description: Description, file: Path) -> None:
@@ -58,7 +58,7 @@ class FileNetwork(nn.Module):
         self.num_classes = description.model.labels.num_classes
         self.dtype = cast(torch.dtype, vars(torch)[description.dtype])
         fill = fill_values(description.model, description.dtype)
-        self.units = StoredUnits(fill, (1.0,), 1.0, description.dtype, str(file))
+        self.units = StoredUnits(fill, (1.0,), 1.0, description.dtype, file)
         self.fill = torch.tensor(fill).view(-1, 1, 1)
 
     def forward(self, shifted: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class FileNetwork(nn.Module):
             with torch.autocast(shifted.device.type, enabled=False):  # a graph of PyTorch has its own precision
                 output = torch.from_numpy(self.run(stored.to(self.dtype).contiguous().numpy()))
         except Exception as error:
-            raise RunError(f"{self.file} cannot be run on {tuple(stored.shape)} ({reason(error)})") from error
+            raise RunError(f"{self.file.name} cannot be run on {tuple(stored.shape)} ({reason(error)})") from error
         scores = self._scores_of_mask(output) if self.description.output == "mask" else output.log()
         return scores.to(shifted.device)
 

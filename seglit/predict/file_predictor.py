@@ -21,7 +21,7 @@ class FilePredictor(Predictor):
     Args:
         run: The loaded file.
         description: Its description.
-        file: The file, for messages.
+        file: The file, of which messages have the name: clients of `seglit serve` see them.
     """
 
     def __init__(self, run: Run, description: Description, file: Path) -> None:
@@ -63,7 +63,7 @@ class FilePredictor(Predictor):
             InputError: The file does not accept the tiles' size, or probabilities are needed, and it has none.
         """
         if self.settings.precision is not None:
-            raise InputError(f"precision cannot be set: that of {self.file} is {self.description.precision}")
+            raise InputError(f"precision cannot be set: that of {self.file.name} is {self.description.precision}")
         if probabilities:
             self.require_probabilities("this")
         if self.settings.augments:
@@ -76,7 +76,7 @@ class FilePredictor(Predictor):
         height, width = tile.pixels.shape[:2]
         if self.description.size not in (None, (height, width)):
             raise InputError(
-                f"{self.file} is for images of {' x '.join(map(str, self.description.size or ()))} pixels, not "
+                f"{self.file.name} is for images of {' x '.join(map(str, self.description.size or ()))} pixels, not "
                 f"{height} x {width}; export it without --size"
             )
         return tile
@@ -84,4 +84,6 @@ class FilePredictor(Predictor):
     def require_probabilities(self, what: str) -> None:
         """Raises InputError if the file has masks only; `what` needs probabilities."""
         if self.description.output == "mask":
-            raise InputError(f"{what} needs probabilities; {self.file} has masks: export it with --probabilities true")
+            raise InputError(
+                f"{what} needs probabilities; {self.file.name} has masks: export it with --probabilities true"
+            )

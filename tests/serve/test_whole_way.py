@@ -31,3 +31,6 @@ def test_from_photos_to_a_served_mask(run: Run, shapes: Path, tmp_path: Path) ->
     (written,) = (tmp_path / "predictions" / "masks").glob("*.png")
     with running(create_app(seglit.load(file))) as service:
         assert service.predict(photo.read_bytes()) == written.read_bytes()
+        reply = service.request("/predict?format=probabilities", photo.read_bytes())
+        assert reply.status == 422
+        assert b"; float32.onnx has masks: export it with --probabilities true" in reply.body  # no path of the server
