@@ -1,18 +1,23 @@
 """`seglit serve` on loopback: requests per second and latency beside the bare predictor, and malformed requests."""
 
 import io
+import os
 import re
 import socket
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from http.client import HTTPConnection
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Barrier
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +31,15 @@ from seglit.images.read import read_image
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
+from seglit.predict import Predictor
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.serve.answers import Predicted, make_answer
 
 
 def measure_serve(
     size: tuple[int, int] = (352, 480),
     channels: list[int] = [16, 32, 64, 128, 256],  # noqa: B006  # never changed
+    batch: int = 8,
     clients: list[int] = [1, 4, 16],  # noqa: B006
     rounds: int = 3,
     seconds: float = 4.0,
@@ -42,28 +50,42 @@ def measure_serve(
     Args:
         size: Height and width of the image.
         channels: Channels of the U-Net.
+        batch: Largest batch of the service, and of the bare predictor.
         clients: Numbers of clients.
         rounds: Rounds, in which the bare predictor and the numbers of clients take turns.
-        seconds: Seconds of each turn, after a first request of each client.
+        seconds: Seconds of each turn, after a first prediction or request of each client.
         malformed: Number of malformed requests that follow.
     """
     table = Table("", title=f"serve: U-Net, JPEG of {size[0]} x {size[1]}", box=MARKDOWN, title_justify="left")
     for name in ("images/s", "p50 ms", "p95 ms", "p99 ms"):
         table.add_column(name, justify="right")
-    with TemporaryDirectory() as folder:
+    # threads of libgomp that wait keep a core busy, unless there are more threads than cores, as in the service: beside
+    # other processes, the bare predictor would be several times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as bare:
         checkpoint = Path(folder, "unet.ckpt")
         write_checkpoint(checkpoint, channels)
         body = jpeg(size)
-        with served(checkpoint) as port:
-            times: dict[str, list[float]] = defaultdict(list)
+        with served(checkpoint, batch) as port:
+            turns: dict[str, list[Turn]] = defaultdict(list)
             for _ in range(rounds):
-                times["bare predictor"] += bare_predictor(checkpoint, body, seconds)
+                for number in sorted({1, batch}):
+                    turn = bare.submit(predict_images, checkpoint, body, number, seconds).result()
+                    turns[f"predictor, batches of {number}"].append(turn)
                 for number in clients:
-                    times[f"{number} clients"] += load(port, body, number, seconds)
-            for name, each in times.items():
-                table.add_row(name, *speed(each, rounds * seconds))
+                    turns[f"service, {number} client{'s' * (number > 1)}"].append(load(port, body, number, seconds))
+            for name, each in turns.items():
+                table.add_row(name, *speed(each))
             table.add_row(*send_malformed(port, body, malformed), "", "", "")
     return table
+
+
+class Turn(NamedTuple):
+    """Predicted images, the seconds that passed, and the seconds of each request or batch."""
+
+    images: int
+    seconds: float
+    times: list[float]
 
 
 def write_checkpoint(file: Path, channels: list[int]) -> None:
@@ -85,22 +107,39 @@ def jpeg(size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def bare_predictor(checkpoint: Path, body: bytes, seconds: float) -> list[float]:
-    """Seconds of each prediction, decoding included."""
-    predictor = seglit.load(checkpoint)
+@cache
+def bare_predictor(checkpoint: Path) -> Predictor:
+    return seglit.load(checkpoint)
+
+
+def predict_images(checkpoint: Path, body: bytes, batch: int, seconds: float) -> Turn:
+    """Does what the service does with images, without HTTP: decodes, predicts, encodes."""
+    predictor = bare_predictor(checkpoint)
+
+    def answer() -> None:
+        images = [read_image(MemoryFile(body, 10**7), 3) for _ in range(batch)]
+        for image, prediction in zip(images, predictor.stream(images), strict=True):
+            make_answer("mask", Predicted(image, prediction, predictor.labels))
+
+    answer()
+    times = timed(answer, seconds)
+    return Turn(batch * len(times), sum(times), times)
+
+
+def timed(function: Callable[[], None], seconds: float) -> list[float]:
+    """Seconds of each call, until `seconds` have passed."""
     times: list[float] = []
-    predictor(read_image(MemoryFile(body, 10**7), 3))
     while sum(times) < seconds:
         start = perf_counter()
-        predictor(read_image(MemoryFile(body, 10**7), 3))
+        function()
         times.append(perf_counter() - start)
     return times
 
 
 @contextmanager
-def served(checkpoint: Path) -> Iterator[int]:
+def served(checkpoint: Path, batch: int) -> Iterator[int]:
     """The port of a service in a process of its own, which must end well."""
-    command = [sys.executable, "-m", "seglit", "serve", str(checkpoint), "--port=0"]
+    command = [sys.executable, "-m", "seglit", "serve", str(checkpoint), "--port=0", f"--batch={batch}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r":(\d+)$", process.stdout.readline().strip())
@@ -114,33 +153,38 @@ def served(checkpoint: Path) -> Iterator[int]:
         raise RuntimeError(f"the service ended with {process.returncode}")
 
 
-def load(port: int, body: bytes, clients: int, seconds: float) -> list[float]:
-    """Seconds of each request of clients that send one after the other."""
+def load(port: int, body: bytes, clients: int, seconds: float) -> Turn:
+    """Requests of clients that send one after the other."""
+    ready = Barrier(clients, timeout=60)
 
-    def client(_: int) -> list[float]:
+    def client(_: int) -> tuple[float, list[float]]:
         connection = HTTPConnection("127.0.0.1", port)
-        times: list[float] = []
-        end = float("inf")
-        while (start := perf_counter()) < end:
+
+        def ask() -> None:
             connection.request("POST", "/predict", body)
             response = connection.getresponse()
             response.read()
             if response.status != 200:
                 raise RuntimeError(f"the service answered {response.status}")
-            if end == float("inf"):
-                end = perf_counter() + seconds
-            else:
-                times.append(perf_counter() - start)
+
+        ask()
+        connection.close()  # the service closes one that is idle for 5 s; `request` opens it again
+        ready.wait()
+        start = perf_counter()
+        times = timed(ask, seconds)
         connection.close()
-        return times
+        return start, times
 
     with ThreadPoolExecutor(clients) as pool:
-        return [time for times in pool.map(client, range(clients)) for time in times]
+        results = list(pool.map(client, range(clients)))
+    times = [time for _, each in results for time in each]
+    return Turn(len(times), perf_counter() - min(start for start, _ in results), times)
 
 
-def speed(times: list[float], seconds: float) -> list[str]:
-    percentiles = np.percentile(times, (50, 95, 99)) * 1000
-    return [f"{len(times) / seconds:.1f}", *(f"{value:.0f}" for value in percentiles)]
+def speed(turns: list[Turn]) -> list[str]:
+    percentiles = np.percentile([time for turn in turns for time in turn.times], (50, 95, 99)) * 1000
+    images, seconds = sum(turn.images for turn in turns), sum(turn.seconds for turn in turns)
+    return [f"{images / seconds:.1f}", *(f"{value:.0f}" for value in percentiles)]
 
 
 def send_malformed(port: int, body: bytes, number: int) -> tuple[str, str]:
