@@ -37,6 +37,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         for status, text in {
             401: "the token is missing or wrong",
             413: "the body exceeds the limit",
+            415: "the body is a form",
             422: "the image cannot be read or predicted",
             503: "too many requests are waiting",
             504: "no answer in time",

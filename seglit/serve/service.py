@@ -47,8 +47,8 @@ class Service:
         Raises:
             InputError: The image cannot be read or predicted.
             RunError: The network answered NaN.
-            HTTPException: The service is busy (503), the body too large (413) or incomplete (400), or the time is over
-                (504).
+            HTTPException: The service is busy (503), the body too large (413), incomplete (400) or a form (415), or
+                the time is over (504).
         """
         if self._accepted >= self.limits.queue:
             raise HTTPException(503, f"{self._accepted} requests are waiting; try again later", {"Retry-After": "1"})
@@ -75,7 +75,9 @@ class Service:
         self.measurements.accepted.set(self._accepted)
 
     async def _body(self, request: Request) -> bytes:
-        """Reads the body of a request, unless it is too large."""
+        """Reads the body of a request, unless it is a form, or too large."""
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise HTTPException(415, "the body is a form; send the image file itself: curl --data-binary @FILE")
         error = HTTPException(413, f"the body exceeds the limit of {self.limits.max_bytes:,} bytes")
         stated = request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > self.limits.max_bytes:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import socket
 import struct
@@ -180,6 +179,12 @@ def test_bad_requests_are_one_line(service: Service, path: str, body: bytes | No
     assert reply.headers["content-type"] == "application/json"
 
 
+def test_forms_are_refused(service: Service) -> None:
+    reply = service.request("/predict", picture(), **{"Content-Type": "multipart/form-data; boundary=x"})
+    assert reply.status == 415
+    assert detail(reply) == "the body is a form; send the image file itself: curl --data-binary @FILE"
+
+
 def test_body_without_stated_length_is_limited(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -312,7 +317,7 @@ def test_command_ends_by_sigterm(run: Run, trained: Outcome, monkeypatch: pytest
                 break
             except ConnectionRefusedError:
                 time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     client = threading.Thread(target=use)
