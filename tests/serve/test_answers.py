@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import tifffile
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from pycocotools import mask as coco
 
@@ -21,7 +22,7 @@ from seglit.images.read import read_image
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
-from seglit.predict import Predictor
+from seglit.predict import Predictor, Settings
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
@@ -103,6 +104,20 @@ def test_polygons_and_runs(service: Service, predictor: Predictor, image: npt.ND
 def test_probabilities(service: Service, predictor: Predictor, image: npt.NDArray[np.uint8]) -> None:
     probabilities = np.load(io.BytesIO(service.predict(encoded(image), "probabilities")))
     assert np.array_equal(probabilities, predictor.probabilities(image).astype(np.float16))
+
+
+def test_resized_images_are_answered_at_their_own_size(image: npt.NDArray[np.uint8]) -> None:
+    predictor = make_predictor()
+    predictor.resize, predictor.settings = (40, 32), Settings(precision="32-true")
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        small = F.interpolate(pixels.float(), (40, 32), mode="bilinear", antialias=True).round()
+        logits = F.interpolate(predictor.network((small / 255 - 0.5) / 0.3), (50, 70), mode="bilinear")[0]
+    with running(create_app(predictor)) as service:
+        mask = decoded(service.predict(encoded(image), "indices"))
+        probabilities = np.load(io.BytesIO(service.predict(encoded(image), "probabilities")))
+    assert (mask == logits.argmax(0).numpy()).mean() > 0.97  # OpenCV resizes the image
+    assert np.abs(probabilities - logits.softmax(0).numpy()).max() < 0.05
 
 
 def test_orientation_and_transparency(service: Service, tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
