@@ -21,8 +21,10 @@ def export_best(exporter: Exporter, format: Format, file: Path, max_drop: float)
         max_drop: Largest loss of mean IoU.
 
     Raises:
+        InputError: See `Exporter.check_resize`.
         RunError: No precision is within the limit.
     """
+    exporter.check_resize()
     with TemporaryDirectory() as folder:
         kept: dict[FilePrecision, Proof] = {}
         for precision in format.WEIGHTS:

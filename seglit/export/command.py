@@ -48,11 +48,6 @@ def export(
     """
     packages = packages_of(trust)
     exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages)
-    if exporter.record.resize is not None and format != "bundle":
-        raise InputError(
-            f"{run}: was trained with data.resize {exporter.record.resize}, which a file of --format {format} does not "
-            "apply to its images; --format bundle does"
-        )
     trackers = find_trackers(exporter.run, exporter.checkpoint, packages) if log else []
     file, written, proof = _write(exporter, format, precision, output, max_drop)
     for tracker in trackers:

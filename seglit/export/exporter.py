@@ -65,6 +65,14 @@ class Exporter:
         note = f"{missing}: random images only" if missing else ""
         self.prover = Prover(reference, self.record.architecture, data, note, self.dtype, size)
 
+    def check_resize(self) -> None:
+        """Raises InputError if the network is to see resized images: files do not resize them, only bundles do."""
+        if self.record.resize is not None:
+            raise InputError(
+                f"{self.checkpoint}: was trained with data.resize {self.record.resize}, which exported files do not "
+                "apply to their images; `seglit export --format bundle` does"
+            )
+
     def export(self, format: Format, precision: FilePrecision, file: Path, max_drop: float) -> Proof:
         """Exports to a file, with its description in it and as JSON beside it.
 
@@ -75,9 +83,10 @@ class Exporter:
             max_drop: Largest loss of mean IoU by int8.
 
         Raises:
-            InputError: A package is missing, or the file cannot be written.
+            InputError: See `check_resize`; or a package is missing, or the file cannot be written.
             RunError: The network cannot be exported, or the file differs from PyTorch.
         """
+        self.check_resize()
         with TemporaryDirectory() as folder:
             files: dict[Output, Path] = {self.output: Path(folder, "kept").with_suffix(format.SUFFIX)}
             files.setdefault("probabilities", Path(folder, "twin").with_suffix(format.SUFFIX))

@@ -198,12 +198,21 @@ def test_invalid_options(trained: Outcome, run: Run, options: list[str], message
     assert (outcome.code, outcome.err) == (2, f"seglit: error: {message}\n")
 
 
-@pytest.mark.parametrize("format", ["onnx", "openvino", "pt2"])
-def test_resized_images_are_for_bundles_only(run: Run, tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize(
+    "command", ["export --format onnx", "export --format pt2", "export --precision best", "demo --static page"]
+)
+def test_resized_images_are_for_bundles_only(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("seglit.demo.onnxruntime_web.download", dict)
     write_checkpoint(tmp_path / "a.ckpt", UNET, channels=[4, 8], resize=0.5)
-    outcome = run("export", "a.ckpt", "--format", format)
-    message = f"a.ckpt: was trained with data.resize 0.5, which a file of --format {format} does not apply"
-    assert (outcome.code, outcome.err) == (2, f"seglit: error: {message} to its images; --format bundle does\n")
+    name, *options = command.split()
+    outcome = run(name, "a.ckpt", *options)
+    message = (
+        f"{tmp_path / 'a.ckpt'}: was trained with data.resize 0.5, which exported files do not apply to their images"
+    )
+    assert outcome.code == 2
+    assert outcome.err.endswith(f"seglit: error: {message}; `seglit export --format bundle` does\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
