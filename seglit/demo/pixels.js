@@ -15,9 +15,12 @@ export async function decode(file) {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, width, height);
-  const note = scale < 1 ? `reduced from ${bitmap.width} × ${bitmap.height}, as this page predicts at most 1 megapixel` : "";
+  const rgba = context.getImageData(0, 0, width, height).data;
+  const notes = scale < 1 ? [`reduced from ${bitmap.width} × ${bitmap.height}, as this page predicts at most 1 megapixel`] : [];
+  // a canvas stores colours multiplied by alpha
+  if (rgba.some((value, at) => at % 4 === 3 && value > 0 && value < 255)) notes.push("colours of half-transparent pixels are rounded");
   bitmap.close();
-  return { width, height, note, rgba: context.getImageData(0, 0, width, height).data, picture: context.canvas.transferToImageBitmap() };
+  return { width, height, note: notes.join("; "), rgba, picture: context.canvas.transferToImageBitmap() };
 }
 
 // Returns the values (channels, height * width), and which pixels have no data; these are filled.

@@ -1,5 +1,6 @@
 """`seglit demo --static`: the page in Chromium, from a plain web server, on a desktop and a phone."""
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -131,6 +132,17 @@ def test_pixels_are_those_that_seglit_reads(
     image = np.moveaxis(np.reshape(values, (channels, 6, 8)), 0, -1)
     assert np.array_equal(image[~holes], np.ma.getdata(expected)[~holes])
     assert np.all(image[holes] == [1, 2, 3][:channels])
+
+
+@pytest.mark.parametrize(("alpha", "note"), [(255, ""), (0, ""), (9, "colours of half-transparent pixels are rounded")])
+def test_page_says_if_values_are_rounded(visits: dict[int, Visit], browser: Browser, alpha: int, note: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGBA", (8, 6), (7, 8, 9, alpha)).save(file, "PNG")
+    blob = f"new Blob([Uint8Array.from({[*file.getvalue()]})])"
+    assert (
+        browser.evaluate(f"import('./pixels.js').then(({{ decode }}) => decode({blob})).then(({{ note }}) => note)")
+        == note
+    )
 
 
 def test_without_npm(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
