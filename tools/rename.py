@@ -8,7 +8,10 @@ import sys
 from tools.structure import REPOSITORY, package
 
 _SKIPPED = {".git", ".venv", "data", "runs", "wandb", "dist", "build", "LICENSE"}  # the licence keeps its notice
-_TEXT = {".py", ".toml", ".md", ".yaml", ".yml", ".html", ".css", ".lock", ".json", ".cff", ".cfg", ".txt", ".sh", ""}
+_TEXT = {
+    *("", ".py", ".toml", ".lock", ".cfg", ".cff", ".yaml", ".yml", ".json"),
+    *(".md", ".txt", ".html", ".css", ".js", ".sh"),
+}
 
 
 def check(name: str, old: str) -> None:
