@@ -39,7 +39,6 @@ from seglit.runs.resume import Progress, continue_run, place_loggers
 from seglit.runs.run_folder import experiment_name, make_run_folder, remove_if_empty
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
-COMMANDS = ("fit", "validate", "test")
 
 
 class SegmentationCLI(PlainLoadingCLI):
@@ -50,6 +49,7 @@ class SegmentationCLI(PlainLoadingCLI):
     model: SegmentationModule
 
     def __init__(self, args: list[str], resumed: Path | None = None, until_end: ExitStack | None = None) -> None:
+        self.called = args[0]
         self.resumed = resumed
         self.until_end = until_end or ExitStack()
         # No abbreviations: a script that uses one breaks, or changes its meaning, when an option is added.
@@ -61,17 +61,13 @@ class SegmentationCLI(PlainLoadingCLI):
             save_config_callback=None,  # RunRecord writes config.yaml, without the paths of this run
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={
-                **parser_kwargs,
-                **{name: {**parser_kwargs, "default_config_files": [str(DEFAULTS)]} for name in COMMANDS},
-            },
+            parser_kwargs={**parser_kwargs, self.called: {**parser_kwargs, "default_config_files": [str(DEFAULTS)]}},
             args=args,
         )
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """The subcommands; `seglit predict` is a command of its own, which needs a checkpoint only."""
-        return {name: skipped for name, skipped in PlainLoadingCLI.subcommands().items() if name in COMMANDS}
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # called on instances only
+        """The one subcommand that is called; Lightning would build the parsers of all, which takes longer."""
+        return {self.called: PlainLoadingCLI.subcommands()[self.called]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds seglit's own options, and links what the model must know of the data."""
