@@ -221,26 +221,30 @@ def seglit(folder: Path, *args: str, program: Sequence[str] = ("-m", "seglit")) 
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
 
 
-def test_network_and_loss_from_the_working_directory(tmp_path: Path, tiny: list[str]) -> None:
+def test_network_and_loss_from_the_working_directory(
+    run: Run, tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m` does, which tests/runs/test_ranks.py calls
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "own.yaml").write_text(OWN)
-    done = seglit(tmp_path, "fit", *tiny, "--model", "own.yaml", "--trainer.max_epochs=1", "--test_after_fit=false")
-    assert done.returncode == 0, done.stderr
-    (folder,) = tmp_path.glob("runs/*/*")
-    assert all(float(loss) > 500 for loss in logged(folder)["train/loss"])
-    checkpoint = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    done = run("fit", *tiny, "--model", "own.yaml", "--trainer.max_epochs=1", "--test_after_fit=false")
+    assert done.code == 0, done.err
+    assert all(float(loss) > 500 for loss in logged(done.folder)["train/loss"])
+    checkpoint = torch.load(done.folder / "checkpoints" / "best.ckpt", weights_only=True)
     assert checkpoint["seglit"]["network"] == {
         "class_path": "mine.Net",
         "init_args": {"num_classes": 6, "in_channels": 3, "width": 8},
     }
 
 
+@pytest.mark.starts_processes
 def test_ddp_trains_one_run_and_scores_as_one_process(tmp_path: Path, tiny: list[str]) -> None:
     ddp = ["-c", str(REPOSITORY / "configs" / "hardware" / "ddp.yaml"), "--trainer.devices=2"]
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
     another = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
     (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": another}}))
     more = ["-c", "callbacks.yaml", "--experiment=two", "--data.batch_size=1", "--data.crop_size=[32,32]"]
+    more.append("--pictures.count=8")
     unlimited = [option for option in tiny if "max_epochs" not in option]
     two_ranks = [str(REPOSITORY / "tests" / "budget" / "two_ranks.py")]
     done = seglit(tmp_path, "fit", *unlimited, *ddp, *on_cpu, *more, "--minutes=100", program=two_ranks)

@@ -2,22 +2,18 @@
 
 import csv
 import json
-import multiprocessing
-from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
-from torchmetrics import Metric
 
-from seglit.data import FolderDataModule
 from seglit.data.synthetic import write_folder
 from seglit.errors import InputError
 from seglit.evaluation.own_metrics import OwnMetrics, by_name
 from tests.conftest import CLASS_NAMES, QUIET, Run
+from tests.runs.ranks import Images
 
 METRICS = '''
 import torch
@@ -113,56 +109,6 @@ def test_metrics_from_a_file_next_to_the_yaml(run: Run, tmp_path: Path, monkeypa
     compared = run("compare", outcome.folder, again.folder, "--output=page.html")
     assert "Predicted/star" in compared.out
     assert "<td>Predicted/star</td>" in (tmp_path / "page.html").read_text()
-
-
-class Images(Metric):
-    """Number of images; would be too high if it received the padding samples that equalise the ranks."""
-
-    count: Tensor
-
-    def __init__(self, shape: tuple[int, ...] = ()) -> None:
-        super().__init__()
-        self.shape = shape
-        self.add_state("count", torch.tensor(0.0), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        self.count += len(preds)
-
-    def compute(self) -> Tensor:
-        return self.count.expand(self.shape) if self.shape else self.count
-
-
-def count_on_a_rank(rank: int, root: str, results: "SimpleQueue[dict[str, object]]") -> None:
-    from types import SimpleNamespace
-    from typing import Any, cast
-
-    from pytorch_lightning.strategies import SingleDeviceStrategy
-
-    torch.distributed.init_process_group("gloo", init_method=f"file://{root}/group", rank=rank, world_size=2)
-    data = FolderDataModule(f"{root}/shapes", CLASS_NAMES, batch_size=2, num_workers=0)
-    cast(Any, data).trainer = SimpleNamespace(
-        world_size=2, global_rank=rank, num_devices=1, strategy=SingleDeviceStrategy("cpu")
-    )
-    metrics = OwnMetrics([Images()], CLASS_NAMES)
-    for batches in data.val_dataloader():
-        for batch in cast(Any, batches):
-            mask = batch["mask"].long()
-            metrics.update(mask % 6, mask, batch["name"])
-    results.put(dict(metrics.compute()))
-
-
-def test_two_ranks_equal_one(tmp_path: Path) -> None:
-    write_folder(tmp_path / "shapes", 1, 5, 1, (16, 16))  # 5 images on 2 ranks: one padding sample
-    context = multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    arguments = [(rank, str(tmp_path), results) for rank in range(2)]
-    ranks = [context.Process(target=count_on_a_rank, args=args, daemon=True) for args in arguments]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:  # a crashed rank would leave `results.get` waiting for ever
-        rank.join(timeout=300)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
-    assert [results.get(), results.get()] == [{"Images": 5.0}, {"Images": 5.0}]
 
 
 def test_rejects_values_of_other_shapes() -> None:

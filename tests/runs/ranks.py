@@ -1,4 +1,4 @@
-"""Parts of runs on several ranks: a network with known weights, and a callback that kills a rank."""
+"""Parts of runs on several ranks: a network with known weights, a metric, and a callback that kills a rank."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
+from torchmetrics import Metric
 
 
 class PartlyUsed(nn.Module):
@@ -26,6 +27,23 @@ class PartlyUsed(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.head(self.layers(image))
         return logits
+
+
+class Images(Metric):
+    """Number of images; would be too high if it received the padding samples that equalise the ranks."""
+
+    count: Tensor
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.shape = shape
+        self.add_state("count", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        self.count += len(preds)
+
+    def compute(self) -> Tensor:
+        return self.count.expand(self.shape) if self.shape else self.count
 
 
 class AssertSharded(pl.Callback):

@@ -49,6 +49,7 @@ def loss_of_first_batch(root: Path, rank: int) -> float:
     return float((CrossEntropy()(logits, mask) + Dice()(logits, mask)).detach())
 
 
+@pytest.mark.starts_processes
 def test_sharded_weights(tmp_path: Path, run: Run) -> None:
     root = tmp_path / "shapes"
     write_folder(root, 4, 3, 3, (32, 32))
@@ -58,6 +59,7 @@ def test_sharded_weights(tmp_path: Path, run: Run) -> None:
     settings = {"root": str(root), "class_names": CLASS_NAMES, "batch_size": 1, "num_workers": 0}
     config = {
         "data": {"class_path": "seglit.data.FolderDataModule", "init_args": settings},
+        "model": {"metrics": ["tests.runs.ranks.Images"]},
         "trainer": {"callbacks": {"class_path": "tests.runs.ranks.AssertSharded"}, "max_epochs": 1},
     }
     (tmp_path / "two.yaml").write_text(yaml.dump(config))
@@ -75,10 +77,12 @@ def test_sharded_weights(tmp_path: Path, run: Run) -> None:
     assert run_in(tmp_path, "validate", *options, "--experiment=val").code == 0
     assert run_in(tmp_path, "test", *options, "--experiment=test").code == 0
     (validated,), (tested,) = tmp_path.glob("alone/val/*"), tmp_path.glob("alone/test/*")
-    for name in ("loss", "miou", "pixel_accuracy"):
+    assert float(columns["val/Images"][0]) == 3  # on two ranks, the second of which gets one and a padding sample
+    for name in ("loss", "miou", "pixel_accuracy", "Images"):
         assert float(columns[f"val/{name}"][0]) == pytest.approx(float(logged(validated)[f"val/{name}"][0]))
     files = [json.loads((each / "scores_test.json").read_text()) for each in (folder, tested)]
     assert files[0]["images"] == files[1]["images"]
+    assert files[0]["metrics"] == files[1]["metrics"] == {"Images": 3}
 
     network = PartlyUsed(len(CLASS_NAMES))
     state = torch.load(best, weights_only=True)["state_dict"]
@@ -90,10 +94,13 @@ def test_sharded_weights(tmp_path: Path, run: Run) -> None:
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
 
 
+@pytest.mark.starts_processes
 def test_killed_rank_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
     kill = {"class_path": "tests.runs.ranks.KillRank", "init_args": {"rank": 1, "step": 4}}  # in the second epoch
     (tmp_path / "kill.yaml").write_text(yaml.dump({"trainer": {"callbacks": kill}}))
+    (tmp_path / "mine.py").write_text("from seglit.losses import Dice\n\n\nclass Loss(Dice): ...\n")
     two = [
+        "--model.criterion=mine.Loss",  # of the working directory, which the ranks search for modules
         "-c",
         "kill.yaml",
         "--data.batch_size=1",
