@@ -43,6 +43,9 @@ class Graph(nn.Module):
         output: Output | None = None,
     ) -> None:
         super().__init__()
+        for module in network.modules():  # ONNX has nn.Hardswish, but not its in-place form, which becomes many nodes
+            if vars(module).get("inplace"):
+                vars(module).update(inplace=False)
         self.network = network
         self.architecture = record.architecture
         self.in_channels = record.in_channels
