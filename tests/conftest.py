@@ -136,6 +136,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     settings = f"root: {root / 'shapes'}, class_names: [{', '.join(CLASS_NAMES)}], batch_size: 4, num_workers: 0"
     (root / "data.yaml").write_text(f"class_path: seglit.data.FolderDataModule\ninit_args: {{{settings}}}\n")
     options = ["--data", "data.yaml", "--model.network=seglit.networks.UNet", *QUIET, "--trainer.max_epochs=4"]
+    options.append("--pictures.count=0")
     learned = run_in(root, "fit", *options, "--model.network.channels=[8,16]", "--model.optimizer.lr=0.02")
     idle = run_in(root, "fit", *options, "--model.network.channels=[4,8]", "--model.optimizer.lr=1e-9")
     return learned.folder, idle.folder

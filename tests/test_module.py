@@ -150,7 +150,7 @@ def test_overfits_one_batch(run: Run, tiny: list[str], tmp_path: Path, network: 
         write_images(tmp_path, split, pairs)
     options = {"optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.02, "weight_decay": 0.0}}}
     outcome = run(
-        *("fit", *tiny, "--model", model(tmp_path, "", network=network, **options), "--pictures.count=0"),
+        *("fit", *tiny, "--model", model(tmp_path, "", network=network, **options)),
         *(f"--data.root={tmp_path}", "--data.class_names=[a, b, c]", "--trainer.max_epochs=60"),
         *("--trainer.check_val_every_n_epoch=60", "--trainer.num_sanity_val_steps=0"),
     )

@@ -52,7 +52,7 @@ def test_too_large_learning_rate_ends_before_the_first_checkpoint(run: Run, tiny
 def test_message_names_step_and_images(
     run: Run, tiny: list[str], tmp_path: Path, fails: str, call: int, message: str
 ) -> None:
-    options = ["--trainer.accumulate_grad_batches=2", "--data.batch_size=1", "--pictures.count=0"]
+    options = ["--trainer.accumulate_grad_batches=2", "--data.batch_size=1"]
     outcome = run("fit", *tiny, NETWORK, f"--model.network.fails={fails}", f"--model.network.call={call}", *options)
     assert re.match(message, error_of(outcome))
     (folder,) = tmp_path.glob("runs/*/*")

@@ -76,7 +76,7 @@ def test_metrics_from_a_file_next_to_the_yaml(run: Run, tmp_path: Path, monkeypa
         mask = np.array(Image.open(path))
         mask[:4] = 255
         Image.fromarray(mask).save(path)
-    settings = ["-c", "run.yaml", "--data.ignore_values=[255]", *QUIET]
+    settings = ["-c", "run.yaml", "--data.ignore_values=[255]", "--pictures.count=0", *QUIET]
     outcome = run("fit", *settings)
     assert outcome.code == 0, outcome.err
 

@@ -141,6 +141,7 @@ def test_a_run_writes_lists_that_splits_takes_back(tmp_path: Path, run: Run, lay
         "--model.network=seglit.networks.UNet",
         "--model.network.channels=[4,8]",
         "--trainer.max_steps=1",
+        "--pictures.count=0",
         *QUIET,
     ]
     first = run("fit", "--data=data.yaml", *options)

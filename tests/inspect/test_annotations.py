@@ -199,7 +199,8 @@ def inspected(tmp_path: Path, run: Run) -> Callable[..., Any]:
 def train(run: Run) -> None:
     outcome = run("fit", "--data=data.yaml", "--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]",
                   "--data.batch_size=2", "--data.num_workers=0", "--trainer.max_steps=1", "--trainer.accelerator=cpu",
-                  "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")  # fmt: skip
+                  "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
+                  "--pictures.count=1")  # fmt: skip
     assert outcome.code == 0, outcome.err
 
 

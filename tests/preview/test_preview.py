@@ -68,7 +68,8 @@ def test_first_batch_is_drawn_as_the_network_gets_it(
 
     monkeypatch.setattr(SegmentationModule, "training_step", training_step)
     monkeypatch.setattr(pictures, "draw_batch", draw)
-    outcome = run("fit", *tiny, "--trainer.max_epochs=1", "--test_after_fit=false", "--data.crop_size=[16,16]")
+    options = ["--trainer.max_epochs=1", "--test_after_fit=false", "--data.crop_size=[16,16]", "--pictures.count=8"]
+    outcome = run("fit", *tiny, *options)
     panels, batch, *_ = seen
     assert [panel.title for panel in panels] == batch["name"]
     for index, panel in enumerate(panels):

@@ -37,7 +37,7 @@ def test_full_memory_of_a_gpu(run: Run, tiny: list[str], options: list[str], mes
 
 def test_training_that_ran_out_of_memory_later_goes_on_with_smaller_batches(run: Run, tiny: list[str]) -> None:
     network = ["--model.network=tests.callbacks.failing.Failing", "--model.network.fails=memory"]
-    outcome = run("fit", *tiny, *network, "--model.network.call=4", "--pictures.count=0")  # in the second epoch
+    outcome = run("fit", *tiny, *network, "--model.network.call=4")  # in the second epoch
     assert outcome.code == 1
     *_, folder, command = outcome.out.splitlines()
     run_folder = folder.removeprefix("run folder: ")
