@@ -154,6 +154,7 @@ def test_light_commands_load_no_torch() -> None:
     assert not labels & {"PIL", "yaml", "jsonargparse", *HEAVY}
 
 
+@pytest.mark.starts_processes
 def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
     losses, metrics, networks, predict, callbacks = loaded_after(
         "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.command", "seglit.callbacks"

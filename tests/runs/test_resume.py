@@ -105,6 +105,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert table(outcome.out) == table(reference.out)
 
 
+@pytest.mark.starts_processes
 def test_killed_command_is_resumed(reference: Outcome, tmp_path: Path, run: Run) -> None:
     """`kill -9` of the command line itself, while it trains."""
     callback = {"class_path": "tests.runs.interrupted.Wait", "init_args": {"batch": 3}}
