@@ -8,7 +8,6 @@ loss no scalar, both synchronise, and its Dice, Jaccard and Tversky losses count
 lose precision on the CPU (0.383 for a Dice loss of 0.390 over 8 megapixels).
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import isfinite
 
@@ -21,8 +20,8 @@ from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 
 
-class Criterion(nn.Module, ABC):
-    """Base class: checks shapes and computes in float32 outside of autocast; a subclass defines `loss`."""
+class Criterion(nn.Module):
+    """Base class: checks shapes, computes in float32 without autocast; a subclass defines `softmax_loss` or `loss`."""
 
     def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Returns the loss of a batch, float32 of shape ().
@@ -42,9 +41,13 @@ class Criterion(nn.Module, ABC):
         with torch.autocast(logits.device.type, enabled=False):
             return self.loss(logits.float(), mask)
 
-    @abstractmethod
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Returns the loss, shape (), of float32 logits (B, C, H, W) and a mask (B, H, W)."""
+        return self.softmax_loss(logits.log_softmax(1), mask)
+
+    def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
+        """Returns the loss of log-probabilities (B, C, H, W), which `WeightedSum` computes once for all its terms."""
+        raise NotImplementedError
 
 
 class PixelCriterion(Criterion):
@@ -122,17 +125,13 @@ class CrossEntropy(PixelCriterion):
         self.label_smoothing = label_smoothing
         self.hardest = hardest
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
         """Returns the weighted mean over the selected pixels."""
-        weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
-        losses = F.cross_entropy(
-            logits,
-            mask,
-            weight=self.class_weights,
-            ignore_index=IGNORE_INDEX,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )  # (B, H, W), 0 for void
+        weights = self.pixel_weights(mask, log_probs.shape[1])  # (B, H, W)
+        losses = F.nll_loss(log_probs, mask, self.class_weights, ignore_index=IGNORE_INDEX, reduction="none")
+        if self.label_smoothing:
+            by_class = log_probs if self.class_weights is None else log_probs * self.class_weights.view(-1, 1, 1)
+            losses = torch.lerp(losses, -by_class.mean(1) * (mask != IGNORE_INDEX), self.label_smoothing)
         if self.hardest < 1:
             labelled = mask != IGNORE_INDEX
             # Losses are not negative: -1 sorts void after every labelled pixel.
@@ -163,10 +162,10 @@ class Focal(PixelCriterion):
             raise InputError(f"Focal: gamma must not be negative, got {gamma}")
         self.gamma = gamma
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
         """Returns the weighted mean over the labelled pixels."""
-        weights = self.pixel_weights(mask, logits.shape[1])  # (B, H, W)
-        nll = F.cross_entropy(logits, mask, ignore_index=IGNORE_INDEX, reduction="none")  # (B, H, W)
+        weights = self.pixel_weights(mask, log_probs.shape[1])  # (B, H, W)
+        nll = F.nll_loss(log_probs, mask, ignore_index=IGNORE_INDEX, reduction="none")  # (B, H, W), 0 for void
         # 1 - p without cancellation; above 0, where the derivative of x^gamma is infinite for gamma < 1.
         miss = (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).tiny)
         return _ratio((weights * miss**self.gamma * nll).sum(), weights.sum())
@@ -192,13 +191,13 @@ class Tversky(Criterion):
         self.alpha = alpha
         self.beta = beta
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
         """Returns the mean over the classes that occur."""
-        probabilities = logits.softmax(dim=1) * (mask != IGNORE_INDEX).unsqueeze(1)  # (B, C, H, W), 0 for void
-        classes = torch.arange(logits.shape[1], device=mask.device).view(1, -1, 1, 1)
-        target = mask.unsqueeze(1) == classes  # (B, C, H, W)
+        probabilities, labelled = log_probs.exp(), (mask != IGNORE_INDEX).float().unsqueeze(1)
+        classes = torch.arange(log_probs.shape[1], device=mask.device).view(1, -1, 1, 1)
+        target = (mask.unsqueeze(1) == classes).float()  # (B, C, H, W); products with bool are slower on a CPU
         true_positive = (probabilities * target).sum((0, 2, 3))  # (C,)
-        false_positive = probabilities.sum((0, 2, 3)) - true_positive
+        false_positive = (probabilities * labelled).sum((0, 2, 3)) - true_positive
         size = target.sum((0, 2, 3))
         false_negative = size - true_positive
         index = _ratio(true_positive, true_positive + self.alpha * false_positive + self.beta * false_negative)
@@ -225,14 +224,13 @@ class Lovasz(Criterion):
     The mean over the classes that occur in the batch's masks, as the paper recommends.
     """
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
         """Returns the mean over the classes that occur."""
-        num_classes = logits.shape[1]
-        probabilities = logits.softmax(dim=1).transpose(0, 1).flatten(1)  # (C, B * H * W)
+        probabilities = log_probs.exp().transpose(0, 1).flatten(1)  # (C, B * H * W)
         mask = mask.flatten()  # (B * H * W,)
         labelled = mask != IGNORE_INDEX
-        losses = torch.stack([_lovasz_class(probabilities[c], mask == c, labelled) for c in range(num_classes)])
-        present = torch.stack([(mask == c).any() for c in range(num_classes)])
+        losses = torch.stack([_lovasz_class(probs, mask == c, labelled) for c, probs in enumerate(probabilities)])
+        present = torch.stack([(mask == c).any() for c in range(len(probabilities))])
         return _mean_of_present(losses, present)
 
 
@@ -260,7 +258,12 @@ class WeightedSum(Criterion):
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Returns the sum of weight times term."""
-        losses = [weight * term(logits, mask) for weight, term in zip(self.weights, self.terms, strict=True)]
+        log_probs, losses = logits.log_softmax(1), []
+        for weight, term in zip(self.weights, self.terms, strict=True):
+            if isinstance(term, Criterion) and type(term).loss is Criterion.loss:
+                losses.append(weight * term.softmax_loss(log_probs, mask))
+            else:
+                losses.append(weight * term(logits, mask))
         return torch.stack(losses).sum()
 
 

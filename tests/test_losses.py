@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
-from seglit.losses import CrossEntropy, Dice, Focal, Jaccard, Lovasz, Tversky, WeightedSum
+from seglit.losses import CrossEntropy, Criterion, Dice, Focal, Jaccard, Lovasz, Tversky, WeightedSum
 
 torch.set_num_threads(2)
 
@@ -203,6 +203,20 @@ def test_terms_run_in_float32_outside_of_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = criterion(logits, mask)
     assert torch.equal(loss, criterion(logits, mask))
+
+
+def test_terms_with_a_loss_of_their_own_get_the_logits() -> None:
+    class LogitNorm(Criterion):
+        def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+            return logits.square().mean()
+
+    class NormedDice(Dice):
+        def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+            return super().loss(logits, mask) + logits.square().mean()
+
+    logits, mask = batch(0)
+    loss = WeightedSum([LogitNorm(), NormedDice(), Dice()], [2.0, 3.0, 4.0])(logits, mask)
+    torch.testing.assert_close(loss, 5 * logits.square().mean() + 7 * Dice()(logits, mask))
 
 
 def test_cross_entropy_is_pytorchs() -> None:
