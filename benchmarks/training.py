@@ -115,7 +115,7 @@ class LightningFit:
         self.module = SegmentationModule(
             workload.network(),
             WeightedSum([CrossEntropy(), Dice()], [1.0, 1.0]),
-            partial(AdamW, lr=1e-3, weight_decay=0.01),
+            partial(AdamW, lr=1e-3, weight_decay=0.01, fused=True),
             LABELS,
             scheduler=partial(WarmupPolynomial, warmup_steps=50),
             memory_format=fastest_memory_format(find_device()),

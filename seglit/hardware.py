@@ -1,4 +1,4 @@
-"""Device, precision and memory format that are fastest on the hardware."""
+"""Device, precision, memory format and optimizer kernels that are fastest on the hardware."""
 
 import faulthandler
 import os
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 Device = Literal["cuda", "mps", "cpu"]
+_FUSED = ("Adam", "AdamW", "SGD")  # PyTorch's optimizers with fused kernels on CUDA and CPU
 
 
 def find_device(accelerator: str = "auto") -> Device:
@@ -36,12 +37,17 @@ def fastest_memory_format(device: Device) -> Literal["channels_last", "contiguou
 
 
 def choose_by_hardware(config: Any) -> None:
-    """Sets precision and memory layout of a configuration where they are not set, and makes bf16 work on the CPU."""
+    """Sets precision, memory layout and fused kernels where they are not set, and makes bf16 work on the CPU."""
     device = find_device(config.trainer.accelerator)
     if device == "cpu":
         avoid_broken_amx()
     config.trainer.precision = config.trainer.precision or fastest_precision(device)
     config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
+    optimizer = config.model.optimizer
+    if device != "mps" and optimizer.class_path.rpartition(".")[2] in _FUSED:
+        arguments = optimizer.init_args
+        if arguments.fused is None and arguments.foreach is None and not arguments.differentiable:
+            arguments.fused = True  # updates each parameter in one pass
 
 
 @cache

@@ -87,6 +87,8 @@ def configure_optimization(
         InputError: There is a schedule and the run has no end, or `parameter_groups` raises.
     """
     built = optimizer(parameter_groups(network, encoder_lr_factor, layer_decay))
+    # Else a fused optimizer would divide gradients by the scale of 16-mixed in its step, after they are clipped.
+    built._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     for group in built.param_groups:
         group["lr"] = group["lr"] * group["lr_factor"]
     if scheduler is None:

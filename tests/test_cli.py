@@ -131,6 +131,7 @@ def test_hardware_defaults_are_recorded(trained: Outcome, shapes: Path) -> None:
     config = yaml.safe_load(text)
     assert config["trainer"]["precision"] in ("bf16-mixed", "32-true")
     assert config["model"]["memory_format"] == "channels_last"
+    assert config["model"]["optimizer"]["init_args"]["fused"] is True
     assert config["data"]["init_args"]["root"] == str(shapes)
     assert config["experiment"] == "mine"
     assert trained.folder.parent == Path(config["trainer"]["default_root_dir"], "mine")
@@ -138,11 +139,14 @@ def test_hardware_defaults_are_recorded(trained: Outcome, shapes: Path) -> None:
 
 def test_command_line_overrides_yaml_and_is_recorded(run: Run, tiny: list[str]) -> None:
     options = ("--trainer.precision=bf16-mixed", "--model.memory_format=contiguous", "--trainer.gradient_clip_val=null")
-    outcome = run("fit", *tiny, *options, "--trainer.max_epochs=1", "--test_after_fit=false")
+    outcome = run(
+        "fit", *tiny, *options, "--model.optimizer.foreach=true", "--trainer.max_epochs=1", "--test_after_fit=false"
+    )
     config = yaml.safe_load((outcome.folder / "config.yaml").read_text())
     assert config["trainer"]["precision"] == "bf16-mixed"
     assert config["trainer"]["gradient_clip_val"] is None
     assert config["model"]["memory_format"] == "contiguous"
+    assert config["model"]["optimizer"]["init_args"]["fused"] is None
     assert not (outcome.folder / "pictures" / "test.png").exists()
     assert f"score it:   seglit test {outcome.folder}\n" in outcome.out
     assert "test/miou" not in logged(outcome.folder)

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
-from seglit.losses import CrossEntropy, Criterion, Dice, Focal, Jaccard, Lovasz, Tversky, WeightedSum
+from seglit.losses import Criterion, CrossEntropy, Dice, Focal, Jaccard, Lovasz, Tversky, WeightedSum
 
 torch.set_num_threads(2)
 

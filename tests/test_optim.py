@@ -2,14 +2,20 @@
 
 import io
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from jsonargparse import auto_cli
-from torch import nn
+from pytorch_lightning.plugins.precision import MixedPrecision
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, PolynomialLR
+from torch.utils.data import DataLoader
 
 from seglit.errors import InputError
 from seglit.networks import SMP, Segmenter
@@ -240,3 +246,55 @@ def test_pytorch_schedules_with_total_steps(schedule: type[LRScheduler]) -> None
 def test_schedules_without_total_steps_are_rejected(schedule: type[LRScheduler], second: str) -> None:
     with pytest.raises(InputError, match=f"second parameter of {schedule.__name__} is '{second}', not the number"):
         check_schedule(schedule)
+
+
+class ScaledCPU(MixedPrecision):
+    """16-mixed with its gradient scaler, in float32: a CPU has no float16 kernels for training."""
+
+    def __init__(self) -> None:
+        super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))
+
+    def forward_context(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class Regression(pl.LightningModule):
+    """A linear network whose gradients are far above 1."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.network = nn.Linear(8, 4)
+        nn.init.constant_(self.network.weight, 0.5)
+        nn.init.zeros_(self.network.bias)
+        self.fused = fused
+
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+        return 100 * self.network(batch).square().sum()
+
+    def configure_optimizers(self) -> Any:
+        make = partial(SGD, lr=0.1, momentum=0.9, fused=self.fused)
+        return configure_optimization(self.network, make, None, 3)
+
+
+@pytest.mark.parametrize("plugin", [MixedPrecision("bf16-mixed", "cpu"), ScaledCPU()], ids=["bf16", "scaled"])
+@pytest.mark.parametrize("algorithm", ["norm", "value"])
+def test_fused_optimizers_step_by_clipped_gradients(plugin: MixedPrecision, algorithm: str) -> None:
+    trained = []
+    for fused in (False, True):
+        module = Regression(fused)
+        trainer = pl.Trainer(
+            max_steps=1,
+            accelerator="cpu",
+            plugins=[plugin],
+            gradient_clip_val=0.5,
+            gradient_clip_algorithm=algorithm,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, DataLoader(torch.ones(2, 8), batch_size=2))  # type: ignore[arg-type]
+        trained.append(module.network.weight.detach() - 0.5)
+    step = 0.1 * 0.5 / ((8 + 1) * 4) ** 0.5 if algorithm == "norm" else 0.1 * 0.5  # equal gradients, bias included
+    for change in trained:
+        torch.testing.assert_close(change, torch.full((4, 8), -step), rtol=1e-4, atol=1e-7)
