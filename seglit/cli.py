@@ -22,12 +22,12 @@ from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
 from seglit.config.paths import make_absolute
+from seglit.config.schedule_check import check_schedule
 from seglit.data.base import SegmentationDataModule
 from seglit.data.verify import verify
 from seglit.errors import InputError
 from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
-from seglit.optim import check_schedule
 from seglit.runs.ckpt_path import set_ckpt_path, skip_pretrained
 from seglit.runs.failures import explaining_failures
 from seglit.runs.init_from import start_from

@@ -1,6 +1,5 @@
 """Parameter groups (learning rate, weight decay), optimizer and learning rate schedule."""
 
-import inspect
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,9 +17,6 @@ from seglit.networks.encoder_layers import encoder_of, find_encoder, layer_lr_fa
 NORM_LAYERS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
 NO_DECAY = re.compile(r"(bias|gamma(_\d)?|pos_embed\w*|_tokens?)$")  # biases, layer scale, positions, tokens
-
-TOTAL_STEPS_NAMES = ("total_steps", "total_iters", "T_max", "num_training_steps")
-"""Names that schedules give their parameter for the number of optimizer steps of the run."""
 
 
 def parameter_groups(
@@ -96,22 +92,6 @@ def configure_optimization(
     if total_steps == float("inf"):
         raise InputError("a learning rate schedule needs the length of the run: set trainer.max_epochs or max_steps")
     return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler(built, int(total_steps)), "interval": "step"}}
-
-
-def check_schedule(schedule: type) -> None:
-    """Checks that a schedule's second parameter is the number of optimizer steps.
-
-    Raises:
-        InputError: It is not: `OneCycleLR` would take the number of steps as its `max_lr`.
-    """
-    parameters = list(inspect.signature(schedule).parameters)
-    if len(parameters) < 2 or parameters[1] not in TOTAL_STEPS_NAMES:
-        second = f"is {parameters[1]!r}" if len(parameters) > 1 else "is missing"
-        raise InputError(
-            f"model.scheduler: the second parameter of {schedule.__name__} {second}, not the number of optimizer "
-            "steps; use WarmupPolynomial, PolynomialLR or CosineAnnealingLR; in your own schedule name it "
-            f"{TOTAL_STEPS_NAMES[0]!r}"
-        )
 
 
 class WarmupPolynomial(LambdaLR):

@@ -14,13 +14,13 @@ from jsonargparse import auto_cli
 from pytorch_lightning.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, PolynomialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, PolynomialLR
 from torch.utils.data import DataLoader
 
 from seglit.errors import InputError
 from seglit.networks import SMP, Segmenter
 from seglit.networks.encoder_layers import find_encoder
-from seglit.optim import WarmupPolynomial, check_schedule, configure_optimization, parameter_groups
+from seglit.optim import WarmupPolynomial, configure_optimization, parameter_groups
 
 
 class Network(nn.Module):
@@ -235,17 +235,6 @@ def test_schedule_from_yaml(tmp_path: Path, class_path: str, init_args: str, kin
     )
     schedule = auto_cli(build, args=["--config", str(config)])["lr_scheduler"]
     assert type(schedule["scheduler"]) is kind
-
-
-@pytest.mark.parametrize("schedule", [WarmupPolynomial, PolynomialLR, CosineAnnealingLR])
-def test_pytorch_schedules_with_total_steps(schedule: type[LRScheduler]) -> None:
-    check_schedule(schedule)
-
-
-@pytest.mark.parametrize(("schedule", "second"), [(OneCycleLR, "max_lr"), (ExponentialLR, "gamma")])
-def test_schedules_without_total_steps_are_rejected(schedule: type[LRScheduler], second: str) -> None:
-    with pytest.raises(InputError, match=f"second parameter of {schedule.__name__} is '{second}', not the number"):
-        check_schedule(schedule)
 
 
 class ScaledCPU(MixedPrecision):
