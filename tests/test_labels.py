@@ -43,6 +43,19 @@ def test_every_listed_value_becomes_its_class(encoding: dict[str, Any]) -> None:
     assert set(np.unique(encoded)) - {IGNORE_INDEX} == {0, 1, 2}
 
 
+@pytest.mark.parametrize("encoding", [ENCODINGS[name] for name in ("indices", "ignored", "many to one")])
+def test_masks_of_8_bits_are_encoded_like_wider_ones(encoding: dict[str, Any]) -> None:
+    labels = Labels.create(NAMES, **encoding)
+    stored, classes = stored_mask(labels)
+    encoded = labels.encode(stored.astype(np.uint8), "mask.png")
+    assert encoded.dtype == np.uint8
+    assert np.array_equal(encoded, classes)
+    stored[0, :3] = 254
+    for dtype in (np.uint8, np.int64):
+        with pytest.raises(InputError, match=r"mask.png: contains the value 254 \(3 pixels\)"):
+            labels.encode(stored.astype(dtype), "mask.png")
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
 def test_round_trip_through_dict_and_pickle(encoding: dict[str, Any]) -> None:
     labels = Labels.create(NAMES, **encoding)
