@@ -1,13 +1,14 @@
-"""Workaround for broken AMX instructions."""
+"""Workaround for broken AMX instructions, and memory that is kept."""
 
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from seglit.hardware import avoid_broken_amx
+from seglit.hardware import avoid_broken_amx, keep_freed_memory
 
 MULTIPLY = """
 from seglit.hardware import avoid_broken_amx
@@ -36,3 +37,14 @@ def test_amx_is_disabled_only_if_it_crashes(monkeypatch: pytest.MonkeyPatch, sta
     avoid_broken_amx.__wrapped__()
     assert os.environ.get("ONEDNN_MAX_CPU_ISA") == setting
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are not configured")
+def test_freed_memory_is_reused() -> None:
+    import resource
+
+    keep_freed_memory()
+    for _ in range(20):  # the first few find the heap in pieces
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.empty(2**26, dtype=torch.uint8).fill_(1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 100  # of 16,384 pages
