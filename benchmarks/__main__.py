@@ -21,6 +21,7 @@ from benchmarks.input import measure_input
 from benchmarks.inspect import measure_inspect
 from benchmarks.machine import describe_machine
 from benchmarks.memory import measure_memory
+from benchmarks.predict import measure_predict
 from benchmarks.scoring import measure_scoring
 from benchmarks.serve import measure_serve
 from benchmarks.startup import measure_startup
@@ -29,6 +30,7 @@ from benchmarks.training import measure_training
 BENCHMARKS: dict[str, Callable[..., Table]] = {
     "training": measure_training,
     "input": measure_input,
+    "predict": measure_predict,
     "scoring": measure_scoring,
     "startup": measure_startup,
     "inspect": measure_inspect,
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        type=Literal["training", "input", "scoring", "startup", "inspect", "memory", "serve"],
+        type=Literal["training", "input", "predict", "scoring", "startup", "inspect", "memory", "serve"],
         help="Which; without any, all.",
     )
     for name, measure in BENCHMARKS.items():

@@ -117,7 +117,7 @@ class Labels:
         if self.tolerance:
             return self._encode_nearest(stored)
         if stored.dtype == np.uint8 and stored.ndim == 2:
-            indices = self._byte_classes[stored]
+            indices: npt.NDArray[np.int16] = self._byte_classes[stored]
             if indices.min() < 0:
                 self._refuse(stored[indices < 0], where)
             return indices.astype(np.uint8)
