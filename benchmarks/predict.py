@@ -52,7 +52,7 @@ def measure_predict(
         rounds: How often the loops take turns.
     """
     table = Table("images", title=f"predict: smp U-Net {encoder}", box=MARKDOWN, title_justify="left")
-    for heading in ("network alone", "loop with smp", "seglit predict", "predict / network", "the same of CPU time"):
+    for heading in ("network alone", "loop with smp", "seglit predict", "predict / network", "of CPU time"):
         table.add_column(heading, justify="right")
     for name, (height, width), settings, number in (
         ("whole", size, Settings(), images),
