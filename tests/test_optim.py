@@ -1,8 +1,8 @@
 """Parameter groups, the schedule, and their settings in YAML."""
 
 import io
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -243,8 +243,9 @@ class ScaledCPU(MixedPrecision):
     def __init__(self) -> None:
         super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=1024.0))
 
-    def forward_context(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def forward_context(self) -> Generator[None, None, None]:
+        yield
 
 
 class Regression(pl.LightningModule):
@@ -258,7 +259,8 @@ class Regression(pl.LightningModule):
         self.fused = fused
 
     def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
-        return 100 * self.network(batch).square().sum()
+        loss: Tensor = 100 * self.network(batch).square().sum()
+        return loss
 
     def configure_optimizers(self) -> Any:
         make = partial(SGD, lr=0.1, momentum=0.9, fused=self.fused)
