@@ -31,7 +31,7 @@ ROOMS = {
     "optim": (f"torch {LIGHTNING}", "errors networks.encoder_layers"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
-    "evaluation": ("cv2 msgspec numpy torch torchmetrics", "errors labels metrics runs.scores"),
+    "evaluation": ("cv2 msgspec numpy scipy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 datasets numpy PIL tifffile", "errors labels"),
     "annotations": ("cv2 numpy PIL yaml", "config.bounded_yaml errors images labels"),
     "data": (

@@ -4,16 +4,12 @@ An outline consists of the pixels that have one of another class or void among t
 chessboard distances in pixels. Void is cut out of prediction and target alike, so outlines along void always match.
 """
 
-from abc import abstractmethod
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchmetrics import Metric
 
+from seglit.evaluation.image_pair import ImageCounts, ImagePair
+from seglit.evaluation.outlines import Classes, Mask, in_pixels, near_outline
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
@@ -22,8 +18,7 @@ IOU_WIDTH = 0.02
 F1_WIDTH = 0.0075
 """Tolerance of boundary F1 as a share of the image diagonal, from Csurka et al."""
 
-Classes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+_Bits = NDArray[np.uint16]
 
 
 class BoundaryScores:
@@ -41,38 +36,6 @@ class BoundaryScores:
         self.f1 = f1
         self.mean_iou = mean_defined(iou)
         self.mean_f1 = mean_defined(f1)
-
-
-class ImageCounts(Metric):
-    """Counts a split's pixels image by image, on the CPU with OpenCV; subclasses define `_count` and `compute`.
-
-    Args:
-        shape: Shape of the counts; the last dimension is the class.
-    """
-
-    full_state_update = False
-    counts: Tensor
-
-    def __init__(self, *shape: int) -> None:
-        super().__init__()
-        self.num_classes = shape[-1]
-        self.add_state("counts", torch.zeros(shape, dtype=torch.long), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Counts whole images without padding.
-
-        Args:
-            preds: Predicted class indices, any integer type, (B, H, W).
-            target: Class indices, same shape, any integer type, void 255.
-        """
-        counts = np.zeros(self.counts.shape, dtype=np.int64)
-        for image_preds, image_target in image_pairs(preds, target):
-            self._count(image_preds, image_target, counts)
-        self.counts += torch.from_numpy(counts).to(self.counts.device)
-
-    @abstractmethod
-    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        """Adds an image to the counts; void is in both preds and target."""
 
 
 class BoundaryCounts(ImageCounts):
@@ -105,79 +68,66 @@ class BoundaryCounts(ImageCounts):
         f1[(pred_length + target_length > 0) & np.isnan(f1)] = 0
         return BoundaryScores(divide(both, target + predicted - both), f1)
 
-    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        self._count_bands(preds, target, counts[:3])
-        self._count_outlines(preds, target, counts[3:])
-
-    def _count_bands(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        width = in_pixels(IOU_WIDTH, target)
-        preds_band, target_band = near_outline(preds, width), near_outline(target, width)
-        for band in (preds_band, target_band):
-            band[:width] = band[-width:] = True
-            band[:, :width] = band[:, -width:] = True
-        counts[0] += self._per_class(target[preds_band & target_band & (preds == target)])
-        counts[1] += self._per_class(target[target_band])
-        counts[2] += self._per_class(preds[preds_band])
-
-    def _count_outlines(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        window = _window(in_pixels(F1_WIDTH, target))
-        # outside the outlines the class becomes void
-        preds, target = (
-            np.where(near_outline(classes, 1), classes, np.uint8(IGNORE_INDEX)) for classes in (preds, target)
+    def _count(self, image: ImagePair, counts: Counts) -> None:
+        preds, target = image.preds, image.target
+        preds_band, target_band = _band(preds), _band(target)
+        preds_outline, target_outline = near_outline(preds, 1), near_outline(target, 1)
+        _, in_target, in_preds = image.count(self.num_classes)
+        preds_matched, target_matched = _match(
+            np.where(preds_outline, preds, np.uint8(IGNORE_INDEX)),
+            np.where(target_outline, target, np.uint8(IGNORE_INDEX)),
+            np.flatnonzero(in_target * in_preds),
         )
-        target_length, pred_length = self._per_class(target), self._per_class(preds)
-        counts[0] += target_length
-        counts[2] += pred_length
-        for index in np.flatnonzero((target_length > 0) & (pred_length > 0)):
-            class_preds, class_target = ((classes == index).view(np.uint8) for classes in (preds, target))
-            box = bounding_box(class_preds | class_target)
-            class_preds, class_target = class_preds[box], class_target[box]
-            counts[1, index] += np.count_nonzero(class_target & cv2.dilate(class_preds, window))
-            counts[3, index] += np.count_nonzero(class_preds & cv2.dilate(class_target, window))
+        both = preds_band & target_band & (preds == target)
+        counts[[0, 1, 3, 4]] += self._per_class(target, both, target_band, target_outline, target_matched)
+        counts[[2, 5, 6]] += self._per_class(preds, preds_band, preds_outline, preds_matched)
 
-    def _per_class(self, classes: Classes) -> Counts:
-        """Counts the pixels of each class except void, (C,)."""
-        return np.bincount(classes[classes != IGNORE_INDEX], minlength=self.num_classes)
-
-
-def image_pairs(preds: Tensor, target: Tensor) -> Iterator[tuple[Classes, Classes]]:
-    """Yields the preds and target of each image in a batch (B, H, W), uint8 (H, W), with the target's void in both."""
-    preds = torch.where(target == IGNORE_INDEX, target, preds)
-    return zip(*(classes.to(torch.uint8).cpu().numpy() for classes in (preds, target)), strict=True)
+    def _per_class(self, classes: Classes, *masks: Mask) -> Counts:
+        """Counts the pixels of each class in each of some masks, (masks, C)."""
+        rows = np.zeros(classes.shape, np.uint16)  # the combination of masks that a pixel is in
+        for index, mask in enumerate(masks):
+            rows |= mask.astype(np.uint16) << np.uint16(index)
+        combinations = np.arange(2 ** len(masks))
+        is_in = combinations >> np.arange(len(masks))[:, np.newaxis] & 1
+        return is_in @ self._table(rows, classes, len(combinations))
 
 
-def bounding_box(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Returns the rows and columns of a mask (H, W) around its pixels other than 0."""
-    left, top, width, height = cv2.boundingRect(mask)
-    return slice(top, top + height), slice(left, left + width)
+def _band(classes: Classes) -> Mask:
+    """Returns the pixels (H, W) in the bands of boundary IoU."""
+    width = in_pixels(IOU_WIDTH, classes)
+    band = near_outline(classes, width)
+    band[:width] = band[-width:] = True
+    band[:, :width] = band[:, -width:] = True
+    return band
 
 
-def in_pixels(share: float, classes: Classes) -> int:
-    """Converts a share of the image diagonal to whole pixels, at least one."""
-    return max(1, round(share * float(np.hypot(*classes.shape))))
+def _match(preds: Classes, target: Classes, indices: NDArray[np.intp]) -> tuple[Mask, Mask]:
+    """Returns where outlines of preds and target have one of the other's, of their class, within F1's tolerance.
 
-
-def near_outline(classes: Classes, width: int) -> Mask:
-    """Returns the pixels (H, W) at most `width` away from a pixel of another class or void.
-
-    One dilation and one erosion serve all classes: near an outline, the window's maximum and minimum differ. Cheng et
-    al. erode each class.
+    Args:
+        preds: Predicted outlines, (H, W), void elsewhere.
+        target: Outlines of the target, likewise.
+        indices: Class indices in both.
     """
-    window = _window(width)
-    return np.asarray(cv2.dilate(classes, window) != cv2.erode(classes, window))
+    tolerance = in_pixels(F1_WIDTH, target)
+    preds_matched, target_matched = np.zeros((2, *target.shape), bool)
+    for first in range(0, len(indices), 16):  # as bits of an integer, 16 classes are dilated at once
+        bit_of = np.zeros((1, 256), np.uint16)
+        bit_of[0, indices[first : first + 16]] = 1 << np.arange(len(indices[first : first + 16]))
+        preds_bits, target_bits = (np.asarray(cv2.LUT(each, bit_of), np.uint16) for each in (preds, target))
+        preds_matched |= (preds_bits & _dilate(target_bits, tolerance)) > 0
+        target_matched |= (target_bits & _dilate(preds_bits, tolerance)) > 0
+    return preds_matched, target_matched
 
 
-def outline_distance(classes: Classes) -> NDArray[np.uint16]:
-    """Returns the chessboard distance of each pixel (H, W) to the outlines plus one, so 1 on an outline.
-
-    Without any outline it is the image's longer side plus one.
-    """
-    outline = near_outline(classes, 1)
-    if not outline.any():
-        return np.full(classes.shape, max(classes.shape) + 1, np.uint16)
-    steps = cv2.distanceTransform((~outline).view(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
-    return np.asarray(steps, dtype=np.uint16) + np.uint16(1)
-
-
-def _window(width: int) -> NDArray[np.uint8]:
-    return np.ones((2 * width + 1, 2 * width + 1), dtype=np.uint8)
+def _dilate(bits: _Bits, radius: int) -> _Bits:
+    """Returns the bitwise or over the square window around each pixel (H, W)."""
+    for _ in range(2):  # along rows, then along columns
+        bits = np.pad(bits, ((radius, radius), (0, 0)))
+        length = 1
+        while length <= 2 * radius:
+            step = min(length, 2 * radius + 1 - length)
+            bits = bits[:-step] | bits[step:]
+            length += step
+        bits = bits.T
+    return bits

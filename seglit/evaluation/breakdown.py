@@ -4,14 +4,14 @@ Both assign every labelled pixel to one level and count each level like a split,
 to the split's.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seglit.evaluation.boundary import Classes, ImageCounts, Mask, bounding_box, outline_distance
-from seglit.labels import IGNORE_INDEX
+from seglit.evaluation.components import value_of
+from seglit.evaluation.image_pair import ImageCounts, ImagePair
+from seglit.evaluation.outlines import near_outline
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
 SIZES = (0.001, 0.01, 0.1)
@@ -70,13 +70,18 @@ class DistanceCounts(_LevelCounts):
 
     bounds = DISTANCES
 
-    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        levels = np.searchsorted(DISTANCES, np.arange(max(target.shape) + 2)).astype(np.uint16)
-        codes = levels[outline_distance(target)] * np.uint16(256)
-        correct = np.where(preds == target, target, np.uint8(IGNORE_INDEX))
-        for row, classes in enumerate((correct, target, preds), start=1):
-            cells = np.bincount((codes + classes).ravel(), minlength=len(counts) * 256)
-            counts[:, row] += cells.reshape(-1, 256)[:, : self.num_classes]
+    def _count(self, image: ImagePair, counts: Counts) -> None:
+        preds, target = image.preds, image.target
+        levels = np.zeros(target.shape, np.uint16)
+        for distance in DISTANCES:
+            levels += ~near_outline(target, distance)
+        farthest = np.searchsorted(DISTANCES, max(target.shape) + 1)  # without any outline
+        levels = np.minimum(levels, np.uint16(farthest))
+        count = len(counts)
+        table = self._table(2 * levels + (preds == target), target, 2 * count).reshape(count, 2, -1)
+        counts[:, 1] += table[:, 1]
+        counts[:, 2] += table.sum(axis=1)
+        counts[:, 3] += self._table(levels, preds, count)
 
 
 class SizeCounts(_LevelCounts):
@@ -91,46 +96,36 @@ class SizeCounts(_LevelCounts):
 
     bounds = SIZES
 
-    def _count(self, preds: Classes, target: Classes, counts: Counts) -> None:
-        edges = np.array(SIZES) * target.size
-        pixels = np.bincount(preds.ravel(), minlength=256) + np.bincount(target.ravel(), minlength=256)
-        for index in np.flatnonzero(pixels[: self.num_classes]):
-            regions, objects = _regions_and_objects(preds == index, target == index)
-            areas = np.bincount(objects)[1:]
-            correct = np.bincount(objects[regions > 0], minlength=len(areas) + 1)[1:]
-            object_level = np.searchsorted(edges, areas, side="right")
-            for row, values in enumerate((np.ones_like(areas), correct, areas, correct)):
-                np.add.at(counts[:, row, index], object_level, values)
-            region_areas = np.bincount(regions)[1:]
-            wrong = np.bincount(regions[objects == 0], minlength=len(region_areas) + 1)[1:]
-            region_level = np.searchsorted(edges, region_areas, side="right")
-            covering, covered = _most_covered(regions, objects, areas)
-            region_level[covering] = object_level[covered]
-            np.add.at(counts[:, 3, index], region_level, wrong)
+    def _count(self, image: ImagePair, counts: Counts) -> None:
+        runs, size = image.runs, image.target.size
+        target, preds = runs.values
+        correct = runs.lengths * (target == preds)
+        objects, regions = runs.connect(target), runs.connect(preds)
+
+        areas, correct_areas = (np.bincount(objects, pixels) for pixels in (runs.lengths, correct))
+        levels, classes = _levels(areas / size), value_of(objects, target)
+        for row, values in enumerate((np.ones_like(areas), correct_areas, areas, correct_areas)):
+            counts[:, row] += self._table(levels, classes, len(counts), values)
+
+        region_areas, wrong = (np.bincount(regions, pixels) for pixels in (runs.lengths, runs.lengths - correct))
+        covering, covered_areas = _most_covered(regions, objects, correct, areas)
+        region_areas[covering] = covered_areas
+        counts[:, 3] += self._table(_levels(region_areas / size), value_of(regions, preds), len(counts), wrong)
 
 
-def _regions_and_objects(preds: Mask, target: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns the predicted region and target object of each pixel in either, numbered from 1; 0 for none."""
-    box = bounding_box((preds | target).view(np.uint8))
-    either = (preds | target)[box]
-    regions, objects = (_number_regions(mask[box])[either].astype(np.intp) for mask in (preds, target))
-    return regions, objects
+def _levels(sizes: PerClass) -> NDArray[np.intp]:
+    return np.searchsorted(SIZES, sizes, side="right")
 
 
 def _most_covered(
-    regions: NDArray[np.intp], objects: NDArray[np.intp], areas: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns the regions that cover any object and the object each covers most, numbered from 0; ties: the larger."""
-    both = (regions > 0) & (objects > 0)
-    # only the pairs that occur: a table of all pairs may not fit in memory for a noisy image
-    pairs, pixels = np.unique((regions[both] - 1) * len(areas) + objects[both] - 1, return_counts=True)
-    covering, covered = np.divmod(pairs, max(1, len(areas)))
-    order = np.lexsort((-areas[covered], -pixels, covering))
-    first, indices = np.unique(covering[order], return_index=True)
-    return first, covered[order][indices]
-
-
-def _number_regions(mask: Mask) -> NDArray[np.int32]:
-    """Numbers the connected regions of a mask (H, W) from 1; 0 elsewhere."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    return np.asarray(labels, np.int32)
+    regions: NDArray[np.int32], objects: NDArray[np.int32], correct: NDArray[np.intp], areas: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the regions that cover any object, and the area of the object each covers most; ties: the largest."""
+    covers = np.flatnonzero(correct)
+    pairs, index = np.unique(regions[covers] * np.int64(len(areas)) + objects[covers], return_inverse=True)
+    covering, covered = np.divmod(pairs, len(areas))
+    size = int(areas.sum()) + 1
+    pixels, covered_areas = np.bincount(index, correct[covers]).astype(np.int64), areas[covered].astype(np.int64)
+    first = np.flatnonzero(np.diff(covering, prepend=-1))
+    ranks = np.maximum.reduceat(pixels * size + covered_areas, first)  # by the pixels in both, then by area
+    return covering[first], ranks % size

@@ -57,13 +57,15 @@ class Calibration(Metric):
             preds: Predicted class indices, any integer type, same shape.
             target: Class indices, same shape, any integer type, void 255.
         """
-        edges = torch.linspace(0, 1, BINS + 1, device=confidence.device)[1:-1]
-        bins = torch.bucketize(confidence, edges, right=True)
-        bins = torch.where(target == IGNORE_INDEX, BINS, bins).flatten()  # void goes to an extra bin, dropped below
+        bins = (confidence * BINS).int().clamp(0, BINS - 1)
+        # a row for wrong and one for correct pixels; void goes to an extra cell, dropped below
+        cells = torch.where(target == IGNORE_INDEX, 2 * BINS, bins + BINS * (preds == target)).flatten()
         units = (confidence * _UNIT).round().long().flatten()
-        summed = [torch.ones_like(units), (preds == target).long().flatten(), units]
-        empty = torch.zeros(BINS + 1, dtype=torch.long, device=confidence.device)
-        self.counts += torch.stack([empty.index_add(0, bins, values)[:-1] for values in summed])
+        empty = torch.zeros(2 * BINS + 1, dtype=torch.long, device=confidence.device)
+        pixels, sums = (
+            empty.index_add(0, cells, values)[:-1].view(2, BINS) for values in (torch.ones_like(units), units)
+        )
+        self.counts += torch.stack([pixels.sum(0), pixels[1], sums.sum(0)])
 
     def compute(self) -> Reliability:
         """Returns the reliability since the last reset, over all ranks."""

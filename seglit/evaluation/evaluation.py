@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor, distributed, nn
 from torchmetrics import MeanMetric, Metric
 
@@ -13,10 +12,11 @@ from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
+from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.evaluation.nan_images import NaNImages
 from seglit.evaluation.own_metrics import OwnMetrics
-from seglit.metrics import ConfusionMatrix, Counts, Scores, count_pixels
+from seglit.metrics import ConfusionMatrix, Counts, Scores
 from seglit.runs.scores import ConfusedPair, ErrorRegion
 
 _Item = TypeVar("_Item")
@@ -144,10 +144,13 @@ class TestEvaluation(Evaluation):
         preds = super().update(logits, mask, names)
         confidence = logits.float().softmax(1).amax(1)
         self.calibration.update(confidence, preds, mask)
-        for counts in (self.boundary, self.sizes, self.distances):
-            counts.update(preds, mask)
-        self.regions.update(preds, mask, confidence, names)
-        self._images += zip(names, count_images(preds, mask, len(self.class_names)).cpu().numpy(), strict=True)
+        for image, image_confidence, name in zip(
+            image_pairs(preds, mask), confidence.cpu().numpy(), names, strict=True
+        ):
+            for counts in (self.boundary, self.sizes, self.distances):
+                counts.update(image)
+            self.regions.update(image, image_confidence, name)
+            self._images.append((name, image.count(len(self.class_names))))
         return preds
 
     def compute(self) -> TestScores:
@@ -203,15 +206,3 @@ def at_size_of(mask: Tensor, logits: Tensor) -> Tensor:
     if logits.shape[2:] == mask.shape[1:]:
         return logits
     return nn.functional.interpolate(logits.float(), mask.shape[1:], mode="bilinear", align_corners=False)
-
-
-def count_images(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
-    """Counts pixels per image and class, int64 (B, 3, C): correct, in the target, predicted; all without void.
-
-    Args:
-        preds: Predicted class indices int64 (B, H, W).
-        target: Class indices int64 (B, H, W), void 255.
-        num_classes: Number of classes, C.
-    """
-    confusion = torch.stack([count_pixels(*image, num_classes) for image in zip(preds, target, strict=True)])
-    return torch.stack([confusion.diagonal(dim1=1, dim2=2), confusion.sum(dim=2), confusion.sum(dim=1)], dim=1)

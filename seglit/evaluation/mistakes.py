@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-import cv2
 import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
-from torch import Tensor
 
-from seglit.evaluation.boundary import F1_WIDTH, Classes, Mask, image_pairs, in_pixels, outline_distance
+from seglit.evaluation.boundary import F1_WIDTH
+from seglit.evaluation.components import PixelRuns
+from seglit.evaluation.confused_regions import CODE, CORRECT, ConfusedRegions, RegionFacts, confusions
+from seglit.evaluation.image_pair import ImagePair
+from seglit.evaluation.outlines import in_pixels, near_outline
 from seglit.metrics import Counts, divide
 from seglit.runs.scores import ConfusedPair, ErrorRegion
 
@@ -18,10 +20,11 @@ CONFIDENT = 0.9
 _CONFUSIONS = 10
 _EXAMPLES = 3  # regions per confusion
 _LABEL_ERRORS = 24
-_CODE = 256  # target * _CODE + prediction
+_CODE = 256  # a confusion is target * _CODE + prediction
 
-_Pair = tuple[str, str]  # target and predicted class
-_Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]
+_NO_ERROR = np.uint16(_CODE**2 - 1)  # void in both
+
+_Confidence = NDArray[np.float32]
 
 
 class ErrorRegions:
@@ -40,51 +43,68 @@ class ErrorRegions:
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = class_names
-        self._by_pair: dict[_Pair, list[ErrorRegion]] = defaultdict(list)
+        self._by_code: dict[int, list[ErrorRegion]] = defaultdict(list)  # by confusion
         self._label_errors: list[ErrorRegion] = []
 
-    def update(self, preds: Tensor, target: Tensor, confidence: Tensor, names: list[str]) -> None:
-        """Finds the error regions of whole images without padding, on the CPU with OpenCV.
+    def update(self, image: ImagePair, confidence: _Confidence, name: str) -> None:
+        """Finds the error regions of a whole image without padding.
 
         Args:
-            preds: Predicted class indices, any integer type, (B, H, W).
-            target: Class indices, same shape, any integer type, void 255.
-            confidence: Probability of the predicted class, float32 (B, H, W).
-            names: The images' names.
+            image: Prediction and target.
+            confidence: Probability of the predicted class, float32 (H, W).
+            name: The image's name.
         """
-        images = zip(image_pairs(preds, target), confidence.cpu().numpy(), names, strict=True)
-        for (image_preds, image_target), image_confidence, name in images:
-            wrong = image_preds != image_target
-            for pair, pixels in self._split_by_pair(wrong, image_preds, image_target):
-                kept = self._by_pair[pair]
-                min_pixels = kept[-1].pixels if len(kept) == _EXAMPLES else 1
-                regions = _find_regions(pixels, min_pixels, 1, image_confidence, (name, *pair))
-                kept[:] = _largest([*kept, *regions], _EXAMPLES)
-            far = outline_distance(image_target) > in_pixels(F1_WIDTH, image_target)
-            suspect = wrong & far & (image_confidence >= CONFIDENT)
-            for pair, pixels in self._split_by_pair(suspect, image_preds, image_target):
-                min_pixels = self._label_errors[-1].pixels if len(self._label_errors) == _LABEL_ERRORS else 1
-                regions = _find_regions(pixels, min_pixels, _LABEL_ERRORS, image_confidence, (name, *pair))
-                self._label_errors = _largest([*self._label_errors, *regions], _LABEL_ERRORS)
+        target, preds = image.runs.values
+        codes = confusions(target, preds)
+        regions = ConfusedRegions(image.runs, codes)
+        min_pixels = np.ones(CODE**2, np.int64)
+        for code, kept in self._by_code.items():
+            min_pixels[code] = _min_pixels(kept, _EXAMPLES)
+        by_code = defaultdict(list)
+        for facts in regions.describe(regions.largest(_EXAMPLES, min_pixels[regions.codes], regions.codes), confidence):
+            by_code[facts.code].append(self._named(name, facts))
+        for code, found in by_code.items():
+            self._by_code[code] = _largest([*self._by_code[code], *found], _EXAMPLES)
+
+        least = _min_pixels(self._label_errors, _LABEL_ERRORS)
+        suspects = [self._named(name, facts) for facts in _find_suspects(image, confidence, codes, regions, least)]
+        self._label_errors = _largest([*self._label_errors, *suspects], _LABEL_ERRORS)
 
     def compute(self) -> tuple[list[ErrorRegion], list[ErrorRegion]]:
         """Returns this rank's largest regions of all confusions, and its likeliest label errors."""
-        return [region for regions in self._by_pair.values() for region in regions], self._label_errors
+        return [region for regions in self._by_code.values() for region in regions], self._label_errors
 
     def reset(self) -> None:
         """Removes all regions."""
-        self._by_pair.clear()
+        self._by_code.clear()
         self._label_errors = []
 
-    def _split_by_pair(self, mask: Mask, preds: Classes, target: Classes) -> Iterator[tuple[_Pair, _Pixels]]:
-        """Yields each pair of target and predicted class within a mask, with the rows and columns of its pixels."""
-        rows, columns = np.nonzero(mask)
-        codes = target[rows, columns].astype(np.uint16) * np.uint16(_CODE) + preds[rows, columns]
-        order = np.argsort(codes, kind="stable")
-        pairs, starts = np.unique(codes[order], return_index=True)
-        for pair, pixels in zip(pairs.tolist(), np.split(order, starts[1:]), strict=False):  # an empty mask has no pair
-            names = self.class_names[pair // _CODE], self.class_names[pair % _CODE]
-            yield names, (rows[pixels], columns[pixels])
+    def _named(self, image: str, facts: RegionFacts) -> ErrorRegion:
+        """Returns a region with the names of its image and classes."""
+        target, prediction = (self.class_names[index] for index in divmod(facts.code, CODE))
+        return ErrorRegion(image, target, prediction, facts.box, facts.pixels, facts.confidence)
+
+
+def _find_suspects(
+    image: ImagePair, confidence: _Confidence, codes: NDArray[np.uint16], regions: ConfusedRegions, min_pixels: int
+) -> Iterator[RegionFacts]:
+    """Yields regions of likely label errors with at least `min_pixels`, parts of the regions of all errors."""
+    is_far = ~near_outline(image.target, in_pixels(F1_WIDTH, image.target))
+    pixels = np.flatnonzero((image.preds != image.target) & is_far & (confidence >= CONFIDENT))
+    runs = image.runs.index.ravel()[pixels]
+    region = regions.of_run[runs]
+    is_large = np.bincount(region, minlength=1)[region] >= min_pixels
+    if is_large.any():
+        suspect = np.full(image.target.shape, CORRECT)
+        suspect.ravel()[pixels[is_large]] = codes[runs[is_large]]
+        suspect_runs = PixelRuns(suspect)
+        suspects = ConfusedRegions(suspect_runs, suspect_runs.values[0])
+        yield from suspects.describe(suspects.largest(_LABEL_ERRORS, min_pixels), confidence)
+
+
+def _min_pixels(kept: list[ErrorRegion], count: int) -> int:
+    """Returns how large a region has to be to be among the `count` largest, of which some are kept."""
+    return kept[-1].pixels if len(kept) == count else 1
 
 
 def most_confused(confusion: Counts, regions: Iterable[ErrorRegion], class_names: Sequence[str]) -> list[ConfusedPair]:
@@ -126,24 +146,3 @@ def likeliest_label_errors(regions: Iterable[ErrorRegion]) -> list[ErrorRegion]:
 def _largest(regions: Iterable[ErrorRegion], count: int) -> list[ErrorRegion]:
     """Returns the largest regions, independent of the input order."""
     return sorted(regions, key=lambda region: (-region.pixels, -region.confidence, *astuple(region)))[:count]
-
-
-def _find_regions(
-    pixels: _Pixels, min_pixels: int, count: int, confidence: NDArray[np.float32], key: tuple[str, str, str]
-) -> Iterator[ErrorRegion]:
-    """Yields the `count` largest connected components of some pixels that have at least `min_pixels`."""
-    rows, columns = pixels
-    if len(rows) < min_pixels:
-        return
-    top, left = int(rows.min()), int(columns.min())
-    mask = np.zeros((rows.max() - top + 1, columns.max() - left + 1), np.uint8)
-    mask[rows - top, columns - left] = 1
-    _, labels = cv2.connectedComponents(mask, connectivity=8)
-    areas = np.bincount(labels.ravel())
-    largest = np.argsort(-areas[1:], kind="stable")[:count] + 1
-    for label in largest[areas[largest] >= min_pixels].tolist():
-        region = labels == label
-        x, y, width, height = cv2.boundingRect(region.view(np.uint8))
-        values = confidence[top : top + region.shape[0], left : left + region.shape[1]][region]
-        mean = round(float(values.mean(dtype=np.float64)), 4)
-        yield ErrorRegion(*key, (left + x, top + y, width, height), int(areas[label]), mean)

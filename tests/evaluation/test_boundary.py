@@ -1,6 +1,7 @@
 """Boundary IoU matches eroding each class, as Cheng et al. do; boundary F1 matches brute-force distances."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from seglit.evaluation import boundary
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
+from seglit.evaluation.image_pair import image_pairs
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 4  # the last does not occur
@@ -36,7 +38,8 @@ def pair(seed: int, height: int = 30, width: int = 41, *, void: bool = True) -> 
 def scores(pairs: list[tuple[Classes, Classes]]) -> BoundaryScores:
     counts = BoundaryCounts(NUM_CLASSES)
     for preds, target in pairs:
-        counts.update(torch.from_numpy(preds)[None].long(), torch.from_numpy(target)[None])
+        for image in image_pairs(torch.from_numpy(preds)[None].long(), torch.from_numpy(target)[None]):
+            counts.update(image)
     return counts.compute()
 
 
@@ -119,6 +122,14 @@ def test_boundary_f1_equals_brute_force_distances(share: float, monkeypatch: pyt
     result = scores(pairs)
     np.testing.assert_allclose(result.f1, reference_f1(pairs, share), rtol=1e-12)
     assert result.mean_f1 == pytest.approx(np.nanmean(reference_f1(pairs, share)))
+
+
+def test_many_classes_equal_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "NUM_CLASSES", 40)
+    target = np.kron(np.arange(40, dtype=np.uint8).reshape(5, 8), np.ones((6, 6), dtype=np.uint8))
+    pairs = [(np.roll(target, (1, 2), axis=(0, 1)), target)]
+    np.testing.assert_allclose(scores(pairs).f1, reference_f1(pairs, 0.0075), rtol=1e-12)
+    np.testing.assert_allclose(scores(pairs).iou, reference_iou(pairs, 0.02), rtol=1e-12)
 
 
 def test_default_widths_are_those_of_the_papers() -> None:

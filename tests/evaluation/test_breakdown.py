@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown, DistanceCounts, SizeCounts
+from seglit.evaluation.image_pair import image_pairs
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 4  # the last does not occur
@@ -87,7 +88,8 @@ def reference_distances(pairs: list[tuple[Classes, Classes]]) -> NDArray[np.int6
 
 def count(metric: SizeCounts | DistanceCounts, pairs: list[tuple[Classes, Classes]]) -> Breakdown:
     for preds, target in pairs:
-        metric.update(torch.from_numpy(preds)[None].long(), torch.from_numpy(target)[None])
+        for image in image_pairs(torch.from_numpy(preds)[None].long(), torch.from_numpy(target)[None]):
+            metric.update(image)
     return metric.compute()
 
 

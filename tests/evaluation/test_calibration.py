@@ -1,6 +1,7 @@
 """Expected calibration error matches NumPy and torchmetrics, without storing every pixel."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -92,6 +93,15 @@ def test_confidence_of_one_is_in_the_last_bin() -> None:
     logits = torch.tensor([100.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)  # a confidence of exactly 1
     assert error((logits, torch.zeros(1, 4, 4).long())) == 0
     assert error((logits, torch.ones(1, 4, 4).long())) == 1
+
+
+def test_bins_include_their_lower_ends_exactly() -> None:
+    values = [np.float32(index / 15) for index in range(1, 15)]
+    values = [near for value in values for near in (np.nextafter(value, np.float32(0)), value, np.nextafter(value, 1))]
+    for value in values:
+        metric = Calibration()
+        metric.update(torch.tensor([[[value]]]), torch.zeros(1, 1, 1).long(), torch.zeros(1, 1, 1).long())
+        assert metric.counts[0].tolist().index(1) == math.floor(Fraction(float(value)) * 15)
 
 
 def test_order_of_batches_does_not_change_a_bit() -> None:

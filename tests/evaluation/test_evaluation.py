@@ -15,7 +15,8 @@ from seglit.callbacks import ScoreFile
 from seglit.data import FolderDataModule
 from seglit.data.synthetic import write_folder
 from seglit.evaluation.bootstrap import bootstrap_iou
-from seglit.evaluation.evaluation import TestEvaluation, TestScores, count_images
+from seglit.evaluation.evaluation import TestEvaluation, TestScores
+from seglit.evaluation.image_pair import image_pairs
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
@@ -47,12 +48,12 @@ def scores_of(*batches: tuple[Tensor, Tensor, list[str]]) -> TestScores:
 def test_counts_per_image() -> None:
     logits, mask, _ = batch(0)
     preds = logits.argmax(1)
-    counts = count_images(preds, mask, NUM_CLASSES).numpy()
-    for index, (pred, target) in enumerate(zip(preds.numpy(), mask.numpy(), strict=True)):
+    for image, pred, target in zip(image_pairs(preds, mask), preds.numpy(), mask.numpy(), strict=True):
+        counts = image.count(NUM_CLASSES)
         pred, target = pred[target != IGNORE_INDEX], target[target != IGNORE_INDEX]  # noqa: PLW2901
         for c in range(NUM_CLASSES):
             correct = np.sum((pred == c) & (target == c))
-            assert counts[index, :, c].tolist() == [correct, np.sum(target == c), np.sum(pred == c)]
+            assert counts[:, c].tolist() == [correct, np.sum(target == c), np.sum(pred == c)]
 
 
 def test_images_add_up_to_the_split_without_void_ones() -> None:

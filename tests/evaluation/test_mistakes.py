@@ -7,6 +7,7 @@ import torch
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
+from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.labels import IGNORE_INDEX
 from seglit.runs.scores import ErrorRegion
@@ -17,9 +18,9 @@ Image = tuple[str, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]
 
 def find_regions(*images: Image) -> tuple[list[ErrorRegion], list[ErrorRegion]]:
     regions = ErrorRegions(CLASSES)
-    for name, *arrays in images:
-        preds, target, confidence = (torch.from_numpy(array)[None] for array in arrays)
-        regions.update(preds, target, confidence, [name])
+    for name, preds, target, confidence in images:
+        for image in image_pairs(torch.from_numpy(preds)[None], torch.from_numpy(target)[None]):
+            regions.update(image, confidence, name)
     return regions.compute()
 
 
@@ -75,3 +76,15 @@ def test_order_and_ranks_of_images_do_not_matter() -> None:
         results.append((most_confused(confusion, regions, CLASSES), likeliest_label_errors(label_errors)))
     assert results[0] == results[1] == results[2]
     assert len(results[0][1]) == 24
+
+
+def test_regions_of_equal_size_are_kept_by_confidence() -> None:
+    target, preds = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
+    confidence = np.full(target.shape, 0.5, np.float32)
+    for index in range(9):
+        rows = slice(4 * index, 4 * index + 2)
+        preds[rows, 10:12] = 1
+        confidence[rows, 10:12] = (0.1 * index + 0.1, 0.1 * index + 0.15)
+    regions, _ = find_regions(("image", preds, target, confidence))
+    assert [(region.box, region.pixels) for region in regions] == [((10, 4 * index, 2, 2), 4) for index in (8, 7, 6)]
+    assert [region.confidence for region in regions] == [0.925, 0.825, 0.725]
