@@ -28,7 +28,7 @@ def one_line(error: Exception) -> str:
 
 def printable(text: str) -> str:
     """Escapes line breaks, control characters and surrogates, which file names may contain."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -61,6 +61,10 @@ class AnnotatedDataset(SegmentationDataset):
         entry.check_size(size)
         return image, draw(self.reader.regions(entry, size), size, self.drawing, entry.where), entry.name
 
+    def name_of(self, index: int) -> str:
+        """Returns the name of an image."""
+        return self.entries[index].name
+
     def source(self, index: int) -> Source:
         """Returns the files of an image and the settings they are read by; other images' annotations do not matter."""
         entry = self.entries[index]

@@ -40,6 +40,10 @@ class SegmentationDataset(ABC):
         A NumPy masked array marks pixels without data; its values there must be finite.
         """
 
+    def name_of(self, index: int) -> str:
+        """Returns the sample's name; overridden where that needs no reading."""
+        return self.read(index)[2]
+
     def pair(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8], str]:
         """Reads a pair; pixels without data in all channels are void."""
         image, mask, name = self.read(index)

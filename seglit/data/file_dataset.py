@@ -32,6 +32,10 @@ class FolderDataset(SegmentationDataset):
         pair = self.pairs[index]
         return *self.reader.read(pair), pair.name
 
+    def name_of(self, index: int) -> str:
+        """Returns the name of a pair."""
+        return self.pairs[index].name
+
     def source(self, index: int) -> Source:
         """Returns the pair's files and the settings they are read by."""
         pair = self.pairs[index]

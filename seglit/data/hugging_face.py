@@ -49,7 +49,11 @@ class HuggingFaceDataset(SegmentationDataset):
         if picture is None or mask is None:
             raise InputError(f"{where}: the image or the mask is missing")
         decoded = self.reader.decode(as_picture(picture, where), as_picture(mask, where))
-        return *decoded, f"{index:06d}"
+        return *decoded, self.name_of(index)
+
+    def name_of(self, index: int) -> str:
+        """Returns the number of a row."""
+        return f"{index:06d}"
 
 
 class HuggingFaceDataModule(SegmentationDataModule):

@@ -83,9 +83,9 @@ def read_named(
     dataset = data.dataset("test")
     pairs: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = {}
     for index in range(len(dataset)):
-        image, mask, name = dataset.read(index)
-        if name in names:
-            pairs.setdefault(name, (image.reshape(*image.shape[:2], -1), mask))
+        if (name := dataset.name_of(index)) in names and name not in pairs:
+            image, mask, _ = dataset.read(index)
+            pairs[name] = image.reshape(*image.shape[:2], -1), mask
         if len(pairs) == len(names):
             break
     return pairs
