@@ -4,8 +4,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from pydoc import locate
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from jsonargparse import Namespace
@@ -22,7 +21,7 @@ from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
 from seglit.config.paths import make_absolute
-from seglit.config.schedule_check import check_schedule
+from seglit.config.value_checks import check_values
 from seglit.data.base import SegmentationDataModule
 from seglit.data.verify import verify
 from seglit.errors import InputError
@@ -99,8 +98,7 @@ class SegmentationCLI(PlainLoadingCLI):
             set_ckpt_path(self.config.subcommand, config)
         if self.config.subcommand != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
-        if schedule := config.model.scheduler:
-            check_schedule(cast(type, locate(schedule.class_path)))
+        check_values(config)
         choose_by_hardware(config)
         config.experiment = config.experiment or experiment_name(config)
         make_absolute(config)
@@ -155,7 +153,7 @@ class SegmentationCLI(PlainLoadingCLI):
     def _removing_empty_run_folder(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, MisconfigurationException) as error:
+        except (ValueError, TypeError, ImportError, MisconfigurationException) as error:
             remove_if_empty(self.run_folder)
             raise InputError(refusal(error)) from error
 
@@ -175,10 +173,7 @@ def run(args: list[str], cli: Callable[..., CLI] = SegmentationCLI) -> CLI:  # t
         InputError: The command line, a file or the data is invalid.
         RunError: The run failed: values that are not finite, memory, a worker.
     """
-    try:
-        read_names_in_files()
-        args, resumed = resume_arguments(args)
-        with explaining_failures(), ExitStack() as until_end:
-            return cli(expand_names(args), resumed, until_end)
-    except MisconfigurationException as error:  # raised by Lightning while it runs
-        raise InputError(refusal(error)) from error
+    read_names_in_files()
+    args, resumed = resume_arguments(args)
+    with explaining_failures(), ExitStack() as until_end:
+        return cli(expand_names(args), resumed, until_end)

@@ -89,8 +89,8 @@ def configure_optimization(
         group["lr"] = group["lr"] * group["lr_factor"]
     if scheduler is None:
         return {"optimizer": built}
-    if total_steps == float("inf"):
-        raise InputError("a learning rate schedule needs the length of the run: set trainer.max_epochs or max_steps")
+    if not 0 < total_steps < float("inf"):
+        raise InputError(f"model.scheduler: a run of {total_steps} steps; set trainer.max_epochs or max_steps")
     return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler(built, int(total_steps)), "interval": "step"}}
 
 

@@ -12,6 +12,7 @@ from seglit.data.batch import Batch
 from seglit.drawing.confusion import draw_confusion
 from seglit.drawing.predictions import Prediction, as_rgb, draw_grid
 from seglit.drawing.training_batch import Panel, draw_batch
+from seglit.errors import InputError
 from seglit.images.replacing import replacing
 
 
@@ -23,9 +24,14 @@ class Pictures(pl.Callback):
 
     Args:
         count: Number of images; 0 draws nothing.
+
+    Raises:
+        InputError: `count` is negative.
     """
 
     def __init__(self, count: int = 8) -> None:
+        if count < 0:
+            raise InputError(f"pictures.count is {count}; it must be 0 or more")
         self.count = count
         self.predictions: list[Prediction] = []
 

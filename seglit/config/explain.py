@@ -21,6 +21,7 @@ from seglit.errors import InputError, did_you_mean
 
 YAML = (".yaml", ".yml")
 """Suffixes of configuration files."""
+_RESTRICTED = {"PositiveInt": "int above 0", "NonNegativeFloat": "number of 0 or above"}
 
 
 def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]) -> str:
@@ -75,6 +76,8 @@ def refusal(error: BaseException) -> str:
         return missing[0]
     if required := re.search(r"Requirement '([^']+)' not met", whole):  # of Lightning's loggers
         return f'{required[1]} is not installed: pip install "{required[1]}"'
+    if constructor := re.search(r"Union subtypes .*?Errors: - (.+?) - Expected a <class", whole):
+        return constructor[1]
     return whole
 
 
@@ -156,6 +159,7 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     """One line about a value of the wrong type, or not among the choices; None for any other error."""
     union = next((text for text in reversed(chain) if "Expected a" in text and "Got value" not in text), chain[-1])
     types = re.findall(r"(?m)Expected a ((?!dot).+?)(?:\. Got value|$)", union)
+    types += [_RESTRICTED.get(name, name) for name in re.findall(r"Not of type (\w+): ", union)]
     expected = dict.fromkeys(map(_plain_type, types))
     value = re.search(r"(?:Got|Given) value: (.+?)\.?$", "\n".join(reversed(chain)), re.MULTILINE)
     class_path = re.search(r"Expected a dot import path string: (\S+)", chain[-1])

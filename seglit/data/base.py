@@ -50,7 +50,7 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         cache: Cache of decoded pairs, kept across epochs and runs; None decodes them each time.
 
     Raises:
-        InputError: `in_channels` or `batch_size` is below 1, `resize` is not positive, or `mean` and `std` do not fit.
+        InputError: `in_channels`, `batch_size`, `resize` or `crop_size` is too small, or `mean` and `std` do not fit.
     """
 
     def __init__(
@@ -69,17 +69,16 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
         cache: Cache | None = None,
     ) -> None:
         super().__init__()
-        if in_channels < 1:
-            raise InputError(f"in_channels is {in_channels}; it must be 1 or more")
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; it must be 1 or more")
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
+        sizes = {"in_channels": in_channels, "batch_size": batch_size, "crop_size": min(self.crop_size or (1,))}
+        if small := [name for name, size in sizes.items() if size < 1]:
+            raise InputError(f"{small[0]} is {sizes[small[0]]}; it must be 1 or more")
         self.labels = labels
         self.normalization = stated_normalization(mean, std, in_channels)
         self.nodata = stated_nodata(nodata, in_channels)
         self.in_channels = in_channels
         self.batch_size = batch_size
         self.resize = check_resize(resize)
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
         self.augment = augment
         self.num_workers = num_workers
         self.seed = seed

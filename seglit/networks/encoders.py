@@ -102,8 +102,10 @@ def build_encoder(
     """Builds the contracting path of width `channels` if `name` is None, else the library's encoder of this `depth`.
 
     Raises:
-        InputError: Weights without an encoder, or `LibraryEncoder` raises.
+        InputError: A width is below 1, there are weights without an encoder, or `LibraryEncoder` raises.
     """
+    if min(channels) < 1:
+        raise InputError(f"channels are {list(channels)}; each must be 1 or more")
     if name is not None:
         return LibraryEncoder(name, in_channels, weights, depth)
     if weights is not None:

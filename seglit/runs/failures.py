@@ -1,4 +1,4 @@
-"""Explains failures that are not of the input: full memory, and worker processes and ranks that died."""
+"""Explains failures of training: full memory, worker processes and ranks that died, settings that libraries reject."""
 
 import re
 import signal
@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import distributed
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from seglit.errors import RunError
+from seglit.config.explain import refusal
+from seglit.errors import InputError, RunError
 
 _FULL = re.compile(r"out of memory|MemoryError|can't allocate memory|ALLOC_FAILED|Insufficient memory", re.IGNORECASE)
 _IN_WORKER = "in DataLoader worker process"
@@ -19,6 +21,15 @@ _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed 
 _SHM_FULL = re.compile(r"unable to write to file </torch|unable to (?:allocate|resize|mmap) .*shared memory")
 _LOST = re.compile(r"Connection (closed|reset) by peer|Broken pipe|communicator was aborted|remote process exited")
 _LARGER_SHM = "shared memory (/dev/shm) is full; enlarge it (docker run --shm-size=8g) or use fewer --data.num_workers"
+_OF_MODULES = {
+    "lightning_fabric.utilities.seed": "seed_everything: ",
+    "lightning_fabric.": "",
+    "pytorch_lightning.": "",
+    "torch.optim.": "model.optimizer: ",
+    "torch.utils.data.": "data: ",
+}
+"""Modules that reject settings by a ValueError, and the settings, if messages do not name them."""
+_OF_SETTINGS = ValueError, TypeError, ImportError
 _SIGNALS = {signal.strsignal(signum): signum for signum in signal.Signals}
 _CAUSES = {
     "SIGKILL": "probably because the memory is full; use fewer --data.num_workers or a smaller --data.batch_size",
@@ -29,17 +40,22 @@ _CAUSES = {
 
 @contextmanager
 def explaining_failures() -> Iterator[None]:
-    """Replaces errors of memory, workers and connections between ranks, and the exit by which Lightning answers Ctrl-C.
+    """Replaces errors of memory, workers, ranks and settings, and the exit by which Lightning answers Ctrl-C.
 
     Raises:
+        InputError: Lightning, or an optimizer or loader of torch, rejects a setting once it is used.
         KeyboardInterrupt: Ctrl-C, for which Lightning exits with 1.
         RunError: One line with the cause, and what is said of it by the notes of the exception.
     """
     try:
         yield
-    except (RuntimeError, MemoryError, OSError, EOFError) as error:
+    except InputError:
+        raise
+    except Exception as error:
         if message := _dead_worker(error) or _full_memory(error) or _lost_rank(error):
             raise RunError(message) from error
+        if message := _refusal(error):
+            raise InputError(message) from error
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
@@ -49,9 +65,9 @@ def explaining_failures() -> Iterator[None]:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, which may be that of a worker, is one of memory; libraries raise several classes."""
-    if isinstance(error, RunError):
+    if isinstance(error, RunError | InputError):
         return False
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_FULL.search(str(error))))
+    return isinstance(error, MemoryError) or bool(_FULL.search(str(error)))
 
 
 def is_lost_connection(error: BaseException) -> bool:
@@ -88,6 +104,15 @@ def _dead_worker(error: BaseException) -> str:
     if killed:
         return _describe(str(killed.pid), signal.Signals(-(killed.exitcode or 0)))
     return _describe(match[1], _SIGNALS.get(match[2])) if match else ""
+
+
+def _refusal(error: Exception) -> str:
+    """The message of a library that rejects a setting, known by the function that raised it."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    settings = [of for name, of in _OF_MODULES.items() if frame.f_globals.get("__name__", "").startswith(name)]
+    if isinstance(error, MisconfigurationException):
+        return refusal(error)
+    return f"{settings[0]}{refusal(error)}" if settings and isinstance(error, _OF_SETTINGS) else ""
 
 
 def _describe(pid: str, signum: signal.Signals | None) -> str:

@@ -173,6 +173,7 @@ def test_wrong_root_or_channel_count_is_rejected(tmp_path: Path) -> None:
     message = refusal(tmp_path / "camvd")
     assert f"data root {tmp_path / 'camvd'}: no such folder; did you mean 'camvid'?" in message
     assert "in_channels is 0" in refusal(tmp_path, in_channels=0)
+    assert "crop_size is -8" in refusal(tmp_path, crop_size=[16, -8])
 
 
 def test_missing_split_suggests_the_nearest_folder(tmp_path: Path) -> None:

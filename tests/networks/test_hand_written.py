@@ -132,6 +132,7 @@ def test_fcn_starts_as_fcn32(stride: Literal[8, 16]) -> None:
     ("network", "options", "message"),
     [
         (UNet, {"channels": [8]}, "at least two levels"),
+        (UNet, {"channels": [8, 0]}, "each must be 1 or more"),
         (UNet, {"channels": [8, 8], "encoder": "resnet18"}, "3 to 5 channels"),
         (UNet, {"encoder_weights": "imagenet"}, "require an encoder"),
         (UNet, {"encoder": "resnet81"}, "unknown encoder 'resnet81'; did you mean 'resnet18"),

@@ -1,12 +1,18 @@
 """Full memory and dead worker processes are explained in one line."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
+import pytorch_lightning as pl
+import torch
 import yaml
+from lightning_fabric.plugins.precision.transformer_engine import TransformerEnginePrecision
+from torch.utils.data import DataLoader
 
-from seglit.errors import RunError
+from seglit.errors import InputError, RunError
 from seglit.runs.failures import explaining_failures
 from tests.conftest import Run
 
@@ -91,6 +97,7 @@ def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path, signal_handler
             ),
             r"shared memory \(/dev/shm\) is full; enlarge it",
         ),
+        (cv2.error("(-4:Insufficient memory) Failed to allocate"), "out of memory$"),
         (RuntimeError("CUDA error: out of memory"), "out of memory on the GPU$"),
         (MemoryError(), "out of memory$"),
     ],
@@ -100,3 +107,31 @@ def test_messages_of_torch_are_recognised(error: Exception, message: str) -> Non
         raise error
     with pytest.raises(RuntimeError, match="another"), explaining_failures():
         raise RuntimeError("another")
+
+
+@pytest.mark.parametrize("value", ["-1", ".nan"])
+def test_setting_that_an_optimizer_rejects(run: Run, tiny: list[str], value: str) -> None:
+    code, _, err = run("fit", *tiny, f"--model.optimizer.lr={value}")
+    assert (code, err) == (2, f"seglit: error: model.optimizer: Invalid learning rate: {float(value.strip('.'))}\n")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: DataLoader([0], num_workers=-1), "data: num_workers option should be non-negative; "),  # type: ignore[arg-type]
+        (lambda: pl.seed_everything(-1), "seed_everything: -1 is not in bounds, "),
+        (lambda: pl.Trainer(accelerator="cpu", devices=-5), "`devices` selected with `CPUAccelerator` should be an "),
+        (lambda: TransformerEnginePrecision(weights_dtype=torch.float16), "transformer_engine>=.* is not installed: "),
+    ],
+)
+def test_settings_that_libraries_reject(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"), explaining_failures():
+        call()
+
+
+def test_errors_in_code_are_not_taken_for_settings() -> None:
+    with pytest.raises(ValueError, match="mine") as caught, explaining_failures():
+        raise ValueError("mine")
+    assert type(caught.value) is ValueError
+    with pytest.raises(RuntimeError, match="to have 1 channels"), explaining_failures():
+        torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 2, 8, 8))
