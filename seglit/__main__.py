@@ -1,6 +1,5 @@
 """Entry point of the command line: `seglit COMMAND`, or `python -m seglit COMMAND` next to your own modules."""
 
-import errno
 import importlib
 import io
 import os
@@ -58,10 +57,6 @@ COMMANDS = {  # a fork may delete rooms
 }
 
 
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""Errors of a folder or disk that cannot be written to, by whatever library writes."""
-
-
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a command as Ctrl-C does."""
 
@@ -93,19 +88,20 @@ def main(args: list[str] | None = None) -> int:
         terminated = isinstance(error, _Terminated)
         print(f"seglit: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
         return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
-    except OSError as error:
-        if debug or error.errno not in _UNWRITABLE:
-            raise
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        print(f"seglit: error: {printable(f'{where}{error.strerror}')}", file=sys.stderr)
-        return 2
-    except (InputError, RunError, MemoryError) as error:
+    except (InputError, RunError, MemoryError, OSError) as error:
         if debug:
             raise
-        message = "out of memory" if isinstance(error, MemoryError) else one_line(error)
-        print(f"seglit: error: {message}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        print(f"seglit: error: {_message(error)}", file=sys.stderr)
+        return 2 if isinstance(error, InputError | OSError) else 1
     return 0
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        return printable(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    return one_line(error)
 
 
 @contextmanager

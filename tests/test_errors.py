@@ -162,6 +162,17 @@ CASES = {
         {},
         "LearningRateFinder sets .* --model.optimizer.init_args.lr instead",
     ),
+    "number below 1": ([*PARTS, "--patience=0"], {}, "patience is '0'; expected null or int above 0"),
+    "gradient norm": (
+        [*PARTS, "--trainer.gradient_clip_val=-1"],
+        {},
+        "trainer.gradient_clip_val is -1; it must be 0 or above",
+    ),
+    "folder of runs": (
+        [*PARTS, "--trainer.default_root_dir=best.ckpt"],
+        {"best.ckpt": ""},
+        ".*best.ckpt.*: Not a directory",
+    ),
     "configuration": (["fit", "-c", "modle.yaml"], {}, r"no such file .*modle.yaml; did you mean 'model.yaml'?"),
     "part": (["fit", "--data=dat.yaml", "--model=model.yaml"], {}, "no such file dat.yaml; did you mean 'data.yaml'?"),
     "part of a configuration": (
@@ -197,6 +208,13 @@ CASES = {
     ),
     "shapes' folder": (["shapes"], {}, "not set: root"),
     "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "unknown setting 'num_trai'; did you mean 'num_train'?"),
+    "shapes' number": (["shapes", "x", "--num_train=-2"], {}, "num_train, num_val and num_test are [-2, 16, 16], and "),
+    "file for a folder": (["shapes", "x"], {"x": ""}, "x/images/train: Not a directory"),
+    "configuration of a command": (
+        ["shapes", "x", "--config=x.yaml"],
+        {"x.yaml": "\udcff"},
+        "--config: the file is not text in UTF-8 (invalid start byte)",
+    ),
     "shapes' value": (["shapes", "x", "--num_train=two"], {}, "num_train is 'two'; expected int"),
 }
 

@@ -31,6 +31,8 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
         return auto_cli(function, args=args, set_defaults=lists or None, **options)
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--config: the file is not text in UTF-8 ({error.reason})") from error
 
 
 def _load_bounded(text: str) -> Any:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from seglit.data.base import SegmentationDataModule
 from seglit.data.dataset import SegmentationDataset
+from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import Labels
 
@@ -101,8 +102,13 @@ def write_folder(
         num_val: Number of validation images.
         num_test: Number of test images.
         size: (height, width) in pixels.
+
+    Raises:
+        InputError: A number of images is negative, or a size below 1.
     """
     lengths: dict[Split, int] = {"train": num_train, "val": num_val, "test": num_test}
+    if min(lengths.values()) < 0 or min(size) < 1:
+        raise InputError(f"num_train, num_val and num_test are {[*lengths.values()]}, and size {list(size)}; too small")
     for split, length in lengths.items():
         dataset = SyntheticDataset(length, split, size)
         for kind in ("images", "masks"):

@@ -28,9 +28,9 @@ def normalized(name: str) -> str:
 
 
 def nearest_entry(path: Path) -> str:
-    """Returns `did_you_mean` for the entries of the parent folder."""
+    """Returns `did_you_mean` for the other entries of the parent folder."""
     is_folder = os.path.isdir(path.parent)  # noqa: PTH112  (like `is_file`)
-    entries = [entry.name for entry in path.parent.iterdir()] if is_folder else []
+    entries = [entry.name for entry in path.parent.iterdir() if entry.name != path.name] if is_folder else []
     return did_you_mean(path.name, entries)
 
 

@@ -7,6 +7,7 @@ from seglit.errors import InputError
 
 Flips = Literal["none", "horizontal", "all"]
 Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
+_MAX_SCALE = 64
 ALIGNMENT = 32
 """Tiles start at multiples of this many pixels, so that a network's strides align as in the whole image."""
 
@@ -44,8 +45,11 @@ class Settings:
             )
         if not 0 <= self.overlap < 1:
             raise InputError(f"overlap is {self.overlap}, but must be a fraction of the tile in [0, 1), such as 0.25")
-        if not self.scales or min(self.scales) <= 0:
-            raise InputError(f"scales are {list(self.scales)}, but must be factors above 0, such as [0.75, 1, 1.25]")
+        if not self.scales or not all(0 < scale <= _MAX_SCALE for scale in self.scales):
+            raise InputError(
+                f"scales are {list(self.scales)}, but must be factors above 0, at most {_MAX_SCALE}, such as "
+                "[0.75, 1, 1.25]"
+            )
 
     @property
     def augments(self) -> bool:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from seglit.drawing.layers import Layer, LayeredPicture, encode_layers
 from seglit.drawing.predictions import WRONG, Prediction, as_rgb, overlay_colors
+from seglit.errors import RunError
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
@@ -51,6 +52,7 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
 
     Raises:
         InputError: The run's data or the tested checkpoint is missing or has changed.
+        RunError: The network answers NaN.
     """
     predictor = make_predictor(run)
     regions_of: dict[str, list[ErrorRegion]] = {name: [] for name in images}
@@ -59,9 +61,11 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
     pairs = read_named(make_data(run), regions_of)
     missing = [f"the data no longer has the image {name}" for name in regions_of if name not in pairs]
     drawn = Drawn(predictor.labels, missing=missing)
-    predictions = predictor.stream(image for image, _ in pairs.values())
-    for (name, (image, target)), (preds, _) in zip(pairs.items(), predictions, strict=True):
-        prediction = Prediction(image, target, preds, name).at_target_size()
+    predictions = predictor.stream_with_errors(image for image, _ in pairs.values())
+    for (name, (image, target)), predicted in zip(pairs.items(), predictions, strict=True):
+        if isinstance(predicted, RunError):
+            raise RunError(f"image {name}: {predicted}")
+        prediction = Prediction(image, target, predicted.mask, name).at_target_size()
         layers = _layers(prediction, predictor.labels)
         if name in images:
             is_wrong = (prediction.preds != target) & (target != IGNORE_INDEX)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from lightning_fabric.utilities.cloud_io import get_filesystem
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.data.user_cache import cache_file
@@ -54,17 +55,26 @@ def find_ckpt_path(command: str, path: str | None, max_epochs: int | None, resiz
     if path.startswith(("http://", "https://")):
         path = _download(path)
     if "://" in path:
+        _check_protocol(path)
         return path
     if not Path(path).exists():
         names = [file.name for file in Path(path).parent.glob("*.ckpt")]
         raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
-    if Path(path).is_file():
-        checkpoint = read_checkpoint(path)
-        if command == "fit":
-            _check_epochs_left(path, checkpoint, max_epochs)
-        elif RECORD_KEY in checkpoint:
-            _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, resize)
+    if Path(path).is_dir():
+        raise InputError(f"--ckpt_path {path} is a folder; name a file, such as RUN/checkpoints/last.ckpt")
+    checkpoint = read_checkpoint(path)
+    if command == "fit":
+        _check_epochs_left(path, checkpoint, max_epochs)
+    elif RECORD_KEY in checkpoint:
+        _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, resize)
     return path
+
+
+def _check_protocol(url: str) -> None:
+    try:
+        get_filesystem(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"--ckpt_path {url} cannot be read ({error})") from error
 
 
 def _download(url: str) -> str:
@@ -72,14 +82,14 @@ def _download(url: str) -> str:
 
     `torch.hub`, by which Lightning does it, knows a file by its name alone: another one of the same name is not read.
     """
-    parts = urlsplit(url)
     digest = blake2b(url.encode(), digest_size=8).hexdigest()
-    file = cache_file("checkpoints", f"{digest}/{Path(parts.path).name or 'checkpoint'}")
     try:
+        name = Path(urlsplit(url).path).name
         with urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 (http or https)
             content = answer.read()
     except (OSError, HTTPException, ValueError) as error:  # ValueError: no valid address
         raise InputError(f"--ckpt_path {url} cannot be downloaded ({error})") from error
+    file = cache_file("checkpoints", f"{digest}/{name or 'checkpoint'}")
     with replacing(file) as part:
         part.write_bytes(content)
     rank_zero_only(print)(f"downloaded {url} to {file}", flush=True)

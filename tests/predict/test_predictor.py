@@ -1,5 +1,6 @@
 """The predictor: equality with validation, tiling, test-time augmentation, loading from a checkpoint alone."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -295,7 +296,7 @@ def test_invalid_images_and_settings_are_rejected(net: nn.Module) -> None:
         predict(np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(InputError, match=r"^images hold uint16 values, whose range is not known"):
         predict(np.zeros((4, 4, 3), np.uint16))
-    for wrong in ({"tile": 100}, {"overlap": 1.0}, {"scales": (0.0,)}):
+    for wrong in ({"tile": 100}, {"overlap": 1.0}, {"scales": (0.0,)}, {"scales": (math.nan,)}, {"scales": (1e9,)}):
         with pytest.raises(InputError, match=f"^{next(iter(wrong))}"):
             make(net, **wrong)
 

@@ -267,6 +267,17 @@ def test_address_of_a_checkpoint_is_read_each_time(address: str, tmp_path: Path,
         find_ckpt_path("test", f"{address}/c.ckpt", None)
 
 
+@pytest.mark.parametrize("url", ["foo://a/best.ckpt", "http://[/best.ckpt"])
+def test_invalid_address(url: str) -> None:
+    with pytest.raises(InputError, match=rf"^--ckpt_path {re.escape(url)} cannot be (read|downloaded) \(.+\)$"):
+        find_ckpt_path("test", url, None)
+
+
+def test_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^--ckpt_path {tmp_path} is a folder; name a file, such as RUN/checkpoints"):
+        find_ckpt_path("test", str(tmp_path), None)
+
+
 def test_address_that_does_not_answer_is_one_line(run: Run, trained: Outcome) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/best.ckpt"
