@@ -57,7 +57,7 @@ class Normalization:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`."""
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"])})
+        return cls(tuple(map(float, data["mean"])), tuple(map(float, data["std"])), float(data.get("scale", 255)))
 
 
 class Normalize(nn.Module):

@@ -179,3 +179,9 @@ def test_batches_keep_the_stored_dtype(bands: Path) -> None:
     assert batch["mask"].dtype == torch.uint8
     expected = tifffile.imread(bands / "images" / "val" / "0.tif")
     np.testing.assert_array_equal(batch["image"][0].numpy(), expected.transpose(2, 0, 1))
+
+
+def test_numbers_of_a_record_become_floats() -> None:
+    large = Normalization.from_dict({"mean": [0], "std": [10**19], "scale": 1})
+    assert large == Normalization((0.0,), (1e19,), 1.0)
+    assert torch.isfinite(torch.tensor(large.std)).all()  # int64 would overflow

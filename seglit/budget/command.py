@@ -26,6 +26,8 @@ def fit(args: Sequence[str], started: float) -> SegmentationCLI | None:
     """
     plan, args = _take("--plan", args, default="true")
     minutes, args = _take("--minutes", args)
+    if plan not in (None, "true", "false"):
+        raise InputError(f"--plan is {plan!r}; expected true or false")
     if args[0] != "fit":
         raise InputError(f"{'--plan' if plan else '--minutes'} is an option of fit")
     if any(re.fullmatch(r"-h|--([\w.]+\.)?help|--print_config", arg.partition("=")[0]) for arg in args):

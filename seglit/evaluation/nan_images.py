@@ -1,4 +1,4 @@
-"""Finds images for which the network answers NaN, whose preds would be scored like any other."""
+"""Finds images for which the network answers NaN or infinity, whose preds would be scored like any other."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from seglit.errors import RunError
 
 
 class NaNImages(nn.Module):
-    """Notes for which images a logit is NaN; the host reads that only once per split."""
+    """Notes for which images a largest logit is not finite; the host reads that only once per split."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class NaNImages(nn.Module):
             largest: Largest logit of each pixel (B, H, W), NaN if one is NaN.
             names: The images' names.
         """
-        is_nan = largest.isnan().flatten(1).any(1)
+        is_nan = ~largest.isfinite().flatten(1).all(1)
         self.count.update(is_nan.sum())
         self._batches.append((is_nan, names))
 
@@ -30,13 +30,15 @@ class NaNImages(nn.Module):
         """Checks all images since the last reset, on all ranks.
 
         Raises:
-            RunError: The network answered NaN for one.
+            RunError: The network answered NaN or infinity for one.
         """
         if count := int(self.count.compute()):
             found = torch.cat([is_nan for is_nan, _ in self._batches]).tolist()
             names = [name for _, batch in self._batches for name in batch]
             first = next((name for name, is_nan in zip(names, found, strict=True) if is_nan), "on another rank")
-            raise RunError(f"the network answers NaN for {count} images, first {first}; they are not scored")
+            raise RunError(
+                f"the network answers NaN or infinity for {count} images, first {first}; they are not scored"
+            )
 
     def reset(self) -> None:
         """Forgets all images."""

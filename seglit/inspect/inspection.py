@@ -143,6 +143,8 @@ def _survey(layout: Layout, workers: int | None, divisor: int | None) -> Survey:
     if divisor is not None and (layout.public or layout.rows or layout.annotated or parts):
         raise InputError("--mask_divisor: applies to masks that are one file each, with integers; these are not")
     first = _read(Survey(layout.pairs, annotated=layout.annotated, rows=layout.rows, parts=parts), workers)
+    if not first.image_kinds:  # none can be read
+        return first
     unstated = first.unstated_nodata  # not to be in any statistic
     # public data have a configuration that says how, and rows no such settings
     reading = MaskReading() if layout.public or layout.rows else first.evidence.conclude(divisor)

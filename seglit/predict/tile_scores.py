@@ -53,11 +53,11 @@ class Block(NamedTuple):
         """Class indices (h, w); 255 where the image has no data.
 
         Raises:
-            RunError: The network answered NaN.
+            RunError: The network answered NaN or infinity.
         """
         largest, indices = self.scores.max(0)
-        if largest.isnan().any():
-            raise RunError("the network answers NaN")
+        if not largest.isfinite().all():
+            raise RunError("the network answers NaN or infinity")
         mask = indices.byte().cpu().numpy()
         if self.empty is not None:
             mask[self.empty] = IGNORE_INDEX

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seglit.cli import SegmentationCLI, run
 from seglit.config.build_alone import build_alone
+from seglit.config.explain import refusal
 from seglit.config.quick_check import check_command_line
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
@@ -20,7 +21,10 @@ class PreviewCLI(SegmentationCLI):
 
     def instantiate_classes(self) -> None:
         """Builds the data module."""
-        self.datamodule = build_alone(SegmentationDataModule, self.config.fit.data)
+        try:
+            self.datamodule = build_alone(SegmentationDataModule, self.config.fit.data)
+        except (ValueError, TypeError, ImportError) as error:
+            raise InputError(refusal(error)) from error
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Trains nothing."""

@@ -71,7 +71,9 @@ class ModelRecord:
         labels, normalization = Labels.from_dict(data["labels"]), Normalization.from_dict(data["normalization"])
         resize = data.get("resize")
         resize = tuple(resize) if isinstance(resize, list) else resize
-        return cls(data["version"], data["network"], labels, normalization, tuple(data.get("nodata", ())), resize)
+        return cls(
+            data["version"], data["network"], labels, normalization, tuple(map(float, data.get("nodata", ()))), resize
+        )
 
 
 def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
         (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
         (["--minutes"], {}, "--minutes needs a number"),
+        (["--plan=3"], {}, "--plan is '3'; expected true or false"),
         (["--minutes=5"], {"TORCHELASTIC_RUN_ID": "1"}, "which torchrun and SLURM have started already"),
         (["--minutes=5"], {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "job"}, "which torchrun and SLURM have started"),
     ],

@@ -9,6 +9,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from seglit.errors import RunError
+from seglit.evaluation.nan_images import NaNImages
 from tests.conftest import Outcome, Run
 from tests.test_cli import logged
 
@@ -97,5 +99,13 @@ def test_network_that_answers_nan_is_not_scored(trained: Outcome, run: Run, tmp_
     torch.save(checkpoint, tmp_path / "nan.ckpt")
     options = ["--ckpt_path=nan.ckpt", "--trainer.default_root_dir=runs"]
     message = error_of(run(command, "-c", trained.folder / "config.yaml", *options))
-    assert message == "the network answers NaN for 3 images, first 00000; they are not scored"
+    assert message == "the network answers NaN or infinity for 3 images, first 00000; they are not scored"
     assert not list(tmp_path.glob("**/scores_*.json"))
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
+def test_preds_of_infinite_logits_are_not_scored(value: float) -> None:
+    images = NaNImages()
+    images.update(torch.tensor([[[1.0, 2.0]], [[1.0, value]]]), ["finite", "other"])
+    with pytest.raises(RunError, match="answers NaN or infinity for 1 images, first other; they are not scored"):
+        images.check()

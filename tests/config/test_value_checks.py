@@ -1,22 +1,22 @@
 """Values that the parser and Lightning accept are rejected before they fail, or train wrongly."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from jsonargparse import Namespace
 
 from seglit.config.value_checks import check_values
 from seglit.errors import InputError
 
 
-def config(**trainer: Any) -> Namespace:
+def config(**trainer: Any) -> Any:
     """A configuration with Lightning's defaults."""
-    defaults = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "val_check_interval": None}
+    defaults: dict[str, Any] = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "val_check_interval": None}
     defaults |= {"gradient_clip_val": None, "log_every_n_steps": 50}
     defaults |= {"accelerator": "auto", "profiler": None, "strategy": "auto"}
-    return Namespace(model=Namespace(scheduler=None), trainer=Namespace(**{**defaults, **trainer}))
+    return SimpleNamespace(model=SimpleNamespace(scheduler=None), trainer={**defaults, **trainer})
 
 
 @pytest.mark.parametrize(

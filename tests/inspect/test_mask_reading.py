@@ -437,3 +437,13 @@ def test_cropped_masks_and_a_few_of_another_scale_are_errors(tmp_path: Path, run
     outcome = run("inspect", str(tmp_path / "data"), "--workers=1")
     assert outcome.code == 2
     assert "none of the 14 pairs can be read" in outcome.err
+
+
+def test_images_of_which_none_can_be_read_are_one_line(tmp_path: Path, run: Run) -> None:
+    split_folders(tmp_path / "data")
+    for file in (tmp_path / "data/images").rglob("*.*"):
+        file.write_bytes(b"")
+    outcome = run("inspect", str(tmp_path / "data"), "--workers=1")
+    assert outcome.code == 2
+    assert "none of the 14 pairs can be read; 000.png: cannot be read as an image" in outcome.err
+    assert outcome.err.count("\n") == 1

@@ -28,6 +28,7 @@ def test_preview_trains_nothing(run: Run, tiny: list[str], tmp_path: Path) -> No
     assert len(colors) > 1000  # photographs
     assert run("preview", *tiny, "--output").err == "seglit: error: --output needs a file: --output preview.png\n"
     assert "did you mean 'crop_size'?" in run("preview", *tiny, "--data.crop_sizes=[16,16]").err
+    assert run("preview", *tiny, "--data.batch_size=0").err == "seglit: error: batch_size is 0; it must be 1 or more\n"
     assert "usage: seglit preview" in run("preview", "--help").out
 
 
