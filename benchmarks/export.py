@@ -32,8 +32,9 @@ from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 NARROW = {
     "seglit.networks.UNet": {"channels": [16, 32, 64, 128, 256]},
     "seglit.networks.FCN": {"channels": [16, 32, 64, 128, 128, 256]},
+    "seglit.networks.Segmenter": {"width": 96, "depth": 4, "heads": 3},
 }
-"""Hand-written networks with fewer channels, as the architecture alone decides what can be exported."""
+"""Hand-written networks with fewer channels and blocks, as the architecture alone decides what can be exported."""
 
 
 def benchmark_export(

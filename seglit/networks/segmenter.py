@@ -41,7 +41,7 @@ class MaskTransformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tokens of patches (B, N, width) -> scores (B, N, num_classes)."""
         num_patches = x.shape[1]
-        tokens = torch.cat([self.project(x), self.class_tokens.expand(len(x), -1, -1)], dim=1)
+        tokens = torch.cat([self.project(x), self.class_tokens.expand(x.shape[0], -1, -1)], dim=1)
         tokens = self.norm(self.blocks(tokens))  # (B, N + num_classes, width)
         patches = F.normalize(self.project_patches(tokens[:, :num_patches]), dim=-1)  # (B, N, width)
         classes = F.normalize(self.project_classes(tokens[:, num_patches:]), dim=-1)  # (B, num_classes, width)

@@ -140,7 +140,7 @@ class VisionTransformer(nn.Module):
         prefix: list[Tensor] = [token for token in (self.cls_token, self.reg_token) if token is not None]
         if self.num_embedded:
             prefix = [torch.cat(prefix, dim=1) + self.pos_embed[:, : self.num_embedded]]
-        tokens = [*(token.expand(len(x), -1, -1) for token in prefix), patches.flatten(2).transpose(1, 2)]
+        tokens = [*(token.expand(x.shape[0], -1, -1) for token in prefix), patches.flatten(2).transpose(1, 2)]
         out: Tensor = self.norm(self.blocks(torch.cat(tokens, dim=1)))  # (B, prefix + h w, width)
         return out
 
