@@ -14,8 +14,11 @@ from seglit.runs.checkpoint import ModelRecord
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-TRACED_SIZE = (70, 90)
-"""Size of the image by which a graph for any size is traced; no multiple of a stride, so that padding is traced."""
+TRACED_SIZE = (65, 97)
+"""Size of the image by which a graph for any size is traced: 2^n + 1 and the like, which stay odd when they are halved.
+
+So every level of a network pads and crops. AOTInductor leaves out what changes nothing at this size, for any size.
+"""
 
 
 class Graph(nn.Module):

@@ -1,11 +1,14 @@
-"""PyTorch's own files: loaded only if they are trusted."""
+"""PyTorch's own files: loaded only if they are trusted, and native code that crops at every size."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import seglit
+from seglit.exported.graph import TRACED_SIZE
 from seglit.predict import Settings
 from seglit.runs.trusted import NotTrustedError
 from tests.export.checkpoints import export, picture, write_checkpoint
@@ -21,3 +24,23 @@ def test_file_is_loaded_if_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     expected.settings = Settings(precision="32-true")
     assert np.mean(seglit.load(file, trust="pt2")(picture(71, 50)) == expected(picture(71, 50))) > 0.999
     assert str(Path(seglit.__file__).parent).encode() not in file.read_bytes()
+
+
+@pytest.mark.skipif(not os.environ.get("SEGLIT_SLOW"), reason="takes minutes; set SEGLIT_SLOW=1 to run it")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_native_code_is_right_at_any_size(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "a.ckpt", "seglit.networks.UNet", channels=[4, 8, 16])
+    predictor = seglit.load(export(tmp_path, checkpoint, "--format=pt2", name="model.pt2"), trust="pt2")
+    expected = seglit.load(checkpoint)
+    expected.settings = Settings(precision="32-true")
+    for size in [(7, 5), (33, 40), (66, 98)]:
+        assert np.mean(predictor(picture(*size)) == expected(picture(*size))) > 0.999
+
+
+def test_five_levels_crop_at_the_traced_size() -> None:
+    """AOTInductor leaves out the crop of a map that has the size of its skip, for any size."""
+    for traced in TRACED_SIZE:
+        side = traced
+        for _ in range(5):
+            assert side % 2 == 1
+            side = (side + 1) // 2
