@@ -19,7 +19,7 @@ from torch import nn
 import seglit
 from benchmarks.machine import fastest_layout
 from seglit.data.synthetic import LABELS
-from seglit.errors import InputError
+from seglit.errors import InputError, RunError
 from seglit.exported.description import FilePrecision, Size
 from seglit.exported.file_formats import FORMATS, FormatName
 from seglit.exported.graph import Graph
@@ -87,7 +87,7 @@ def take_turns(calls: dict[str, Call], size: Size, rounds: int) -> dict[str, flo
     return {name: median(values) for name, values in times.items()}
 
 
-def _calls(network: nn.Module, size: Size, folder: Path) -> Iterator[tuple[str, Call | InputError | str]]:
+def _calls(network: nn.Module, size: Size, folder: Path) -> Iterator[tuple[str, Call | InputError | RunError | str]]:
     """Yields how each run time is called, or why it cannot be."""
     record = ModelRecord(seglit.__version__, {"class_path": type(network).__name__}, LABELS, DEFAULT_NORMALIZATION)
     graph = Graph(network, record, "uint8", size, "float32").eval()
@@ -100,7 +100,7 @@ def _calls(network: nn.Module, size: Size, folder: Path) -> Iterator[tuple[str, 
         try:
             FORMATS[kind].write(graph, {"mask": file}, _calibration(size) if precision == "int8" else None)
             yield name, FORMATS[kind].load(file, precision)
-        except InputError as error:
+        except (InputError, RunError) as error:
             yield name, error
     eager = Graph(network.to(memory_format=fastest_layout()), record, "uint8", size, "float32", "mask").eval()
     yield EAGER, partial(_run_eager, eager, False)

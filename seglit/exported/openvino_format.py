@@ -4,7 +4,9 @@ OpenVINO computes in bfloat16 wherever the CPU has it, unless told otherwise, so
 """
 
 import logging
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -134,8 +136,9 @@ def _quantized(model: Any, quantization: Quantization) -> Any:
     nncf.set_log_level(logging.ERROR)
     calibration, ranking = (nncf.Dataset(images) for images in (quantization.images, quantization.images[:_RANKING]))
     try:
-        return nncf.quantize_with_accuracy_control(
-            model, calibration, ranking, score, max_drop=quantization.max_drop, subset_size=len(quantization.images)
-        )
+        with redirect_stdout(sys.stderr):  # its progress bars, which have no switch
+            return nncf.quantize_with_accuracy_control(
+                model, calibration, ranking, score, max_drop=quantization.max_drop, subset_size=len(quantization.images)
+            )
     except Exception as error:
         raise RunError(f"NNCF cannot quantise the network ({reason(error)})") from error
