@@ -5,7 +5,8 @@ from typing import Literal
 
 from seglit.errors import InputError
 from seglit.export.best import export_best
-from seglit.export.exporter import Exporter, describe_proof
+from seglit.export.exporter import Exporter
+from seglit.export.proof import describe_proof
 from seglit.export.tracking import find_trackers, log_files
 from seglit.exported.bundle import HUB, push_bundle
 from seglit.exported.description import FilePrecision, Proof, Size
@@ -34,7 +35,7 @@ def export(
         precision: Precision of its computation; best tries all of the format and keeps the fastest within max_drop.
         output: File to write; by default RUN/export/PRECISION.SUFFIX.
         size: Height and width of the images, such as 352,480; by default any.
-        probabilities: Output class probabilities, which tiles, flips and tests require, instead of class indices.
+        probabilities: Output class probabilities, which flips, scales and calibration need, instead of class indices.
         max_drop: Largest loss of mean IoU by int8 and best.
         log: Add the files to the runs of W&B and MLflow that the training logged to.
         trust: Package or packages whose networks may be loaded besides those of seglit and its libraries: mynet.
@@ -67,6 +68,8 @@ def _write(
     """Returns the file or folder, all files that it consists of, and the proof."""
     target = Path(output).expanduser() if output else None
     if format == "bundle":
+        if precision != "float32" or exporter.size or exporter.output != "mask":
+            raise InputError("--format bundle contains the network: without --precision, --size and --probabilities")
         folder = target or exporter.folder / "bundle"
         proof = exporter.export_bundle(folder)
         return folder, sorted(folder.iterdir()), proof

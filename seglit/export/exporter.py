@@ -14,7 +14,7 @@ import torch
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError, RunError
 from seglit.export.model_card import model_card
-from seglit.export.proof import Prover, fit, read_images, thresholds_of
+from seglit.export.proof import Prover, crop_or_reflect, read_images, thresholds_of
 from seglit.exported.bundle import is_bundle, load_bundle, write_bundle
 from seglit.exported.description import Description, Dtype, FilePrecision, Output, Proof, Size, describe_input
 from seglit.exported.file_formats import Format
@@ -145,7 +145,7 @@ class Exporter:
         if data is None:
             raise InputError(f"--precision int8 is calibrated on the training images, but {self.prover.note}")
         images = read_images(data, "train", self.record.in_channels, CALIBRATION_IMAGES)
-        sized = [fit(image, *self.size) for image in images] if self.size else images
+        sized = [crop_or_reflect(image, *self.size) for image in images] if self.size else images
 
         def score(run: Run) -> float:
             description = self._describe("probabilities", "int8")
@@ -187,17 +187,3 @@ def _test_scores(run: Path, checkpoint: Path) -> SavedScores | None:
         return None
     saved = SavedScores.read(run)
     return saved if saved.checkpoint is not None and (run / saved.checkpoint) == checkpoint else None
-
-
-def describe_proof(proof: Proof) -> str:
-    """Describes a proof for the terminal, one line per size."""
-    lines = [
-        f"{one.height} x {one.width}: {one.equal_pixels:.3%} of the pixels equal, probabilities differ by at most "
-        f"{one.largest_difference:.1e}"
-        for one in proof.sizes
-    ]
-    if scores := proof.validation:
-        lines.append(
-            f"validation, {scores.images} images: mean IoU {scores.miou:.4f}, PyTorch {scores.miou_pytorch:.4f}"
-        )
-    return "\n".join([*lines, *filter(None, [proof.note])])
