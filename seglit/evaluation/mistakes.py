@@ -20,9 +20,6 @@ CONFIDENT = 0.9
 _CONFUSIONS = 10
 _EXAMPLES = 3  # regions per confusion
 _LABEL_ERRORS = 24
-_CODE = 256  # a confusion is target * _CODE + prediction
-
-_NO_ERROR = np.uint16(_CODE**2 - 1)  # void in both
 
 _Confidence = NDArray[np.float32]
 
@@ -145,4 +142,4 @@ def likeliest_label_errors(regions: Iterable[ErrorRegion]) -> list[ErrorRegion]:
 
 def _largest(regions: Iterable[ErrorRegion], count: int) -> list[ErrorRegion]:
     """Returns the largest regions, independent of the input order."""
-    return sorted(regions, key=lambda region: (-region.pixels, -region.confidence, *astuple(region)))[:count]
+    return sorted(regions, key=lambda region: (-region.pixels, -(region.confidence or 0), *astuple(region)))[:count]

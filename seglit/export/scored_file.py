@@ -10,6 +10,7 @@ from torchmetrics import Metric
 
 from seglit.callbacks.benchmark import Benchmark
 from seglit.errors import InputError
+from seglit.evaluation.calibration import BINS
 from seglit.evaluation.evaluation import TestEvaluation
 from seglit.evaluation.saved_scores import as_saved
 from seglit.export.scoring import batches_of, update
@@ -17,7 +18,7 @@ from seglit.exported.file_formats import format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.runs.build import build
 from seglit.runs.rebuild import build_data
-from seglit.runs.scores import SCORE_FILE
+from seglit.runs.scores import SCORE_FILE, CalibrationBins, SavedScores
 from seglit.runs.tested import read_config
 from seglit.runs.trusted import packages_of
 
@@ -28,7 +29,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     Writes scores_test.json and config.yaml into the folder FILE.test, which `report` and `compare` take for a run.
 
     Args:
-        file: File of `seglit export --probabilities true`.
+        file: File of `seglit export`; with masks only, it has no calibration and no likely label errors.
         run_config: Configuration of the run, RUN/config.yaml, for the data and the metrics; -c may precede it.
         trust: Package or packages whose data modules and metrics may be loaded besides those of seglit.
 
@@ -41,7 +42,6 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     if exported is None:
         raise InputError(f"{file}: not a file of `seglit export`; a checkpoint is tested by --ckpt_path {file}")
     predictor = FilePredictor.load(path, exported)
-    predictor.require_probabilities("calibration")
     settings, _ = read_config(config_file)
     data = build_data(settings, config_file, packages)
     if data.labels.class_names != predictor.labels.class_names:
@@ -55,10 +55,26 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     folder = path.with_name(f"{path.name}.test")
     scores = evaluation.compute()
     own: Any = evaluation.own_metrics.compute()
-    as_saved(scores, own, data.labels.class_names, str(path), cost).write(folder)
+    saved = as_saved(scores, own, data.labels.class_names, str(path), cost)
+    if predictor.description.output == "mask":
+        saved = _without_confidence(saved)
+        print("no calibration and no likely label errors, which need a file with --probabilities true")
+    saved.write(folder)
     shutil.copyfile(config_file, folder / "config.yaml")
     print(f"mean IoU {scores.miou:.4f}, pixel accuracy {scores.pixel_accuracy:.4f}: {folder / SCORE_FILE}")
     return 0
+
+
+def _without_confidence(saved: SavedScores) -> SavedScores:
+    """Leaves out what masks do not tell: the confidence of regions, calibration, and so likely label errors."""
+    confusions = [
+        replace(pair, regions=[replace(region, confidence=None) for region in pair.regions])
+        for pair in saved.confusions
+    ]
+    bins = CalibrationBins([0] * BINS, [None] * BINS, [None] * BINS)
+    return replace(
+        saved, scores={**saved.scores, "ece": None}, calibration=bins, confusions=confusions, label_errors=[]
+    )
 
 
 def _own_metrics(settings: dict[str, Any], file: Path, trust: Collection[str]) -> list[Metric]:

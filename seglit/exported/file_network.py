@@ -61,12 +61,22 @@ class FileNetwork(nn.Module):
         self.units = StoredUnits(fill, (1.0,), 1.0, description.dtype, file)
         self.fill = torch.tensor(fill).view(-1, 1, 1)
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raises InputError if the file is for images of another size; native code would not notice."""
+        if self.description.size not in (None, (height, width)):
+            sides = " x ".join(map(str, self.description.size or ()))
+            raise InputError(
+                f"{self.file.name} is for images of {sides} pixels, not {height} x {width}; export it without --size"
+            )
+
     def forward(self, shifted: Tensor) -> Tensor:
         """Returns log-probabilities (N, classes, H, W), up to a constant, of images (N, C, H, W).
 
         Raises:
+            InputError: The file is for images of another size.
             RunError: The run time fails.
         """
+        self.check_size(*shifted.shape[2:])
         stored = shifted.cpu() + self.fill
         if not self.dtype.is_floating_point:
             stored = stored.round()  # resized images, under test-time augmentation

@@ -81,6 +81,7 @@ def predict(
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
     predictor = load(model, trust)
     predictor.settings = settings
+    predictor.check_settings(probabilities)
     claim(Path(output), {**_version(model), "masks": masks, **asdict(settings)})
     return _run(_Pipeline(predictor, masks), jobs, Path(output), labels)
 

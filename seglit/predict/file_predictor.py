@@ -18,6 +18,9 @@ from seglit.predict.tile_scores import Block, Tile, cut
 class FilePredictor(Predictor):
     """Predicts masks with an exported file in its own run time.
 
+    Of a file that returns masks, each pixel of a large image has the class that most of its tiles vote for, by their
+    blending weights; of others, as of a checkpoint, probabilities are blended.
+
     Args:
         run: The loaded file.
         description: Its description.
@@ -28,6 +31,7 @@ class FilePredictor(Predictor):
         record = description.model
         network = FileNetwork(run, description, file)
         super().__init__(network, record.labels, network.units, record.in_channels, nodata_values=record.nodata)
+        self._network = network
         self.description = description
         self.file = file
 
@@ -54,36 +58,25 @@ class FilePredictor(Predictor):
         """
         super().check(image)
         for tile in cut(image, self.grid(*image.shape[:2])):
-            self._checked(tile)
+            self._network.check_size(*tile.pixels.shape[:2])
 
     def blocks(self, tiles: Iterable[Tile], probabilities: bool = False) -> Iterator[Block]:
         """Predicts tiles, all of an image in reading order, and yields one finished block per tile.
 
         Raises:
-            InputError: The file does not accept the tiles' size, or probabilities are needed, and it has none.
+            InputError: The file does not accept the tiles' size, or `check_settings` raises.
+        """
+        self.check_settings(probabilities)
+        return super().blocks(tiles, probabilities)
+
+    def check_settings(self, probabilities: bool) -> None:
+        """Checks that a precision is not set, and that the file has probabilities, if they are needed.
+
+        Raises:
+            InputError: It is, or it has masks only.
         """
         if self.settings.precision is not None:
             raise InputError(f"precision cannot be set: that of {self.file.name} is {self.description.precision}")
-        if probabilities:
-            self.require_probabilities("this")
-        if self.settings.augments:
-            self.require_probabilities("averaging over flips or scales")
-        return super().blocks(map(self._checked, tiles), probabilities)
-
-    def _checked(self, tile: Tile) -> Tile:
-        if not tile.grid.is_whole:
-            self.require_probabilities("blending the tiles of a large image")
-        height, width = tile.pixels.shape[:2]
-        if self.description.size not in (None, (height, width)):
-            raise InputError(
-                f"{self.file.name} is for images of {' x '.join(map(str, self.description.size or ()))} pixels, not "
-                f"{height} x {width}; export it without --size"
-            )
-        return tile
-
-    def require_probabilities(self, what: str) -> None:
-        """Raises InputError if the file has masks only; `what` needs probabilities."""
-        if self.description.output == "mask":
-            raise InputError(
-                f"{what} needs probabilities; {self.file.name} has masks: export it with --probabilities true"
-            )
+        if self.description.output == "mask" and (probabilities or self.settings.augments):
+            wanted = "probabilities" if probabilities else "probabilities, which flips and scales average"
+            raise InputError(f"{self.file.name} has masks, no {wanted}: export it with --probabilities true")

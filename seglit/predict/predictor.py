@@ -47,8 +47,7 @@ class Predictor:
         normalization: Mean and standard deviation of the network's input.
         in_channels: Number of image channels.
         settings: Tiling, test-time augmentation, precision.
-        nodata_values: Value of pixels without data, beside the one that a file states: one for all channels, or one
-            per channel.
+        nodata_values: Value of pixels without data, beside the one that files state: one in all, or one per channel.
         resize: Size that the network sees images at: a factor, or (height, width); None is their own.
 
     >>> from seglit.networks import UNet
@@ -179,6 +178,9 @@ class Predictor:
     def check(self, image: Array) -> None:
         """Checks that an image (H, W, in_channels) can be predicted, else raises InputError."""
         self.check_dtype(image)
+
+    def check_settings(self, probabilities: bool) -> None:
+        """Checks that the network supports the settings, and probabilities if asked for, else raises InputError."""
 
     def check_dtype(self, image: Array) -> None:
         """Checks that the normalisation supports the dtype of an image, or of a part of one, else raises InputError."""

@@ -104,7 +104,7 @@ class ErrorRegion(msgspec.Struct, frozen=True):
         prediction: Predicted class.
         box: Bounding box: left, top, width, height in pixels.
         pixels: Number of pixels.
-        confidence: Mean probability of the predicted class, 0..1.
+        confidence: Mean probability of the predicted class, 0..1; None if an exported file has masks only.
     """
 
     image: str
@@ -112,7 +112,7 @@ class ErrorRegion(msgspec.Struct, frozen=True):
     prediction: str
     box: tuple[int, int, int, int]
     pixels: int
-    confidence: float
+    confidence: Score
 
 
 class ConfusedPair(msgspec.Struct, frozen=True):
