@@ -76,11 +76,10 @@ def predict(
     Raises:
         InputError: The run, an input or an option is invalid, or OUTPUT contains predictions made with other settings.
     """
-    settings = Settings(tile, overlap, flips, scales, precision, nodata)
     model = find_model(run).absolute()
     jobs = find_jobs(inputs, Path(output), overlays, probabilities)
     predictor = load(model, trust)
-    predictor.settings = settings
+    predictor.settings = settings = Settings(tile, overlap, flips, scales, precision, nodata)
     predictor.check_settings(probabilities)
     claim(Path(output), {**_version(model), "masks": masks, **asdict(settings)})
     return _run(_Pipeline(predictor, masks), jobs, Path(output), labels)

@@ -121,7 +121,8 @@ def _vote(session: Any, image: npt.NDArray[np.uint8], tile: int, stride: int) ->
             part = np.s_[top : top + tile, left : left + tile]
             (mask,) = session.run(None, {"image": np.moveaxis(image[part], -1, 0)[None]})
             votes[(slice(None), *part)] += (mask == np.arange(len(votes))[:, None, None]) * np.outer(gaussian, gaussian)
-    return votes.argmax(0)
+    winners: npt.NDArray[np.intp] = votes.argmax(0)
+    return winners
 
 
 def test_scores_are_those_of_the_run_and_stay_beside_the_file(trained: Outcome, probabilities: Path, run: Run) -> None:
