@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 import torch
 from msgspec.structs import astuple
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def scene(name: str, shift: int = 0) -> Image:
 def test_label_error_is_a_confident_region_away_from_outlines() -> None:
     _, (label_error,) = find_regions(scene("first"))
     assert astuple(label_error)[:5] == ("first", "a", "c", (10, 10, 10, 10), 100)
-    assert abs(label_error.confidence - 0.95) < 1e-4
+    assert label_error.confidence == pytest.approx(0.95, abs=1e-4)
 
 
 def test_keeps_the_largest_region_per_image_and_confusion() -> None:
