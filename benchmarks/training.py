@@ -27,7 +27,7 @@ from torch.optim import AdamW
 from benchmarks.machine import autocast, fastest_layout, now, peak_memory
 from seglit.data import FolderDataModule
 from seglit.data.synthetic import LABELS, write_folder
-from seglit.hardware import fastest_memory_format, fastest_precision, find_device, prepare_cpu
+from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device, keep_freed_memory
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy, Dice, WeightedSum
 from seglit.module import DEFAULT_NORMALIZATION, SegmentationModule
@@ -199,7 +199,8 @@ def measure_training(
         steps: Steps a round that are timed.
         rounds: How often the loops take turns.
     """
-    prepare_cpu()
+    avoid_broken_amx()
+    keep_freed_memory()
     with TemporaryDirectory() as folder:
         workload = Workload(Path(folder), channels, batch_size)
         # What the workers read ahead comes on top: they are as busy at the last step as at the first.
@@ -228,7 +229,8 @@ def normalize(image: Tensor) -> Tensor:
 
 
 def _memory_of(name: str, workload: Workload) -> int:
-    prepare_cpu()
+    avoid_broken_amx()
+    keep_freed_memory()
     before = peak_memory()
     LOOPS[name](workload)(WARM_UP)
     return peak_memory() - before

@@ -43,7 +43,8 @@ def choose_by_hardware(config: Any) -> None:
     """Sets precision, memory layout and fused kernels where they are not set, and makes bf16 work on the CPU."""
     device = find_device(config.trainer.accelerator)
     if device == "cpu":
-        prepare_cpu()
+        avoid_broken_amx()
+        keep_freed_memory()
     config.trainer.precision = config.trainer.precision or fastest_precision(device)
     config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
     optimizer = config.model.optimizer
@@ -51,12 +52,6 @@ def choose_by_hardware(config: Any) -> None:
         arguments = optimizer.init_args
         if arguments.fused is None and arguments.foreach is None and not arguments.differentiable:
             arguments.fused = True  # updates each parameter in one pass
-
-
-def prepare_cpu() -> None:
-    """Makes this process compute correctly and fast on the CPU; call it before its first convolution."""
-    avoid_broken_amx()
-    keep_freed_memory()
 
 
 @cache

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seglit.drawing.progress_bar import progress_bar
 from seglit.errors import InputError, RunError, one_line, printable
+from seglit.hardware import keep_freed_memory
 from seglit.images.picture import Picture
 from seglit.images.prefetch import one_ahead, prefetch
 from seglit.images.read import read_image
@@ -91,6 +92,7 @@ def _version(model: Path) -> dict[str, str | float]:
 
 def _run(pipeline: "_Pipeline", jobs: list[Job], output: Path, labels: LabelFormat | None) -> int:
     """Predicts what is not done, writes label files, and prints a summary; returns the exit code."""
+    keep_freed_memory()
     jobs = _count_slices(jobs, pipeline.predictor.in_channels)
     pending = [job for job in jobs if not job.is_done]
     start = time.monotonic()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seglit.drawing.predictions import draw_overlay
 from seglit.errors import RunError
-from seglit.hardware import fastest_memory_format, fastest_precision, find_device, prepare_cpu
+from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device
 from seglit.images.scaling import Resize, Size, resize_image
 from seglit.images.validity import Flags, no_data
 from seglit.labels import Labels
@@ -70,7 +70,7 @@ class Predictor:
     ) -> None:
         kind = find_device()
         if kind == "cpu":
-            prepare_cpu()
+            avoid_broken_amx()
         self.device = torch.device(kind)
         self.fastest_precision = fastest_precision(kind)
         is_channels_last = fastest_memory_format(kind) == "channels_last"
