@@ -54,7 +54,7 @@ def demo(
 
 def _write(run: Path, folder: Path, num_examples: int, trust: tuple[str, ...]) -> None:
     from seglit.demo.static_folder import write_static
-    from seglit.export.exporter import describe_proof
+    from seglit.export.proof import describe_proof
 
     print(describe_proof(write_static(run, folder, num_examples, trust)))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,5 +1,6 @@
 """From a folder of images and masks to a served mask."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,4 +34,5 @@ def test_from_photos_to_a_served_mask(run: Run, shapes: Path, tmp_path: Path) ->
         assert service.predict(photo.read_bytes()) == written.read_bytes()
         reply = service.request("/predict?format=probabilities", photo.read_bytes())
         assert reply.status == 422
-        assert b"; float32.onnx has masks: export it with --probabilities true" in reply.body  # no path of the server
+        message = "float32.onnx has masks, no probabilities: export it with --probabilities true"
+        assert json.loads(reply.body) == {"detail": message}  # without a path of the server
