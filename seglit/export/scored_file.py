@@ -15,7 +15,7 @@ from seglit.evaluation.evaluation import TestEvaluation
 from seglit.evaluation.saved_scores import as_saved
 from seglit.export.scoring import batches_of, update
 from seglit.exported.file_formats import format_of
-from seglit.predict.file_predictor import FilePredictor
+from seglit.predict.load import load_exported
 from seglit.runs.build import build
 from seglit.runs.rebuild import build_data
 from seglit.runs.scores import SCORE_FILE, CalibrationBins, SavedScores
@@ -31,7 +31,8 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     Args:
         file: File of `seglit export`; with masks only, it has no calibration and no likely label errors.
         run_config: Configuration of the run, RUN/config.yaml, for the data and the metrics; -c may precede it.
-        trust: Package or packages whose data modules and metrics may be loaded besides those of seglit.
+        trust: Package or packages whose data modules and metrics may be loaded besides those of seglit; pt2 allows a
+            .pt2 file, which is native code.
 
     Raises:
         InputError: The file or the configuration is invalid, the data is missing, or the classes differ.
@@ -41,7 +42,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     exported = format_of(path)
     if exported is None:
         raise InputError(f"{file}: not a file of `seglit export`; a checkpoint is tested by --ckpt_path {file}")
-    predictor = FilePredictor.load(path, exported)
+    predictor = load_exported(path, exported, packages)
     settings, _ = read_config(config_file)
     data = build_data(settings, config_file, packages)
     if data.labels.class_names != predictor.labels.class_names:

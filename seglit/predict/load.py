@@ -1,5 +1,6 @@
 """Loads a predictor from a checkpoint or an exported file alone, without trainer, data or downloads."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import get_args
 
@@ -7,7 +8,7 @@ from torch import nn
 
 from seglit.errors import InputError
 from seglit.exported.bundle import HUB, RECORD, download_bundle, is_bundle, load_bundle
-from seglit.exported.file_formats import FORMATS, format_of
+from seglit.exported.file_formats import FORMATS, Format, format_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
@@ -35,10 +36,20 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
     if file.name == RECORD:
         return of_record(*load_bundle(file.parent, packages))
     if exported := format_of(file):
-        if exported is FORMATS["pt2"] and "pt2" not in packages:
-            raise NotTrustedError(f"{file}: runs native code of its own; if you trust it: --trust pt2")
-        return FilePredictor.load(file, exported)
+        return load_exported(file, exported, packages)
     return of_record(*load_network(file, packages))
+
+
+def load_exported(file: Path, format: Format, trust: Collection[str]) -> FilePredictor:
+    """Loads an exported file.
+
+    Raises:
+        NotTrustedError: The file runs native code, and `trust` does not have pt2.
+        InputError: It is not of seglit, or its run time is not installed.
+    """
+    if format is FORMATS["pt2"] and "pt2" not in trust:
+        raise NotTrustedError(f"{file}: runs native code of its own; if you trust it: --trust pt2")
+    return FilePredictor.load(file, format)
 
 
 def find_model(path: str | Path) -> Path:

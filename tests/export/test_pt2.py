@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import seglit
+from seglit.export.scored_file import score_file
 from seglit.exported.graph import TRACED_SIZE
 from seglit.predict import Settings
 from seglit.runs.trusted import NotTrustedError
@@ -20,6 +21,8 @@ def test_file_is_loaded_if_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file = export(tmp_path, checkpoint, "--format=pt2", name="model.pt2")
     with pytest.raises(NotTrustedError, match=r"model.pt2: runs native code of its own; .* --trust pt2"):
         seglit.load(file)
+    with pytest.raises(NotTrustedError, match="--trust pt2"):
+        score_file(str(file), "config.yaml")
     expected = seglit.load(checkpoint)
     expected.settings = Settings(precision="32-true")
     assert np.mean(seglit.load(file, trust="pt2")(picture(71, 50)) == expected(picture(71, 50))) > 0.999
