@@ -68,10 +68,15 @@ def check_size(path: ImageFile, height: int, width: int) -> None:
     """Raises InputError for an image without pixels, or with more than the limit above which Pillow only warns."""
     if not height or not width:
         raise InputError(f"{path}: has no pixels: it is {height} x {width} (height x width)")
-    if isinstance(path, MemoryFile) and height * width > path.max_pixels:
-        raise InputError(f"{path}: {height} x {width} pixels (height x width) exceed the limit of {path.max_pixels:,}")
+    check_pixels(path, height, width)
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
         raise unreadable(path, f"{height} x {width} pixels (height x width) may be a decompression bomb")
+
+
+def check_pixels(path: ImageFile, height: int, width: int) -> None:
+    """Raises InputError for an image in memory with more pixels than its limit."""
+    if isinstance(path, MemoryFile) and height * width > path.max_pixels:
+        raise InputError(f"{path}: {height} x {width} pixels (height x width) exceed the limit of {path.max_pixels:,}")
 
 
 def check_single(path: ImageFile, picture: Image.Image) -> None:
@@ -112,12 +117,19 @@ def check_segments(path: ImageFile, page: Any, indices: Iterable[int] | None = N
         return
     decoder, ratio = _DECODERS[page.keyframe.compression]
     limit = max(_MAX_SEGMENT, page.keyframe.nbytes)
-    for index in range(len(page.databytecounts)) if indices is None else indices:
-        num_bytes = page.databytecounts[index]
-        if num_bytes * ratio > limit:
-            page.parent.filehandle.seek(page.dataoffsets[index])
-            if len(decoder().decompress(page.parent.filehandle.read(num_bytes), limit + 1)) > limit:
-                raise unreadable(path, f"a part that decodes to over {limit:,} bytes may be a decompression bomb")
+    file = page.parent.filehandle
+    if was_closed := file.closed:  # one of several files of an OME-TIFF
+        file.open()
+    try:
+        for index in range(len(page.databytecounts)) if indices is None else indices:
+            num_bytes = page.databytecounts[index]
+            if num_bytes * ratio > limit:
+                file.seek(page.dataoffsets[index])
+                if len(decoder().decompress(file.read(num_bytes), limit + 1)) > limit:
+                    raise unreadable(path, f"a part that decodes to over {limit:,} bytes may be a decompression bomb")
+    finally:
+        if was_closed:
+            file.close()
 
 
 class Directory(NamedTuple):
@@ -144,7 +156,7 @@ def directories(path: ImageFile) -> Iterator[Directory]:
     """Yields the tags of each page of a TIFF or BigTIFF, without decoding any; those of pages in SubIFDs are not read.
 
     Raises:
-        InputError: The pages form a cycle, which libraries would never leave, or are not all in the file.
+        InputError: The pages form a cycle, which libraries would never leave, overlap, or are not all in the file.
         struct.error: The file is truncated.
     """
     with path.open("rb") as file:
@@ -155,7 +167,7 @@ def directories(path: ImageFile) -> Iterator[Directory]:
         byte_order: Literal["little", "big"] = "little" if mark == "<" else "big"
         file_size = file.seek(0, os.SEEK_END)
         (offset,) = struct.unpack_from(mark + number, head, 8 if is_big else 4)
-        visited, link = set[int](), b""
+        visited, link, num_read = set[int](), b"", 0
         while not visited or 0 < offset < file_size:
             if offset in visited:
                 raise unreadable(path, "its pages form a cycle")
@@ -163,6 +175,9 @@ def directories(path: ImageFile) -> Iterator[Directory]:
             file.seek(offset)
             (count,) = struct.unpack(mark + counter, file.read(struct.calcsize(counter)))
             entries = file.read(entry_size * min(count, 2**16))
+            num_read += struct.calcsize(counter) + len(entries)
+            if num_read > file_size:  # a small file could hold millions
+                raise unreadable(path, "its pages overlap")
             whole = entries[: len(entries) // entry_size * entry_size]
             fields = struct.iter_unpack(f"{mark}HH2{number}", whole)
             tags = {code: (kind, num_values, value) for code, kind, num_values, value in fields}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from seglit.errors import InputError
-from seglit.images.checks import check_layout, check_segments, check_unpacked, decode_errors, unreadable
+from seglit.images.checks import check_layout, check_pixels, check_segments, check_unpacked, decode_errors, unreadable
 from seglit.images.memory_file import ImageFile
 from seglit.images.tiff_pages import stack_with
 from seglit.images.validity import NODATA_TAG, parse_tag
@@ -34,6 +34,7 @@ def read_npy(path: ImageFile) -> npt.NDArray[Any]:
     if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:
         content = f"an array of shape {array.shape}" if isinstance(array, np.ndarray) else "several arrays"
         raise InputError(f"{path}: contains {content}, not one (height, width) or (height, width, channels)")
+    check_pixels(path, *array.shape[:2])
     return _native(array)
 
 
@@ -80,6 +81,7 @@ def read_tiff(
     stack = stack_with(path, page)
     with decode_errors(path), path.open("rb") as opened, tifffile.TiffFile(opened) as file:
         series = file.series[0]
+        check_pixels(path, series.keyframe.imagelength, series.keyframe.imagewidth)
         if stack is None:
             check_unpacked(path, series.size, series.nbytes, file.filehandle.size)
             for page_of_series in series.pages:

@@ -9,17 +9,19 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Receive, Scope, Send
 
 from seglit import __version__
 from seglit.drawing.predictions import background
 from seglit.errors import InputError, RunError, one_line
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.predictor import Predictor
-from seglit.serve.answers import AnswerFormat
+from seglit.serve.answers import Answer, AnswerFormat
 from seglit.serve.limits import Limits
 from seglit.serve.measurements import CONTENT_TYPE, Measured, Measurements
 from seglit.serve.service import Service
 
+_PART = 2**20  # bytes
 _PATHS = ("/predict", "/labels", "/health", "/metrics")
 _BODY = {
     "requestBody": {
@@ -39,11 +41,29 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             413: "the body exceeds the limit",
             415: "the body is a form",
             422: "the image cannot be read or predicted",
+            500: "the network answers NaN or infinity",
             503: "too many requests are waiting",
             504: "no answer in time",
         }.items()
     },
 }
+
+
+class _Sent(Response):
+    """An answer that counts as an accepted request, and has the time limit of one, until the client has received it."""
+
+    def __init__(self, answer: Answer, service: Service) -> None:
+        super().__init__(answer.content, media_type=answer.media_type)
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it in parts; each waits until the client has received most of those before."""
+        async with self._service.sending():
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            for start in range(0, len(self.body), _PART):
+                part = bytes(self.body[start : start + _PART])
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
 
 def create_app(predictor: Predictor, limits: Limits | None = None, token: str | None = None) -> FastAPI:
@@ -90,8 +110,7 @@ def _add_prediction(app: FastAPI, service: Service, allowed: list[Any]) -> None:
         - rle: JSON of COCO, with compressed run-length encodings
         - probabilities: NPY, float16 (classes, height, width)
         """
-        answer = await service.answer(request, format)
-        return Response(answer.content, media_type=answer.media_type)
+        return _Sent(await service.answer(request, format), service)
 
 
 def _add_descriptions(app: FastAPI, service: Service, allowed: list[Any]) -> None:
@@ -99,7 +118,7 @@ def _add_descriptions(app: FastAPI, service: Service, allowed: list[Any]) -> Non
 
     @app.get("/labels", dependencies=allowed)
     async def labels() -> dict[str, Any]:
-        """Lists the classes by index, with names, RGB colours and stored values; background is that without colour."""
+        """Lists the classes by index, with names, RGB colours and stored values, and the index of the background."""
         return _describe(predictor.labels, predictor.in_channels)
 
     @app.get("/health")

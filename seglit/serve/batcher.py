@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from seglit.predict.predictor import Predictor
@@ -16,12 +18,18 @@ from seglit.predict.tile_scores import Prediction
 _WAIT = 0.005  # seconds that a batch waits for images that are arriving
 
 Array = npt.NDArray[Any]
+_DROPPED: Array = np.empty((0, 0, 0), np.uint8)
 
 
-class _Waiting(NamedTuple):
+@dataclass(eq=False)
+class _Waiting:
     image: Array
     probabilities: bool
     result: "Future[Prediction]"
+
+    def drop_image(self, _: object) -> None:
+        """Frees the image when its request is answered or given up: it may be in the queue for long."""
+        self.image = _DROPPED
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -65,6 +73,7 @@ class Batcher:
     def submit(self, image: Array, probabilities: bool) -> "Future[Prediction]":
         """Enqueues an image (H, W, C). A cancelled future is not predicted, unless it has begun."""
         waiting = _Waiting(image, probabilities, Future())
+        waiting.result.add_done_callback(waiting.drop_image)
         self._queue.put(waiting)
         return waiting.result
 
@@ -75,9 +84,12 @@ class Batcher:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            taken = [first, *self._more()]
-            for _, group in groupby(sorted(taken, key=lambda waiting: waiting.kind), lambda waiting: waiting.kind):
-                self._predict([waiting for waiting in group if waiting.result.set_running_or_notify_cancel()])
+            self._predict_groups([first, *self._more()])
+            del first  # its result may be large, and the next request far
+
+    def _predict_groups(self, taken: list[_Waiting]) -> None:
+        for _, group in groupby(sorted(taken, key=lambda waiting: waiting.kind), lambda waiting: waiting.kind):
+            self._predict([waiting for waiting in group if waiting.result.set_running_or_notify_cancel()])
 
     def _more(self) -> Iterator[_Waiting]:
         deadline = monotonic() + _WAIT

@@ -10,7 +10,7 @@ from seglit.predict.load import load
 from seglit.serve.limits import Limits
 
 TOKEN_VARIABLE = "SEGLIT_TOKEN"  # noqa: S105  # a name
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
@@ -56,7 +56,7 @@ def serve(
     limits = Limits(max_mb, max_megapixels, queue, batch, timeout)
     token = read_token(token_file)
     with listen(host, port) as listener:
-        if token is None and host not in _LOOPBACK:
+        if token is None and host not in LOOPBACK:
             print(f"no token: whoever reaches {host} may use the service; see --token_file", file=sys.stderr)
         run_server(create_app(load(run, trust), limits, token), listener, limits)
     return 0

@@ -45,7 +45,8 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # of an application that this one is mounted in
+        path = path if path in self._paths else "other"
         start, status = monotonic(), 500
 
         async def observed(message: Message) -> None:

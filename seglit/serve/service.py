@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import numpy.typing as npt
@@ -65,6 +66,18 @@ class Service:
         finally:
             self._count(-1)
 
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Counts a request while its answer is sent, and gives it up when the time is over."""
+        self._count(1)
+        try:
+            async with asyncio.timeout(self.limits.timeout):
+                yield
+        except TimeoutError:
+            pass  # the server closes the connection
+        finally:
+            self._count(-1)
+
     async def close(self) -> None:
         """Ends the threads."""
         await asyncio.to_thread(self.batcher.close)
@@ -78,16 +91,16 @@ class Service:
         """Reads the body of a request, unless it is a form, or too large."""
         if request.headers.get("content-type", "").startswith("multipart/"):
             raise HTTPException(415, "the body is a form; send the image file itself: curl --data-binary @FILE")
-        error = HTTPException(413, f"the body exceeds the limit of {self.limits.max_bytes:,} bytes")
+        too_large = f"the body exceeds the limit of {self.limits.max_bytes:,} bytes"
         stated = request.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > self.limits.max_bytes:
-            raise error
+            raise HTTPException(413, too_large)
         body = bytearray()
         stream: AsyncIterator[bytes] = request.stream()
         async for chunk in stream:
             body += chunk
             if len(body) > self.limits.max_bytes:
-                raise error
+                raise HTTPException(413, too_large)
         return bytes(body)
 
     async def _submit(self, request: Request, format: AnswerFormat) -> tuple[npt.NDArray[Any], Future[Prediction]]:
@@ -95,9 +108,9 @@ class Service:
         try:
             content = await self._body(request)
             image = await self._in_thread(lambda: self._read(content, format))
-            return image, self.batcher.submit(image, format == "probabilities")
         finally:
             self._arriving -= 1
+        return image, self.batcher.submit(image, format == "probabilities")
 
     def _read(self, content: bytes, format: AnswerFormat) -> npt.NDArray[Any]:
         file = MemoryFile(content, self.limits.max_pixels)

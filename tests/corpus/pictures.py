@@ -90,6 +90,16 @@ def cycle(count: int) -> bytes:
     return bytes(200 - start) + pages + bytes(204 * 5)
 
 
+def within_each_other(count: int) -> bytes:
+    """Pages of 65,535 tags in a TIFF from byte 200 on, 16 bytes apart; each links to the next."""
+    content = bytearray(2**20)
+    for number in range(count):
+        struct.pack_into("<H", content, 16 * number, 65_535)
+        link = 200 + 16 * (number + 1) if number + 1 < count else 0
+        struct.pack_into("<I", content, 16 * number + 2 + 12 * 65_535, link)
+    return bytes(200 - len(tiff(grey(12, 17, t277=5)))) + bytes(content)
+
+
 EVEN = np.full((12, 17, 3), 200, np.uint8)
 WIDE = np.random.default_rng(1).integers(0, 256, (1, 66_000, 3), np.uint8)
 CMYK = np.random.default_rng(2).integers(0, 256, (12, 17, 4), np.uint8)
@@ -172,6 +182,8 @@ PICTURES: dict[str, Case] = {
         UNREADABLE),
     "TIFF page that links to itself": Case("x.tif", put(tiff(grey(12, 17, t277=5), bytes(204 * 5), then=8)), CYCLE),
     "TIFF pages that form a cycle": Case("x.tif", put(tiff(grey(12, 17, t277=5), cycle(150), then=200)), CYCLE),
+    "TIFF pages within each other": Case("x.tif", put(tiff(grey(12, 17, t277=5), within_each_other(9), then=200)),
+        "its pages overlap"),
     # arrays
     "pickled objects": Case("x.npy", trap, "Object arrays cannot be loaded"),
     "pickle": Case("x.npy", pickled, UNREADABLE),

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,9 @@ from tests.conftest import Outcome, Run
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
+from seglit.serve.answers import Answer
 from seglit.serve.app import create_app
+from seglit.serve.batcher import Batcher
 from seglit.serve.limits import Limits
 from seglit.serve.server import listen
 from tests.serve.running import Reply, Service, running
@@ -115,6 +118,31 @@ def test_time_is_limited(gate: tuple[Predictor, Gate]) -> None:
         held.opened.set()
         assert service.request("/predict", picture(64)).status == 200
     assert len(held.batches) == 2  # the one that waited was not predicted
+
+
+def test_images_of_requests_that_were_given_up_are_freed(gate: tuple[Predictor, Gate]) -> None:
+    predictor, held = gate
+    batcher = Batcher(predictor, 8, lambda: False, lambda _: None)
+    batcher.submit(np.zeros((32, 32, 3), np.uint8), probabilities=False)
+    assert held.entered.wait(20)
+    image = np.zeros((32, 32, 3), np.uint8)
+    freed = weakref.ref(image)
+    assert batcher.submit(image, probabilities=False).cancel()
+    del image
+    assert freed() is None
+    held.opened.set()
+    batcher.close()
+
+
+def test_answer_that_is_not_received_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seglit.serve.service.make_answer", lambda *_: Answer(bytes(2**26), "image/png"))
+    limits = Limits(timeout=1)
+    with running(create_app(make_predictor(), limits), limits) as service:
+        content = picture()
+        with socket.create_connection(("127.0.0.1", service.port)) as client:
+            client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+            wait_until_accepted(service, 0)
 
 
 def test_stopping_answers_what_was_accepted(gate: tuple[Predictor, Gate]) -> None:
