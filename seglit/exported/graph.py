@@ -61,7 +61,7 @@ class Graph(nn.Module):
         self.register_buffer("std", torch.tensor(record.normalization.std).view(-1, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Returns the mask uint8 (N, H, W), 255 for NaN, and probabilities float32 (N, classes, H, W).
+        """Returns the mask uint8 (N, H, W), 255 for NaN or infinity, and probabilities float32 (N, classes, H, W).
 
         Args:
             image: (N, C, H, W) as stored.
@@ -72,7 +72,8 @@ class Graph(nn.Module):
         output = self.network(normal.to(weights.dtype))
         logits: Tensor = (output[0] if isinstance(output, tuple) else output).float()
         largest, indices = logits.max(1)
-        mask = torch.where(largest.isnan(), IGNORE_INDEX, indices).to(torch.uint8)
+        is_finite = largest.abs() < torch.inf  # which NaN is not
+        mask = torch.where(is_finite, indices, IGNORE_INDEX).to(torch.uint8)
         outputs = {"mask": mask, "probabilities": logits.softmax(1)}
         return tuple(outputs.values()) if self.output is None else (outputs[self.output],)
 

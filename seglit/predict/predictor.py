@@ -280,7 +280,9 @@ class Predictor:
         tile = max(SMALLEST_TILE, -(-max(height, width) // 64) * 32)
         grid = divide_image(height, width, tile, self.settings.overlap)
         probabilities = torch.empty(self.labels.num_classes, height, width, device=self.device)
-        for _, row, column, scores, _ in self.blocks(cut(image, grid), probabilities=True):
+        for _, row, column, scores, _ in Predictor.blocks(
+            self, cut(image, grid), probabilities=True
+        ):  # files of masks vote
             probabilities[:, row.finished, column.finished] = scores
         return probabilities.log()
 
