@@ -8,9 +8,10 @@ from seglit.errors import InputError
 from seglit.predict.load import find_model, load
 from seglit.runs.named_run import folder_of
 from seglit.runs.trusted import packages_of
+from seglit.serve.command import LOOPBACK, require_packages
 
 _EXAMPLES = 12
-_LOCAL_NAMES = ["127.0.0.1", "localhost"]
+_LOCAL_NAMES = [*LOOPBACK, "[::1]", "["]  # older versions of Starlette cut [::1] at its first colon
 
 
 def demo(
@@ -62,15 +63,12 @@ def _write(run: Path, folder: Path, num_examples: int, trust: tuple[str, ...]) -
 
 
 def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, ...]) -> None:
-    from seglit.serve.command import require_packages
-
     require_packages()
     from seglit.demo.local_server import LIMITS, create_demo
     from seglit.serve.server import listen, run_server
 
     folder = folder_of(find_model(run).absolute())
-    examples = Examples.of_run(folder, num_examples, trust)
-    hosts = _LOCAL_NAMES if host in _LOCAL_NAMES else ["*"]
-    app = create_demo(load(run, trust), title_of(folder), examples, hosts)
+    hosts = _LOCAL_NAMES if host in LOOPBACK else ["*"]
     with listen(host, port) as listener:
-        run_server(app, listener, LIMITS)
+        examples = Examples.of_run(folder, num_examples, trust)
+        run_server(create_demo(load(run, trust), title_of(folder), examples, hosts), listener, LIMITS)

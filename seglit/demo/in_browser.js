@@ -2,6 +2,7 @@
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
 const waiting = new Map(); // id to the promise's functions
 let count = 0;
+let failure; // of a worker that cannot start, and answers nothing
 
 worker.addEventListener("message", ({ data: { id, error, ...answer } }) => {
   const { resolve, reject } = waiting.get(id);
@@ -10,7 +11,8 @@ worker.addEventListener("message", ({ data: { id, error, ...answer } }) => {
   else resolve(answer);
 });
 worker.addEventListener("error", (event) => {
-  for (const { reject } of waiting.values()) reject(new Error(event.message || "the worker cannot start"));
+  failure = new Error(event.message || "the worker cannot start");
+  for (const { reject } of waiting.values()) reject(failure);
   waiting.clear();
 });
 
@@ -18,6 +20,7 @@ export const promise = "Pictures are predicted in this browser and sent nowhere.
 
 // Predicts an image file: { width, height, picture, mask, note, probabilitiesAt(index) }.
 export async function predict(file) {
+  if (failure) throw failure;
   const { probabilities, ...answer } = await new Promise((resolve, reject) => {
     waiting.set(++count, { resolve, reject });
     worker.postMessage({ id: count, file });
