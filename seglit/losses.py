@@ -238,7 +238,7 @@ class WeightedSum(Criterion):
     """A weighted sum of criteria, such as cross-entropy + Dice.
 
     A term is any module called as `term(logits, mask)` with float32 logits, PyTorch's losses included (which need
-    `ignore_index: 255`).
+    `ignore_index: 255`). Criteria that define `softmax_loss` alone share one softmax, and are not called.
 
     Args:
         terms: The criteria.
@@ -259,8 +259,9 @@ class WeightedSum(Criterion):
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Returns the sum of weight times term."""
         log_probs, losses = logits.log_softmax(1), []
+        inherited = Criterion.forward, Criterion.loss
         for weight, term in zip(self.weights, self.terms, strict=True):
-            if isinstance(term, Criterion) and type(term).loss is Criterion.loss:
+            if isinstance(term, Criterion) and (type(term).forward, type(term).loss) == inherited:
                 losses.append(weight * term.softmax_loss(log_probs, mask))
             else:
                 losses.append(weight * term(logits, mask))

@@ -253,3 +253,14 @@ def test_bad_input_is_one_line(build: Callable[[], object], match: str) -> None:
     with pytest.raises(InputError, match=match) as error:
         build()
     assert "\n" not in str(error.value)
+
+
+class Halved(CrossEntropy):
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(logits / 2, mask)
+
+
+def test_sum_calls_criteria_that_override_forward() -> None:
+    logits, mask = torch.randn(2, 3, 4, 5), torch.randint(3, (2, 4, 5))
+    expected = nn.functional.cross_entropy(logits / 2, mask)
+    assert WeightedSum([Halved()], [1.0])(logits, mask).item() == pytest.approx(expected.item())
