@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.machine import autocast, fastest_layout, now
 from seglit.data import SyntheticDataset
 from seglit.data.synthetic import LABELS
-from seglit.hardware import fastest_precision, find_device
+from seglit.hardware import fastest_precision, find_device, keep_freed_memory
 from seglit.module import DEFAULT_NORMALIZATION
 from seglit.networks import SMP
 from seglit.predict import Predictor, Settings
@@ -51,6 +51,7 @@ def measure_predict(
         images: Number of images that are predicted whole, and of tiles' worth of pixels in the large ones.
         rounds: How often the loops take turns.
     """
+    keep_freed_memory()
     table = Table("images", title=f"predict: smp U-Net {encoder}", box=MARKDOWN, title_justify="left")
     for heading in ("network alone", "loop with smp", "seglit predict", "predict / network", "of CPU time"):
         table.add_column(heading, justify="right")

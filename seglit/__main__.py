@@ -89,7 +89,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"seglit: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
         return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
     except (InputError, RunError, MemoryError, OSError) as error:
-        if debug:
+        if debug or (isinstance(error, OSError) and error.errno is None):  # not one of the operating system
             raise
         print(f"seglit: error: {_message(error)}", file=sys.stderr)
         return 2 if isinstance(error, InputError | OSError) else 1
@@ -134,13 +134,13 @@ def _run(args: list[str]) -> int:
     # imported here and below, so that help and errors in the command name are instant
     from seglit.config.quiet import quiet_libraries
 
+    if args[0] == "test" and _is_exported(*args[1:2]):
+        args = ["test FILE", *(arg for arg in args[1:] if arg not in ("-c", "--config"))]
     if {"-h", "--help"} & {*args} and (args[0] not in FUNCTIONS or args[0] in OPTIONS_OF_FIT):
         from seglit.config.help_screen import help_screen
 
         print(help_screen(args[0]))
         return 0
-    if args[0] == "test" and _is_exported(*args[1:2]):
-        args = ["test FILE", *(arg for arg in args[1:] if arg not in ("-c", "--config"))]
     with quiet_libraries():
         return _call(args) if args[0] in FUNCTIONS else _train(args, started)
 
@@ -168,6 +168,10 @@ def _train(args: list[str], started: float) -> int:
     args = score_arguments(["--help" if arg == "--help.all" else arg for arg in args])
     budgeted = any(arg.partition("=")[0] in ("--plan", "--minutes") for arg in args)
     check_command_line(args if budgeted else resume_arguments(args)[0])
+    from seglit.hardware import find_device, keep_freed_memory
+
+    if find_device() == "cpu":
+        keep_freed_memory()
     if budgeted:
         from seglit.budget.command import fit
 

@@ -13,7 +13,7 @@ import torch
 
 Device = Literal["cuda", "mps", "cpu"]
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
-_FUSED = ("Adam", "AdamW", "SGD")  # PyTorch's optimizers with fused kernels on CUDA and CPU
+_FUSED = ("torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD")  # with fused kernels on CUDA and CPU
 
 
 def find_device(accelerator: str = "auto") -> Device:
@@ -44,12 +44,10 @@ def choose_by_hardware(config: Any) -> None:
     device = find_device(config.trainer.accelerator)
     if device == "cpu":
         avoid_broken_amx()
-        keep_freed_memory()
     config.trainer.precision = config.trainer.precision or fastest_precision(device)
     config.model.memory_format = config.model.memory_format or fastest_memory_format(device)
-    optimizer = config.model.optimizer
-    if device != "mps" and optimizer.class_path.rpartition(".")[2] in _FUSED:
-        arguments = optimizer.init_args
+    if device != "mps" and config.model.get("optimizer.class_path") in _FUSED:  # a function has none
+        arguments = config.model.optimizer.init_args
         if arguments.fused is None and arguments.foreach is None and not arguments.differentiable:
             arguments.fused = True  # updates each parameter in one pass
 

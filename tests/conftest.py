@@ -20,6 +20,9 @@ from seglit.__main__ import main
 from seglit.data.synthetic import write_folder
 from seglit.hardware import avoid_broken_amx
 
+os.environ["MALLOC_TRIM_THRESHOLD_"] = (
+    "131072"  # glibc's default: commands of all tests share a process, and its memory
+)
 avoid_broken_amx()  # the tests of losses and networks compute in bf16 without the command line
 
 CLASS_NAMES = ["background", "disk", "box", "triangle", "line", "star"]
