@@ -80,7 +80,7 @@ def configure_optimization(
         layer_decay: Likewise.
 
     Raises:
-        InputError: There is a schedule and the run has no end, or `parameter_groups` raises.
+        InputError: There is a schedule and the run has no end or no step, or `parameter_groups` raises.
     """
     built = optimizer(parameter_groups(network, encoder_lr_factor, layer_decay))
     # Else a fused optimizer would divide gradients by the scale of 16-mixed in its step, after they are clipped.

@@ -166,7 +166,7 @@ CASES = {
     "gradient norm": (
         [*PARTS, "--trainer.gradient_clip_val=-1"],
         {},
-        "trainer.gradient_clip_val is -1; it must be 0 or above",
+        "trainer.gradient_clip_val is -1; it must be finite and 0 or above",
     ),
     "folder of runs": (
         [*PARTS, "--trainer.default_root_dir=best.ckpt"],

@@ -100,7 +100,7 @@ class _Measurement(Probe):
         parts = watch.seconds["batch"] + watch.seconds["epoch"] + watch.seconds["validation"]
         test, validation = self._missing("test"), self._missing("val")
         return Costs(
-            once=spent - parts - self.one_off + test + (self.ranks > 1) * (self.ready - started),
+            once=spent - parts - self.one_off + test + (self.ranks > 1) * (self.ready - started - self.one_off),
             batch=watch.mean("batch"),
             epoch=watch.mean("epoch"),
             validation=watch.mean("validation") + validation,

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from seglit.callbacks.plan import Plan
 from seglit.callbacks.stopwatch import Stopwatch
 from seglit.cli import SegmentationCLI, run
+from seglit.errors import InputError
 from seglit.runs.resume import Progress, set_start
 
 
@@ -53,6 +54,8 @@ class Trial(SegmentationCLI):
         if self.continued:
             config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.continued / "checkpoints")
             self.start = set_start(self.continued, config)
+            if self.start.is_trained(config.trainer):
+                raise InputError(f"{self.continued} is trained, and only its test is left; leave out --plan")
         config.checkpoint.dirpath = None
         config.trainer.logger = None
         config.trainer.enable_progress_bar = False

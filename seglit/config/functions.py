@@ -32,6 +32,8 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
     except UnicodeDecodeError as error:
+        if not any(arg.partition("=")[0] == "--config" for arg in args):
+            raise
         raise InputError(f"--config: the file is not text in UTF-8 ({error.reason})") from error
 
 

@@ -23,7 +23,7 @@ def check_values(config: Any) -> None:
     for name in (*_ABOVE_ZERO, *_NOT_NEGATIVE):
         value = config.trainer[name]
         if isinstance(value, int | float) and not (0 < value < math.inf or (value == 0 and name in _NOT_NEGATIVE)):
-            expected = "above 0" if name in _ABOVE_ZERO else "0 or above"
+            expected = "finite and above 0" if name in _ABOVE_ZERO else "finite and 0 or above"
             raise InputError(f"trainer.{name} is {value}; it must be {expected}")
     for name in _NAMED:
         value = config.trainer[name]

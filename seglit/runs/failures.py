@@ -15,7 +15,9 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from seglit.config.explain import refusal
 from seglit.errors import InputError, RunError
 
-_FULL = re.compile(r"out of memory|MemoryError|can't allocate memory|ALLOC_FAILED|Insufficient memory", re.IGNORECASE)
+_FULL = re.compile(
+    r"out of memory|MemoryError|can(?:'t|not) allocate memory|ALLOC_FAILED|Insufficient memory", re.IGNORECASE
+)
 _IN_WORKER = "in DataLoader worker process"
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: ([^.]+)|exited)")
 _SHM_FULL = re.compile(r"unable to write to file </torch|unable to (?:allocate|resize|mmap) .*shared memory")
@@ -28,7 +30,7 @@ _OF_MODULES = {
     "torch.optim.": "model.optimizer: ",
     "torch.utils.data.": "data: ",
 }
-"""Modules that reject settings by a ValueError, and the settings, if messages do not name them."""
+"""Modules that reject settings, and the prefix that names the setting where their messages do not."""
 _OF_SETTINGS = ValueError, TypeError, ImportError
 _SIGNALS = {signal.strsignal(signum): signum for signum in signal.Signals}
 _CAUSES = {

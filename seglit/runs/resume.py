@@ -83,6 +83,10 @@ class Progress:
         """Describes the position."""
         return f"epoch {self.epochs}, batch {self.batches}, step {self.steps}"
 
+    def is_trained(self, trainer: Any) -> bool:
+        """Whether no step is left to train by the settings of the trainer."""
+        return self.epochs >= (trainer.max_epochs or -1) > 0 or self.steps >= trainer.max_steps > 0
+
 
 def continue_run(folder: Path, config: Any) -> Progress:
     """Sets a configuration to continue a run, if its folder is that of one: its checkpoint and the runs of its loggers.
@@ -116,8 +120,7 @@ def set_start(folder: Path, config: Any) -> Progress:
         raise InputError(f"--trainer.max_epochs {trainer.max_epochs} is less than the {recorded} of {folder}")
     if progress.stopped and not longer:
         trainer.max_epochs = progress.epochs
-    finished = progress.epochs >= (trainer.max_epochs or -1) > 0 or progress.steps >= trainer.max_steps > 0
-    if finished and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
+    if progress.is_trained(trainer) and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
         raise InputError(f"{folder} has finished its {progress.epochs} epochs; give a larger --trainer.max_epochs")
     if progress.checkpoint:
         config.ckpt_path = str(progress.checkpoint)

@@ -33,7 +33,7 @@ def config(**trainer: Any) -> Any:
     ],
 )
 def test_numbers_out_of_range(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=rf"^trainer\.{name} is {value}; it must be (above 0|0 or above)$"):
+    with pytest.raises(InputError, match=rf"^trainer\.{name} is {value}; it must be finite and (above 0|0 or above)$"):
         check_values(config(**{name: value}))
 
 

@@ -15,6 +15,7 @@ import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
+from seglit.data.augment import Pipeline
 from seglit.errors import InputError
 from seglit.runs.lock import LOCK_FILE, locked
 from seglit.runs.resume import Progress, continue_run, find_progress, place_loggers
@@ -103,6 +104,22 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert_same_run(folder, reference.folder)
     assert {file.name for file in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     assert table(outcome.out) == table(reference.out)
+
+
+def test_samples_before_the_checkpoint_are_not_read_again(
+    reference: Outcome, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(reference, "epoch-0-validated", tmp_path)  # last.ckpt was saved after four of five batches of one
+    augmented: list[int] = []
+    augment = Pipeline.__call__
+
+    def note(self: Pipeline, image: Any, mask: Any, seed: int, target_class: int | None = None) -> Any:
+        augmented.append(seed)
+        return augment(self, image, mask, seed, target_class)
+
+    monkeypatch.setattr(Pipeline, "__call__", note)
+    assert run("fit", "--resume", folder).code == 0
+    assert len(augmented) == 1 + 5
 
 
 @pytest.mark.starts_processes
