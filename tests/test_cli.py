@@ -210,8 +210,8 @@ class Loss(nn.Module):
         return self.factor * nn.functional.cross_entropy(logits, mask, ignore_index=255)
 """
 OWN = """
-network: {class_path: mine.Net, init_args: {width: 8}}
-criterion: {class_path: mine.Loss, init_args: {factor: 1000.0}}
+network: {class_path: own_parts.Net, init_args: {width: 8}}
+criterion: {class_path: own_parts.Loss, init_args: {factor: 1000.0}}
 optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.0, weight_decay: 0.0}}
 scheduler: null
 """
@@ -229,14 +229,14 @@ def test_network_and_loss_from_the_working_directory(
     run: Run, tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)  # as `python -m` does, which tests/runs/test_ranks.py calls
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "own_parts.py").write_text(MINE)
     (tmp_path / "own.yaml").write_text(OWN)
     done = run("fit", *tiny, "--model", "own.yaml", "--trainer.max_epochs=1", "--test_after_fit=false")
     assert done.code == 0, done.err
     assert all(float(loss) > 500 for loss in logged(done.folder)["train/loss"])
     checkpoint = torch.load(done.folder / "checkpoints" / "best.ckpt", weights_only=True)
     assert checkpoint["seglit"]["network"] == {
-        "class_path": "mine.Net",
+        "class_path": "own_parts.Net",
         "init_args": {"num_classes": 6, "in_channels": 3, "width": 8},
     }
 

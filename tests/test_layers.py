@@ -17,7 +17,7 @@ LIGHTNING = "pytorch_lightning lightning_fabric"
 # Room -> the packages, and the other rooms, that its files may import beside the standard library.
 ROOMS = {
     "__init__": ("", "api data errors inspect labels predict"),
-    "__main__": ("", "__version__ budget cli config errors runs.named_run runs.noted_signal"),
+    "__main__": ("", "__version__ budget cli config errors hardware runs.named_run runs.noted_signal"),
     "errors": ("", ""),
     "labels": ("numpy", "errors"),
     "normalization": ("numpy torch", "errors"),

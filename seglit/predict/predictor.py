@@ -278,11 +278,9 @@ class Predictor:
         """Log-probabilities of an image or tile that exceeds the device's memory, in tiles of half its size."""
         height, width = image.shape[:2]
         tile = max(SMALLEST_TILE, -(-max(height, width) // 64) * 32)
-        grid = divide_image(height, width, tile, self.settings.overlap)
+        tiles = cut(image, divide_image(height, width, tile, self.settings.overlap))
         probabilities = torch.empty(self.labels.num_classes, height, width, device=self.device)
-        for _, row, column, scores, _ in Predictor.blocks(
-            self, cut(image, grid), probabilities=True
-        ):  # files of masks vote
+        for _, row, column, scores, _ in Predictor.blocks(self, tiles, probabilities=True):  # files of masks vote
             probabilities[:, row.finished, column.finished] = scores
         return probabilities.log()
 
