@@ -89,6 +89,7 @@ class Turn(NamedTuple):
 
 
 def write_checkpoint(file: Path, channels: list[int]) -> None:
+    """Writes the checkpoint of a U-Net with random weights."""
     init_args = {"num_classes": 11, "channels": channels}
     record = ModelRecord(
         seglit.__version__,
@@ -101,6 +102,7 @@ def write_checkpoint(file: Path, channels: list[int]) -> None:
 
 
 def jpeg(size: tuple[int, int]) -> bytes:
+    """Returns a JPEG file of random, smooth colours."""
     coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 16, size[1] // 16, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(coarse).resize(size[::-1]).save(file, "JPEG")
@@ -109,6 +111,7 @@ def jpeg(size: tuple[int, int]) -> bytes:
 
 @cache
 def bare_predictor(checkpoint: Path) -> Predictor:
+    """Returns the predictor of a process, which is loaded once."""
     return seglit.load(checkpoint)
 
 
@@ -182,6 +185,7 @@ def load(port: int, body: bytes, clients: int, seconds: float) -> Turn:
 
 
 def speed(turns: list[Turn]) -> list[str]:
+    """Returns images per second, and percentiles of the latency in ms, as cells of the table."""
     percentiles = np.percentile([time for turn in turns for time in turn.times], (50, 95, 99)) * 1000
     images, seconds = sum(turn.images for turn in turns), sum(turn.seconds for turn in turns)
     return [f"{images / seconds:.1f}", *(f"{value:.0f}" for value in percentiles)]

@@ -12,7 +12,7 @@ from importlib.metadata import distribution
 
 from packaging.requirements import Requirement
 
-ROOT = "seglit[huggingface,mlflow,tensorboard,wandb]"
+ROOT = "seglit[completion,export,huggingface,mlflow,serve,tensorboard,wandb]"
 REVIEWED: dict[str, str] = {
     "cuda-toolkit": "NVIDIA's, like the packages that it requires; comes with torch, and states no licence",
 }
