@@ -10,7 +10,7 @@ __all__ = ["CONTENT_TYPE", "Measured", "Measurements"]
 
 
 class Measurements:
-    """Requests by path and status, their seconds, sizes of batches, requests at work, and the process."""
+    """Requests by path and status, their seconds, batches, answers that were not received, and the process."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -18,6 +18,7 @@ class Measurements:
         self.seconds = Histogram("seglit_request_seconds", "Seconds to an answer.", ["path"], registry=registry)
         sizes = tuple(2.0**power for power in range(7))
         self.batch = Histogram("seglit_batch_images", "Images predicted together.", buckets=sizes, registry=registry)
+        self.unreceived = Counter("seglit_unreceived_answers", "Answers received too slowly.", registry=registry)
         self.accepted = Gauge("seglit_accepted_requests", "Requests that wait or are at work.", registry=registry)
         ProcessCollector(registry=registry)
 

@@ -73,8 +73,8 @@ class Service:
         try:
             async with asyncio.timeout(self.limits.timeout):
                 yield
-        except TimeoutError:
-            pass  # the server closes the connection
+        except TimeoutError:  # the status is sent; the server closes the connection
+            self.measurements.unreceived.inc()
         finally:
             self._count(-1)
 

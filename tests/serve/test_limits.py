@@ -143,6 +143,7 @@ def test_answer_that_is_not_received_is_given_up(monkeypatch: pytest.MonkeyPatch
             client.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
             assert client.recv(15) == b"HTTP/1.1 200 OK"
             wait_until_accepted(service, 0)
+        assert b"\nseglit_unreceived_answers_total 1.0\n" in service.request("/metrics").body
 
 
 def test_stopping_answers_what_was_accepted(gate: tuple[Predictor, Gate]) -> None:
