@@ -1,4 +1,4 @@
-"""What the run times of exported files have in common."""
+"""What the runtimes of exported files have in common."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,6 +35,6 @@ def missing(error: ModuleNotFoundError, extra: str) -> InputError:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the start of the message of an exporter or run time, which may fill pages, as one line."""
+    """Returns the start of the message of an exporter or runtime, which may fill pages, as one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."
