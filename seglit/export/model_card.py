@@ -35,7 +35,7 @@ def model_card(
         environment: Versions and hardware of the run, in one line.
         data: The data; None if it is gone.
         scores: The scores on the test split; None if it was not tested.
-        training: What the training took; None if unknown.
+        training: Epochs and duration of the training; None if unknown.
     """
     front = {
         "license": "unknown",

@@ -1,4 +1,4 @@
-"""The schema of `training.json`: what a training took."""
+"""The schema of `training.json`: epochs, duration and devices of a training."""
 
 from pathlib import Path
 from typing import Self
@@ -13,7 +13,7 @@ TRAINING_FILE = "training.json"
 
 
 class Training(msgspec.Struct, frozen=True):
-    """What a training took until the end of its last epoch.
+    """Epochs, duration and devices of a training, until the end of its last epoch.
 
     Args:
         epochs: Number of epochs, including those before it was resumed.
