@@ -21,7 +21,7 @@ def describe(run: TestedRun) -> dict[str, str]:
     else:
         epochs = f"{training.epochs} of at most {most}" if most else str(training.epochs)
         facts |= {"Epochs": epochs, "Device": training.device}
-        facts["Training time"] = format_duration(training.seconds)
+        facts["Training time"] = training.duration
     return facts
 
 
@@ -35,12 +35,3 @@ def _crop(size: Any) -> str:
 
 def _class(spec: dict[str, Any]) -> str:
     return str(spec["class_path"]).rpartition(".")[2]
-
-
-def format_duration(seconds: float) -> str:
-    """Formats a duration in its two largest units: `1 h 45 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

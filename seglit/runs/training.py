@@ -25,6 +25,15 @@ class Training(msgspec.Struct, frozen=True):
     seconds: float
     device: str
 
+    @property
+    def duration(self) -> str:
+        """The duration in its two largest units: `1 h 45 min`."""
+        minutes, seconds = divmod(round(self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        if hours:
+            return f"{hours} h {minutes} min"
+        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
     def write(self, folder: Path) -> None:
         """Writes the file to a run folder."""
         with replacing(folder / TRAINING_FILE) as part:
