@@ -73,6 +73,10 @@ def write_files(page: Path) -> str:
     return text
 
 
+def test_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 600, "move what few users need to docs/"
+
+
 def test_the_job_script_is_shown() -> None:
     script = (REPOSITORY / "configs" / "hardware" / "slurm.sh").read_text(encoding="utf-8")
     assert script in [code.lstrip("\n") for code in blocks((DOCS / "hardware.md").read_text(encoding="utf-8"), "bash")]
