@@ -1,4 +1,4 @@
-"""Exported files: which architecture each format takes, and how fast the run times are.
+"""Exported files: which architecture each format takes, and how fast the runtimes are.
 
 python -m benchmarks export                      # both tables
 python -m benchmarks export --table speed
@@ -44,14 +44,14 @@ def benchmark_export(
     size: Size = (352, 480),
     rounds: int = 7,
 ) -> None:
-    """Prints what is exported and refused, with the reasons, and the speed of each run time.
+    """Prints what is exported and refused, with the reasons, and the speed of each runtime.
 
     Args:
         table: Which.
         names: Architectures to try; by default all.
         formats: Formats to try them in; by default ONNX and OpenVINO.
         size: Height and width of the images whose speed is measured.
-        rounds: Number of turns of each run time.
+        rounds: Number of turns of each runtime.
     """
     console = Console(width=120)  # else the table is cut where the output is no terminal
     console.print(describe_machine(), highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Speed of one network in PyTorch and in the run times of exported files, side by side in one process."""
+"""Speed of one network in PyTorch and in the runtimes of exported files, side by side in one process."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -54,7 +54,7 @@ def measure_runtimes(size: Size, rounds: int) -> Table:
     """
     title = f"exported files: one image of {size[0]} x {size[1]}, median of {rounds} turns"
     table = Table(title=title, box=MARKDOWN, title_justify="left")
-    for column in ("network", "run time"):
+    for column in ("network", "runtime"):
         table.add_column(column, no_wrap=True)
     for column in ("ms", "times"):
         table.add_column(column, justify="right")
@@ -88,7 +88,7 @@ def take_turns(calls: dict[str, Call], size: Size, rounds: int) -> dict[str, flo
 
 
 def _calls(network: nn.Module, size: Size, folder: Path) -> Iterator[tuple[str, Call | InputError | RunError | str]]:
-    """Yields how each run time is called, or why it cannot be."""
+    """Yields how each runtime is called, or why it cannot be."""
     record = ModelRecord(seglit.__version__, {"class_path": type(network).__name__}, LABELS, DEFAULT_NORMALIZATION)
     graph = Graph(network, record, "uint8", size, "float32").eval()
     for index, (name, (kind, precision)) in enumerate(FILES.items()):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
+from docs.canvas import BLUE, GREEN, GREY, RED, SAND, WHITE, Canvas, Point
 from seglit.data import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
 from seglit.metrics import ConfusionMatrix
@@ -48,12 +48,12 @@ def trace_shapes(network: nn.Module) -> dict[str, Shapes]:
     return traced
 
 
-def draw_map(page: Page, x: float, y: float, shape: tuple[int, ...], color: tuple[int, int, int]) -> float:
+def draw_map(canvas: Canvas, x: float, y: float, shape: tuple[int, ...], color: tuple[int, int, int]) -> float:
     """Draws a feature map as a box, its width by channels and its height by size; returns the height of the box."""
     channels, height, _ = shape
     box_height = 8 + 0.45 * height if height < 64 else 16 + 0.33 * height
-    page.box(x, y, 5 + channels**0.5, box_height, color)
-    page.text(x, y + box_height / 2 + 10, f"({', '.join(map(str, shape))})", size=11)
+    canvas.box(x, y, 5 + channels**0.5, box_height, color)
+    canvas.text(x, y + box_height / 2 + 10, f"({', '.join(map(str, shape))})", size=11)
     return box_height
 
 
@@ -61,86 +61,88 @@ def draw_vector_and_map() -> None:
     """Draws the last layers of a classifier (top) and of an FCN (bottom)."""
     traced = trace_shapes(FCN(NUM_CLASSES, stride=32))
     features, scores, logits = traced["score"].input, traced["score"].output, traced["up"].output
-    page = Page(760, 330)
+    canvas = Canvas(760, 330)
     for y, title in ((75, "classification"), (245, "segmentation")):
-        page.text(10, y - 62, title, size=14, anchor="lm")
-        draw_map(page, 110, y, IMAGE, SAND)
-        page.arrow((150, y), (225, y))
-        page.text(187, y - 12, "encoder", GREY)
-        draw_map(page, 265, y, features, BLUE)
-        page.arrow((300, y), (380, y))
-    page.text(340, 63, "flatten", GREY)
-    page.box(395, 75, 6, 110, BLUE)
-    page.text(395, 140, f"({features[0] * features[1] * features[2]})", size=11)
-    page.arrow((410, 75), (515, 75))
-    page.text(462, 63, "linear", GREY)
-    page.box(535, 75, 6, 36, GREEN)
-    page.text(535, 103, f"({NUM_CLASSES})", size=11)
-    page.text(700, 75, "one score per class,\nno location")
-    page.text(340, 233, "1x1 conv", GREY)
-    draw_map(page, 420, 245, scores, GREEN)
-    page.arrow((450, 245), (560, 245))
-    page.text(505, 233, "upsample by 32", GREY)
-    draw_map(page, 600, 245, logits, GREEN)
-    page.text(700, 245, "one score per class\nat every pixel")
-    page.save("vector-and-map")
+        canvas.text(10, y - 62, title, size=14, anchor="lm")
+        draw_map(canvas, 110, y, IMAGE, SAND)
+        canvas.arrow((150, y), (225, y))
+        canvas.text(187, y - 12, "encoder", GREY)
+        draw_map(canvas, 265, y, features, BLUE)
+        canvas.arrow((300, y), (380, y))
+    canvas.text(340, 63, "flatten", GREY)
+    canvas.box(395, 75, 6, 110, BLUE)
+    canvas.text(395, 140, f"({features[0] * features[1] * features[2]})", size=11)
+    canvas.arrow((410, 75), (515, 75))
+    canvas.text(462, 63, "linear", GREY)
+    canvas.box(535, 75, 6, 36, GREEN)
+    canvas.text(535, 103, f"({NUM_CLASSES})", size=11)
+    canvas.text(700, 75, "one score per class,\nno location")
+    canvas.text(340, 233, "1x1 conv", GREY)
+    draw_map(canvas, 420, 245, scores, GREEN)
+    canvas.arrow((450, 245), (560, 245))
+    canvas.text(505, 233, "upsample by 32", GREY)
+    draw_map(canvas, 600, 245, logits, GREEN)
+    canvas.text(700, 245, "one score per class\nat every pixel")
+    canvas.save("vector-and-map")
 
 
 def draw_fcn() -> None:
     """Draws FCN-8s: the encoder (top) and the scores (bottom)."""
     traced = trace_shapes(FCN(NUM_CLASSES, stride=8))
-    page = Page(960, 350)
+    canvas = Canvas(960, 350)
     columns = [50 + 135 * column for column in range(7)]
     top, bottom = 80, 265
-    draw_map(page, columns[0], top, IMAGE, SAND)
+    draw_map(canvas, columns[0], top, IMAGE, SAND)
     for level in range(6):
         x = columns[level + 1]
-        draw_map(page, x, top, traced[f"encoder.levels.{level}"].output, BLUE)
-        page.arrow((columns[level] + 32, top), (x - 32, top), color=GREY if level == 0 else RED)
+        draw_map(canvas, x, top, traced[f"encoder.levels.{level}"].output, BLUE)
+        canvas.arrow((columns[level] + 32, top), (x - 32, top), color=GREY if level == 0 else RED)
     for column, name in ((6, "score"), (5, "skip_scores.0"), (4, "skip_scores.1")):
-        page.arrow((columns[column], 118), (columns[column], bottom - 22), color=GREEN)
-        page.text(columns[column] + 8, 178, f"1x1 conv\n({', '.join(map(str, traced[name].output))})", GREEN, 11, "lm")
-        page.box(columns[column], bottom, 26, 26, GREEN)
+        canvas.arrow((columns[column], 118), (columns[column], bottom - 22), color=GREEN)
+        canvas.text(
+            columns[column] + 8, 178, f"1x1 conv\n({', '.join(map(str, traced[name].output))})", GREEN, 11, "lm"
+        )
+        canvas.box(columns[column], bottom, 26, 26, GREEN)
     for column, name in ((5, "ups.0"), (4, "ups.1")):
-        page.text(columns[column], bottom, "+", WHITE, 18)
-        page.arrow((columns[column + 1] - 18, bottom), (columns[column] + 18, bottom), color=GREEN)
-        page.text(columns[column] + 67, bottom + 14, f"up 2: ({', '.join(map(str, traced[name].output))})", GREEN, 11)
-    page.arrow((columns[4] - 18, bottom), (columns[1] + 32, bottom), color=GREEN)
-    page.text((columns[1] + columns[4]) / 2, bottom + 14, "up 8", GREEN, 11)
-    draw_map(page, columns[1], bottom, traced[""].output, GREEN)
-    page.text(columns[2] - 20, 10, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
-    page.text(columns[4] - 10, 10, "green: scores, one channel per class", GREEN, 12, "lm")
-    page.save("fcn-shapes")
+        canvas.text(columns[column], bottom, "+", WHITE, 18)
+        canvas.arrow((columns[column + 1] - 18, bottom), (columns[column] + 18, bottom), color=GREEN)
+        canvas.text(columns[column] + 67, bottom + 14, f"up 2: ({', '.join(map(str, traced[name].output))})", GREEN, 11)
+    canvas.arrow((columns[4] - 18, bottom), (columns[1] + 32, bottom), color=GREEN)
+    canvas.text((columns[1] + columns[4]) / 2, bottom + 14, "up 8", GREEN, 11)
+    draw_map(canvas, columns[1], bottom, traced[""].output, GREEN)
+    canvas.text(columns[2] - 20, 10, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
+    canvas.text(columns[4] - 10, 10, "green: scores, one channel per class", GREEN, 12, "lm")
+    canvas.save("fcn-shapes")
 
 
 def draw_unet() -> None:
     """Draws U-Net as in its paper: contracting path on the left, expanding path on the right, skips between them."""
     traced = trace_shapes(UNet(NUM_CLASSES))
-    levels, page = 5, Page(960, 545)
+    levels, canvas = 5, Canvas(960, 545)
     left: list[Point] = [(130 + 82 * level, (75, 205, 310, 400, 480)[level]) for level in range(levels)]
     right = [(830 - 82 * level, y) for level, (_, y) in enumerate(left[:-1])] + [left[-1]]
-    draw_map(page, 40, left[0][1], IMAGE, SAND)
-    page.arrow((66, left[0][1]), (108, left[0][1]))
-    heights = [draw_map(page, *left[i], traced[f"encoder.levels.{i}"].output, BLUE) for i in range(levels)]
+    draw_map(canvas, 40, left[0][1], IMAGE, SAND)
+    canvas.arrow((66, left[0][1]), (108, left[0][1]))
+    heights = [draw_map(canvas, *left[i], traced[f"encoder.levels.{i}"].output, BLUE) for i in range(levels)]
     for level in range(levels - 1):
         (x, y), (next_x, next_y) = left[level : level + 2]
         below = next_y - heights[level + 1] / 2 - 3
         lower, upper = y + 0.2 * heights[level], y - 0.2 * heights[level]
-        page.arrow((x + 22, lower), (next_x, lower), (next_x, below), color=RED)
+        canvas.arrow((x + 22, lower), (next_x, lower), (next_x, below), color=RED)
         x = right[level][0]
         under = right[level + 1][0] if level < levels - 2 else right[-1][0] + 20
         block = f"decoder.{levels - 2 - level}"
-        draw_map(page, x, y, traced[block].output, GREEN)
-        page.arrow((left[level][0] + 22, upper), (x - 22, upper))
+        draw_map(canvas, x, y, traced[block].output, GREEN)
+        canvas.arrow((left[level][0] + 22, upper), (x - 22, upper))
         joined = f"concatenated: ({', '.join(map(str, traced[f'{block}.conv'].input))})"
-        page.text((left[level][0] + x) / 2, upper - 10, joined, GREY, 11)
-        page.arrow((under, below), (under, lower), (x - 22, lower), color=GREEN)
-    page.arrow((852, left[0][1]), (892, left[0][1]))
-    draw_map(page, 920, left[0][1], traced["head"].output, GREEN)
-    page.text(20, 490, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
-    page.text(20, 510, "green: up-convolution by 2, cropped to the skip", GREEN, 12, "lm")
-    page.text(20, 530, "grey: skip and upsampled map, concatenated; then two 3x3 convolutions", GREY, 12, "lm")
-    page.save("unet-shapes")
+        canvas.text((left[level][0] + x) / 2, upper - 10, joined, GREY, 11)
+        canvas.arrow((under, below), (under, lower), (x - 22, lower), color=GREEN)
+    canvas.arrow((852, left[0][1]), (892, left[0][1]))
+    draw_map(canvas, 920, left[0][1], traced["head"].output, GREEN)
+    canvas.text(20, 490, "red: max-pool by 2, then two 3x3 convolutions", RED, 12, "lm")
+    canvas.text(20, 510, "green: up-convolution by 2, cropped to the skip", GREEN, 12, "lm")
+    canvas.text(20, 530, "grey: skip and upsampled map, concatenated; then two 3x3 convolutions", GREY, 12, "lm")
+    canvas.save("unet-shapes")
 
 
 @torch.no_grad()
@@ -154,15 +156,15 @@ def draw_upsampling() -> None:
         "transposed convolution\nkernel 2x2: 1, 1/2, 1/2, 1/4": transposed,
         "transposed convolution\nkernel 4x4, bilinear": interpolation(1, 2, "transposed"),
     }
-    page = Page(860, 250)
-    page.text(80, 22, "2 x 2", size=13)
-    page.grid(36, 98, 44, small.tolist(), 64)
+    canvas = Canvas(860, 250)
+    canvas.text(80, 22, "2 x 2", size=13)
+    canvas.grid(36, 98, 44, small.tolist(), 64)
     for column, (title, layer) in enumerate(layers.items()):
         left = 190 + 230 * column
-        page.text(left + 88, 22, title, size=13)
-        page.grid(left, 54, 44, layer(small[None, None])[0, 0].tolist(), 64)
-    page.arrow((134, 142), (176, 142))
-    page.save("upsampling-2x2")
+        canvas.text(left + 88, 22, title, size=13)
+        canvas.grid(left, 54, 44, layer(small[None, None])[0, 0].tolist(), 64)
+    canvas.arrow((134, 142), (176, 142))
+    canvas.save("upsampling-2x2")
 
 
 @torch.no_grad()
@@ -180,15 +182,15 @@ def draw_checkerboard() -> None:
         "transposed, 4x4\nbilinear": interpolation(1, 2, "transposed"),
         "interpolation\nbilinear": interpolation(1, 2, "bilinear"),
     }
-    page = Page(870, 345)
+    canvas = Canvas(870, 345)
     for row, small in enumerate((torch.ones(10, 10), torch.exp(-3 * (x**2 + y**2)))):
         for column, (title, layer) in enumerate(layers.items()):
             large = layer(small[None, None])[0, 0]
             low, high = large.min(), large.max()
             grey = (large - low) / (high - low) if high > low else torch.full_like(large, 0.7)
-            page.text(75 + 144 * column, 24, title, size=12)
-            page.paste(Image.fromarray((grey * 255).byte().numpy()), 8 + 144 * column, 48 + 148 * row, 134)
-    page.save("checkerboard")
+            canvas.text(75 + 144 * column, 24, title, size=12)
+            canvas.paste(Image.fromarray((grey * 255).byte().numpy()), 8 + 144 * column, 48 + 148 * row, 134)
+    canvas.save("checkerboard")
 
 
 class Data(NamedTuple):
@@ -241,20 +243,20 @@ def picture(image: Tensor) -> Image.Image:
 @torch.no_grad()
 def draw_predictions(networks: dict[str, nn.Module], data: Data, chosen: tuple[int, ...]) -> None:
     """Draws one row per image: image, mask and the prediction of each network."""
-    page = Page(6 * 140 + 22, 60 + 140 * len(chosen))
+    canvas = Canvas(6 * 140 + 22, 60 + 140 * len(chosen))
     predictions = {name: network(data.images).argmax(1) for name, network in networks.items()}
     for column, name in enumerate(("image", "mask", *predictions)):
-        page.text(80 + 140 * column, 18, name, size=14)
+        canvas.text(80 + 140 * column, 18, name, size=14)
         if name in predictions:
             matrix = ConfusionMatrix(NUM_CLASSES)
             matrix.update(predictions[name], data.masks)
-            page.text(80 + 140 * column, 38, f"mIoU {matrix.compute().miou:.2f}", GREY)
+            canvas.text(80 + 140 * column, 38, f"mIoU {matrix.compute().miou:.2f}", GREY)
     for row, index in enumerate(chosen):
         masks = [data.masks[index], *(masks[index] for masks in predictions.values())]
         drawn = [picture(data.images[index]), *(Image.fromarray(LABELS.colorize(mask.numpy())) for mask in masks)]
         for column, panel in enumerate(drawn):
-            page.paste(panel, 15 + 140 * column, 55 + 140 * row, 132)
-    page.save("fcn-and-unet")
+            canvas.paste(panel, 15 + 140 * column, 55 + 140 * row, 132)
+    canvas.save("fcn-and-unet")
 
 
 @torch.no_grad()
@@ -263,13 +265,13 @@ def draw_softmax(network: nn.Module, image: Tensor) -> None:
     probabilities = network(image[None])[0].softmax(0)  # (C, H, W)
     maps = [Image.fromarray((p * 255).byte().numpy()) for p in probabilities]
     mask = Image.fromarray(LABELS.colorize(probabilities.argmax(0).numpy()))
-    page = Page(8 * 120 + 10, 150)
+    canvas = Canvas(8 * 120 + 10, 150)
     for column, (name, panel) in enumerate(
         zip(("image", *LABELS.class_names, "argmax"), (picture(image), *maps, mask), strict=True)
     ):
-        page.text(65 + 120 * column, 16, name, size=13)
-        page.paste(panel.convert("RGB"), 10 + 120 * column, 32, 110)
-    page.save("softmax-argmax")
+        canvas.text(65 + 120 * column, 16, name, size=13)
+        canvas.paste(panel.convert("RGB"), 10 + 120 * column, 32, 110)
+    canvas.save("softmax-argmax")
 
 
 @torch.no_grad()
@@ -295,9 +297,9 @@ def draw_patch_similarity(data: Data, chosen: dict[int, tuple[int, int]]) -> Non
     network = Segmenter(NUM_CLASSES, width=64, depth=4, heads=4, patch_size=8)
     untrained = deepcopy(network).eval()
     train(network, load("train", 512), lr=2e-3)
-    page = Page(5 * 140 + 22, 42 + 140 * len(chosen))
+    canvas = Canvas(5 * 140 + 22, 42 + 140 * len(chosen))
     for column, name in enumerate(("image and patch", "mask", "before training", "after training", "prediction")):
-        page.text(80 + 140 * column, 20, name, size=14)
+        canvas.text(80 + 140 * column, 20, name, size=14)
     for line, (index, patch) in enumerate(chosen.items()):
         image = data.images[index]
         with torch.no_grad():
@@ -310,8 +312,8 @@ def draw_patch_similarity(data: Data, chosen: dict[int, tuple[int, int]]) -> Non
             Image.fromarray(LABELS.colorize(prediction.numpy())),
         ]
         for column, panel in enumerate(panels):
-            page.paste(panel, 15 + 140 * column, 38 + 140 * line, 132)
-    page.save("patch-similarity")
+            canvas.paste(panel, 15 + 140 * column, 38 + 140 * line, 132)
+    canvas.save("patch-similarity")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run that cannot go on with valid input: values that are not finite, no memory left, a dead worker process.
+    """A run that cannot continue with valid input: values that are not finite, no memory left, a dead worker process.
 
     The message is a single line. The command line prints it and exits with code 1.
     """

@@ -57,7 +57,7 @@ def keep_freed_memory() -> None:
     """Makes glibc keep the memory of freed tensors for the next ones.
 
     By default it returns blocks of 32 MB and more, and the free end of the heap, to the system, so each step or batch
-    gets its activations anew, page by page: up to a third of the time on the CPU. The variables by which glibc is
+    allocates its activations again, page by page: up to a third of the time on the CPU. The variables by which glibc is
     configured (`MALLOC_...`, `GLIBC_TUNABLES`) take precedence.
     """
     configured = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)

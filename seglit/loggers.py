@@ -4,15 +4,12 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from pytorch_lightning import loggers
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
-
-_TIMEOUT = 3.0  # seconds
+from seglit.networks.hub import is_reachable
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -92,15 +89,4 @@ def _why_offline() -> str | None:
         return "as set by WANDB_MODE" if settings.mode in ("offline", "dryrun") else None
     if not (settings.api_key or settings.identity_token_file or get_netrc_auth(settings.base_url)):
         return "as there is no API key (wandb login)"
-    return None if _is_reachable(settings.base_url) else f"as {settings.base_url} cannot be reached"
-
-
-def _is_reachable(url: str) -> bool:
-    """Whether a server answers, even with an error; through the proxy, if one is set."""
-    try:
-        urlopen(url, timeout=_TIMEOUT).close()  # noqa: S310 (the server that the user set up W&B for)
-    except HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
+    return None if is_reachable(settings.base_url) else f"as {settings.base_url} cannot be reached"

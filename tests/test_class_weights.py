@@ -118,7 +118,7 @@ def test_counts_are_cached_by_content(tmp_path: Path, monkeypatch: pytest.Monkey
     first = count()
     (kept,) = (tmp_path / "cache").rglob("*.npy")
     np.save(kept, np.load(kept) * 2)
-    assert count().pixels == tuple(2 * pixels for pixels in first.pixels), "what was kept was counted anew"
+    assert count().pixels == tuple(2 * pixels for pixels in first.pixels), "what was kept was counted again"
     mask = tmp_path / "shapes" / "masks" / "train" / "00000.png"
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(mask)
     assert count().pixels[0] > first.pixels[0]

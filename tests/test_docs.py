@@ -15,7 +15,9 @@ from seglit.__main__ import COMMANDS, main
 from tests.conftest import QUIET, Run
 from tools.structure import README, REPOSITORY
 
-PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCS = REPOSITORY / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+OWN_PARTS = DOCS / "make-it-yours.md"
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# (\w+\.(?:py|yaml))\n")
 
@@ -71,9 +73,13 @@ def write_files(page: Path) -> str:
     return text
 
 
-def test_readme_shows_the_job_script() -> None:
+def test_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 600, "move what few users need to docs/"
+
+
+def test_the_job_script_is_shown() -> None:
     script = (REPOSITORY / "configs" / "hardware" / "slurm.sh").read_text(encoding="utf-8")
-    assert script in [code.lstrip("\n") for code in blocks(README.read_text(encoding="utf-8"), "bash")]
+    assert script in [code.lstrip("\n") for code in blocks((DOCS / "hardware.md").read_text(encoding="utf-8"), "bash")]
 
 
 @pytest.mark.parametrize("page", having("python"))
@@ -119,9 +125,9 @@ SMALL = [*QUIET, "--trainer.max_epochs=1", "--data.num_workers=0", "--data.batch
 
 
 def test_own_parts_train(run: Run) -> None:
-    section = write_files(README).partition("## Make it yours")[2]
+    calls = commands(write_files(OWN_PARTS))
     shapes = ["fit", "-c", "configs/experiment/shapes.yaml"]
-    own = [option for call in commands(section) if call[:3] == shapes for option in call[3:]]
+    own = [option for call in calls if call[:3] == shapes for option in call[3:]]
     assert {"mynet.Tiny", "myloss.Poly1", "mymetric.yaml", "myaugment.yaml"} <= set(own)
     assert {"--trainer.callbacks+=mycallback.StopBelow", "--trainer.logger+=mylogger.TextLogger"} <= set(own)
     few = [f"--data.num_{split}=2" for split in ("train", "val", "test")]
@@ -140,7 +146,7 @@ def test_own_parts_train(run: Run) -> None:
         if '"RUN"' in code:
             exec(code.replace('"RUN"', f'"{trained.folder.as_posix()}", trust="mynet"'), names)
     assert names["probabilities"].shape == (6, 30, 40)
-    for call in commands(README.read_text(encoding="utf-8")):
+    for call in [*calls, *commands(README.read_text(encoding="utf-8"))]:
         command, *options = (word.replace("RUN", trained.folder.as_posix()) for word in call)
         if call[:2] in (["predict", "RUN"], ["report", "RUN"]):
             assert run(command, *options, "--trust=mynet").code == 0
@@ -149,7 +155,7 @@ def test_own_parts_train(run: Run) -> None:
 
 
 def test_own_data_set_trains(run: Run) -> None:
-    (call,) = [call for call in commands(write_files(README)) if "mydata.NpzDataModule" in call]
+    (call,) = [call for call in commands(write_files(OWN_PARTS)) if "mydata.NpzDataModule" in call]
     for split in ("train", "val", "test"):
         (Path("npz") / split).mkdir(parents=True)
         np.savez(Path("npz", split, "a.npz"), image=np.zeros((32, 32, 3), np.uint8), mask=np.eye(32, dtype=np.uint8))
@@ -159,6 +165,6 @@ def test_own_data_set_trains(run: Run) -> None:
 
 
 def test_own_parts_take_twenty_lines() -> None:
-    own = files(README.read_text(encoding="utf-8").partition("## Make it yours")[2])
+    own = files(OWN_PARTS.read_text(encoding="utf-8"))
     assert len(own) == 8
     assert all(sum(bool(line.strip()) for line in code.splitlines()) <= 20 for code in own.values())

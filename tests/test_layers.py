@@ -30,7 +30,7 @@ ROOMS = {
     "metrics": ("numpy torch torchmetrics", "errors labels"),
     "optim": (f"torch {LIGHTNING}", "errors networks.encoder_layers"),
     "hardware": ("torch", ""),
-    "loggers": (f"requests wandb {LIGHTNING}", "errors"),
+    "loggers": (f"requests wandb {LIGHTNING}", "errors networks.hub"),
     "evaluation": ("cv2 msgspec numpy scipy torch torchmetrics", "errors labels metrics runs.scores"),
     "images": ("cv2 datasets numpy PIL tifffile", "errors labels"),
     "annotations": ("cv2 numpy PIL yaml", "config.bounded_yaml errors images labels"),

@@ -1,4 +1,4 @@
-"""Draws regions to class indices: the one way, for all label formats."""
+"""Draws regions to class indices: one function for all label formats."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a run changes in its process, restored afterwards."""
+"""Restores the state of the process that a run changes."""
 
 import os
 import signal

@@ -47,7 +47,7 @@ class ExactResume(pl.Callback):
             for progress in (batches["total"], batches["current"]):
                 progress["ready"] = progress["started"]
             batches["is_last_batch"] = False
-        _start_validation_anew(checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"])
+        _restart_validation(checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"])
         states: list[Any] = [_random_state()]
         if trainer.world_size > 1:
             states = [None] * trainer.world_size
@@ -63,7 +63,7 @@ class ExactResume(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Sets the position of the training data; the epoch starts anew if batches would not be the same."""
+        """Sets the position of the training data; the epoch starts over if batches would not be the same."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None})
@@ -73,9 +73,9 @@ class ExactResume(pl.Callback):
         seen = batches["processed"] if epoch["ready"] > epoch["processed"] else 0
         if seen and not (same_ranks and saved["batch_size"] == self.data.batch_size):
             reason = "the checkpoint is of another number of ranks or batch size"
-            rank_zero_info(f"{reason}: epoch {epoch['processed']} starts anew")
+            rank_zero_info(f"{reason}: epoch {epoch['processed']} starts over")
             seen = 0
-            _start_epoch_anew(loops)
+            _restart_epoch(loops)
         self.data.resumed_at = epoch["processed"], seen * self.data.batch_size
         trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
         self._random = saved["random"][trainer.global_rank] if same_ranks else None
@@ -102,14 +102,14 @@ class ExactResume(pl.Callback):
             self._random = None
 
 
-def _start_epoch_anew(loops: dict[str, Any]) -> None:
+def _restart_epoch(loops: dict[str, Any]) -> None:
     """Changes the saved progress of Lightning's loops to that at the start of the epoch."""
     for progress in loops["epoch_progress"].values():
         progress.update(ready=progress["processed"], started=progress["processed"], completed=progress["processed"])
     loops["epoch_loop.batch_progress"]["current"] = dict.fromkeys(loops["epoch_loop.batch_progress"]["current"], 0)
 
 
-def _start_validation_anew(progress: dict[str, Any]) -> None:
+def _restart_validation(progress: dict[str, Any]) -> None:
     """Changes the saved progress of an interrupted validation to that at its first batch, as Lightning marks it."""
     total, current = progress["total"], progress["current"]
     if current["ready"] > current["completed"]:

@@ -1,4 +1,4 @@
-"""Says what to change when the memory is full."""
+"""Suggests settings when the memory is full."""
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn

@@ -39,7 +39,7 @@ class MidEpochCheckpoint(pl.Callback):
         self.signals.install(trainer, at_once=True)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lets signals end `validate`; in a training, removes the mark of a validation that starts anew."""
+        """Lets signals end `validate`; in a training, removes the mark of a validation that starts over."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             self.signals.install(trainer, at_once=True)
         total: Any = trainer.fit_loop.epoch_loop.val_loop.batch_progress.total
@@ -48,7 +48,7 @@ class MidEpochCheckpoint(pl.Callback):
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Saves a checkpoint and ends the run if a signal asks for it; resumed, the validation starts anew.
+        """Saves a checkpoint and ends the run if a signal asks for it; resumed, the validation starts over.
 
         Several ranks, which may have different numbers of batches, end after the validation.
         """

@@ -1,4 +1,4 @@
-"""Prints the run folder and the commands that go on from it, at the end of a run and after a failure."""
+"""Prints the run folder and the next commands, at the end of a run and after a failure."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from seglit.runs.trusted import trust_option
 
 
 class NextSteps(pl.Callback):
-    """After a failure, prints how to go on with what was saved; nothing if it would fail again."""
+    """After a failure, prints how to continue from what was saved; nothing if it would fail again."""
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Prints the command that resumes the training, or its test, or continues it with smaller batches."""

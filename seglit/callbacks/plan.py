@@ -1,4 +1,4 @@
-"""What a training consists of, printed before it starts, and how long it takes, after the first steps."""
+"""Prints the plan of a training before it starts, and the estimated time after its first steps."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -12,15 +12,14 @@ from seglit.callbacks.stopwatch import Stopwatch
 class ProgressBar(TQDMProgressBar):
     """Shows the latest logged loss and mIoU, and when training and test are done.
 
-    Lightning's `prog_bar=True` syncs with the device at every step; this bar does so only every `refresh_rate` steps.
+    Lightning's `prog_bar=True` syncs with the device at every step; this bar does so only every 10 steps.
 
     Args:
         stopwatch: Measures the training.
-        refresh_rate: Number of steps.
     """
 
-    def __init__(self, stopwatch: Stopwatch, refresh_rate: int = 10) -> None:
-        super().__init__(refresh_rate)
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        super().__init__(refresh_rate=10)
         self.stopwatch = stopwatch
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:

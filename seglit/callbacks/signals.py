@@ -66,7 +66,7 @@ class Signals:
         return agreed
 
     def obey(self, trainer: pl.Trainer) -> None:
-        """Ends the run after its checkpoint is saved, or goes on after SIGUSR1 outside of SLURM.
+        """Ends the run after its checkpoint is saved, or continues after SIGUSR1 outside of SLURM.
 
         Raises:
             SystemExit: With 128 plus the number of the signal, or with 0 if SLURM starts the job again.

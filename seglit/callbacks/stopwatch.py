@@ -1,4 +1,4 @@
-"""What steps, epochs and validations take, and how long the rest of a training will."""
+"""Durations of steps, epochs and validations, and the estimated time until a training ends."""
 
 import math
 import time

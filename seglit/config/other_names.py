@@ -1,4 +1,4 @@
-"""What other tools call a setting, and its names here."""
+"""Names of settings in other tools."""
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "trainer.max_epochs": ("epochs", "epoch", "num_epochs", "n_epochs"),

@@ -1,4 +1,4 @@
-"""What a data set is: pairs of image and mask by index."""
+"""Base class of data sets: pairs of image and mask by index."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -12,6 +12,7 @@ from seglit.labels import Labels
 
 _GAP, _TEXT = 8, 13  # pixels
 _OPACITY = 0.4
+_STEP_WIDTH = 200  # pixels of a panel of `draw_steps`
 
 
 class Panel(NamedTuple):
@@ -38,18 +39,17 @@ def draw_batch(samples: Sequence[Panel], labels: Labels, width: int = 240) -> Im
     return _arrange([cells[start : start + 4] for start in range(0, len(cells), 4)], labels)
 
 
-def draw_steps(rows: Sequence[Sequence[Panel]], labels: Labels, width: int = 200) -> Image.Image:
+def draw_steps(rows: Sequence[Sequence[Panel]], labels: Labels) -> Image.Image:
     """Draws rows of images, each above the same image under its mask, and a legend of the classes.
 
     Args:
         rows: The samples of each row, as many in all rows.
         labels: Class names and colours.
-        width: Width of a panel in pixels.
     """
     pictures = []
     for row in rows:
-        pictures.append([(_picture(panel.image, width), panel.title) for panel in row])
-        pictures.append([(_under_mask(panel, labels, width), "") for panel in row])
+        pictures.append([(_picture(panel.image, _STEP_WIDTH), panel.title) for panel in row])
+        pictures.append([(_under_mask(panel, labels, _STEP_WIDTH), "") for panel in row])
     return _arrange(pictures, labels)
 
 

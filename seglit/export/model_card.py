@@ -35,7 +35,7 @@ def model_card(
         environment: Versions and hardware of the run, in one line.
         data: The data; None if it is gone.
         scores: The scores on the test split; None if it was not tested.
-        training: What the training took; None if unknown.
+        training: Epochs and duration of the training; None if unknown.
     """
     front = {
         "license": "unknown",
@@ -116,7 +116,7 @@ def _training(config: Mapping[str, Any], environment: str, training: Training | 
     numbers |= {name: trainer[name] for name in ("max_epochs", "precision") if trainer.get(name)}
     lines += [f"- {name}: {value}" for name, value in numbers.items()]
     if training is not None:
-        lines.append(f"- took {training.epochs} epochs, {training.seconds / 60:.1f} minutes, on {training.device}")
+        lines.append(f"- took {training.epochs} epochs, {training.duration}, on {training.device}")
     return "\n".join([*lines, f"- {environment or 'versions and hardware: unknown'}"])
 
 

@@ -24,7 +24,7 @@ from seglit.runs.trusted import packages_of
 
 
 def score_file(file: str, run_config: str, trust: str | list[str] | None = None) -> int:
-    """Scores an exported file on the test split, in its own run time.
+    """Scores an exported file on the test split, in its own runtime.
 
     Writes scores_test.json and config.yaml into the folder FILE.test, which `report` and `compare` take for a run.
 
@@ -36,7 +36,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
 
     Raises:
         InputError: The file or the configuration is invalid, the data is missing, or the classes differ.
-        RunError: The file answers NaN, or its run time fails.
+        RunError: The file answers NaN, or its runtime fails.
     """
     path, config_file, packages = Path(file).expanduser().absolute(), Path(run_config).expanduser(), packages_of(trust)
     exported = format_of(path)

@@ -42,7 +42,7 @@ class Format(Protocol):
 
     @staticmethod
     def runtime() -> str:
-        """Name and version of the run time."""
+        """Name and version of the runtime."""
 
 
 FORMATS: dict[FormatName, Format] = {

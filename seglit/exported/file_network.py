@@ -74,7 +74,7 @@ class FileNetwork(nn.Module):
 
         Raises:
             InputError: The file is for images of another size.
-            RunError: The run time fails.
+            RunError: The runtime fails.
         """
         self.check_size(*shifted.shape[2:])
         stored = shifted.cpu() + self.fill

@@ -95,7 +95,7 @@ def load(file: Path, _: FilePrecision) -> Run:
 
 
 def runtime() -> str:
-    """Name and version of the run time."""
+    """Name and version of the runtime."""
     import onnxruntime
 
     return f"ONNX Runtime {onnxruntime.__version__}"

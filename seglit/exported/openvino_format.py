@@ -92,7 +92,7 @@ def load(file: Path, precision: FilePrecision) -> Run:
 
 
 def runtime() -> str:
-    """Name and version of the run time."""
+    """Name and version of the runtime."""
     return f"OpenVINO {_import_openvino().get_version().partition('-')[0]}"
 
 

@@ -108,5 +108,5 @@ def load(file: Path, _: FilePrecision) -> Run:
 
 
 def runtime() -> str:
-    """Name and version of the run time."""
+    """Name and version of the runtime."""
     return f"PyTorch {torch.__version__}"

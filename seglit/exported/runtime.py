@@ -1,4 +1,4 @@
-"""What the run times of exported files have in common."""
+"""Shared by the runtimes of exported files: quantisation, and one-line reasons of their errors."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8] | npt.NDArray[np.float3
 
 
 class Quantization(NamedTuple):
-    """What 8 bits are calibrated by.
+    """Calibration data of an int8 network, and the score that limits its loss.
 
     Args:
         images: Training images (1, C, H, W) as stored.
@@ -35,6 +35,6 @@ def missing(error: ModuleNotFoundError, extra: str) -> InputError:
 
 
 def reason(error: BaseException) -> str:
-    """Returns the start of the message of an exporter or run time, which may fill pages, as one line."""
+    """Returns the start of the message of an exporter or runtime, which may fill pages, as one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} ..."

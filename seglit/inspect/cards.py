@@ -117,7 +117,5 @@ def _read_pair(pair: Pair, inspection: Inspection, labels: Labels) -> tuple[npt.
             return reader.decode(survey.opener(pair.image), survey.opener(pair.mask))
         return reader.read(pair)
     image = read_image(pair.image, survey.channels, survey.nodata)
-    label_format = survey.annotated.label_format(
-        labels.class_names, inspection.coding.settings.get("ignore_labels", ())
-    )
-    return image, label_format.draw(survey.annotated.entry(pair), image.shape[:2]).indices
+    drawer = survey.annotated.drawer(labels.class_names, inspection.coding.settings.get("ignore_labels", ()))
+    return image, drawer.draw(survey.annotated.entry(pair), image.shape[:2]).indices

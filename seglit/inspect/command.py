@@ -71,7 +71,7 @@ def _write(console: Console, file: Path, inspection: Inspection, force: bool) ->
 
 
 def _write_report(console: Console, page: Path, inspection: Inspection) -> None:
-    """Writes the report and says so."""
+    """Writes the report and prints its path."""
     from seglit.inspect.page import write_report
 
     write_report(page, inspection)

@@ -19,7 +19,7 @@ from seglit.images.scaling import resize_nearest, scale_range
 from seglit.images.validity import no_data
 from seglit.inspect.dhash import dhash
 from seglit.inspect.instances import Pieces, find_pieces
-from seglit.inspect.label_format import LabelFormat, ShapeKind
+from seglit.inspect.label_format import RegionDrawer, ShapeKind
 from seglit.inspect.mask_edges import blends, outlines, prefer_upright
 from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.suspects import Suspects, find_suspects
@@ -127,7 +127,7 @@ def read_facts(
     pair: Pair,
     nodata: Sequence[float] = (),
     entry: AnnotatedImage | None = None,
-    label_format: LabelFormat | None = None,
+    drawer: RegionDrawer | None = None,
     masks: MaskSettings | None = None,
     opener: Callable[..., Picture] = open_picture,
     classes: PartClasses | None = None,
@@ -138,7 +138,7 @@ def read_facts(
         pair: The pair.
         nodata: As in `Picture.array`.
         entry: Annotations that the mask is drawn from.
-        label_format: Draws them.
+        drawer: Draws their regions.
         masks: How mask files are read; None reads them by the defaults.
         opener: Opens the files, or slices of them; called like `open_picture`.
         classes: The classes of masks in several files.
@@ -153,9 +153,9 @@ def read_facts(
     except InputError as error:
         facts.image_unreadable = str(error).removeprefix(f"{pair.image}: ")
     try:
-        if entry is not None and label_format is not None:
+        if entry is not None and drawer is not None:
             if size := facts.image.size if facts.image else entry.size:
-                facts.mask = _drawn_facts(label_format, entry, size, empty)
+                facts.mask = _drawn_facts(drawer, entry, size, empty)
             return facts
         mask = None if pair.parts == () else opener(pair.mask, page=pair.page)
         if pair.parts is not None and classes is not None:
@@ -237,11 +237,11 @@ def _edge_preference(array: npt.NDArray[Any], picture: Picture, mask: Picture) -
 
 
 def _drawn_facts(
-    label_format: LabelFormat, entry: AnnotatedImage, size: tuple[int, int], empty: npt.NDArray[np.bool_] | None
+    drawer: RegionDrawer, entry: AnnotatedImage, size: tuple[int, int], empty: npt.NDArray[np.bool_] | None
 ) -> MaskFacts:
     """Facts about a mask that is drawn from regions."""
-    drawn = label_format.draw(entry, size)
-    facts = _count(drawn.indices, empty, MaskKind("regions", label_format.reader.format_name, "uint8"))
+    drawn = drawer.draw(entry, size)
+    facts = _count(drawn.indices, empty, MaskKind("regions", drawer.reader.format_name, "uint8"))
     facts.shapes, facts.crowds = drawn.kinds, drawn.crowds
     return facts
 

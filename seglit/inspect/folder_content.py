@@ -1,4 +1,4 @@
-"""What a folder of pictures holds, from a few of its files: few values, as masks do, or many, as images do."""
+"""Samples the files of a folder of pictures: few values, as in masks, or many, as in images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Content:
     is_blurred: bool = False
 
     def __str__(self) -> str:
-        """What it holds, for people."""
+        """Description of the content."""
         if not self.values:
             return "no mask that can be read"
         shown = f": {', '.join(self.values)}" if len(self.values) <= _SHOWN else ""

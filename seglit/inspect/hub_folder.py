@@ -141,7 +141,7 @@ def _names_of_splits(tables: Mapping[str, "Dataset"], mask: str) -> dict[Split, 
 
 
 def _splits(names: Mapping[Split, str], num_train: int) -> tuple[dict[Split, str] | None, str]:
-    """The setting `splits`, None for its default, and what it says for people."""
+    """The setting `splits`, None for its default, and its description."""
     if "val" in names:
         usual = all(HUB_SPLITS[split] == name for split, name in names.items())
         return (None if usual else dict(names)), ""

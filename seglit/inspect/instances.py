@@ -211,7 +211,7 @@ class Instances:
         return is_round or counts.of_class.counts_up or counts.of_mask.counts_up or nearly
 
     def _signs_of_tracks(self, divisor: int) -> list[bool]:
-        """What holds of the numbers of tracks in a video: many, close together, whole, not everywhere, for a while."""
+        """Signs of track numbers of a video: many, close together, in one piece, beside other pixels, in some masks."""
         counts, numbered = self.by_divisor[divisor], self._numbered(divisor)
         if counts.without or not numbered:
             return [False]

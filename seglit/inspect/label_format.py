@@ -44,8 +44,8 @@ class DrawnMask(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LabelFormat:
-    """A label format, and how its regions are drawn; as small as the tasks of worker processes require."""
+class RegionDrawer:
+    """Reads the regions of images and draws them; as small as the tasks of worker processes require."""
 
     reader: Reader
     drawing: DrawSettings
@@ -108,12 +108,12 @@ class AnnotatedFolder:
                 files = " and ".join(dict.fromkeys(str(each.annotations) for each in (other, entry)))
                 self.twice[entry.image] = f"is annotated twice, in {files}"
 
-    def label_format(self, names: Collection[str] | None = None, ignored: Collection[str] = ()) -> LabelFormat:
+    def drawer(self, names: Collection[str] | None = None, ignored: Collection[str] = ()) -> RegionDrawer:
         """Returns how masks of some classes, by default all, are drawn."""
         names = self.class_names if names is None else [name for name in self.class_names if name in names]
         fill = names.index(BACKGROUND) if BACKGROUND in names else IGNORE_INDEX
         strokes = LINE_WIDTH, True, ()
-        return LabelFormat(
+        return RegionDrawer(
             self.reader, draw_settings(self.reader, self.found.class_names, names, fill, ignored, strokes)
         )
 

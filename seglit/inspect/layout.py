@@ -35,7 +35,7 @@ class Layout:
     """The layout of a folder.
 
     Args:
-        description: One line for people.
+        description: One line.
         settings: Settings of the data module, without the root.
         pairing: What these settings find.
         data_root: The root of the data module.

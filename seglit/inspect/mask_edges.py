@@ -1,4 +1,4 @@
-"""Where the values of a mask change: outlines, blended pixels, and how well outlines follow those of the image."""
+"""Outlines and blended pixels of masks, and how well outlines follow those of the image."""
 
 from typing import Any
 

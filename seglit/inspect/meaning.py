@@ -1,4 +1,4 @@
-"""What the stored values mean: class or void, by names that the user gave, that an exporter wrote, or by evidence."""
+"""The meaning of stored values, class or void: by names from the user or an exporter, or by evidence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ class PartClasses:
 
     @cached_property
     def indices(self) -> dict[str, int]:
-        """What stands for `{class}` to the class index in the survey."""
+        """Text in place of `{class}` to the class index in the survey."""
         keys = {text: int(text) if self.are_numbers else text for text in self.texts}
         order = sorted({*keys.values()}, key=lambda key: (str(key).lower() != BACKGROUND, key))
         offset = int(self.fill == 0)

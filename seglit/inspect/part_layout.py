@@ -258,7 +258,7 @@ def _pattern(texts: Sequence[str]) -> str | None:
 
 
 def _beginning(texts: Sequence[str]) -> str:
-    """What all texts begin with."""
+    """The longest common prefix."""
     low, high = min(texts), max(texts)
     same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
     return "".join(character for character, _ in same)

@@ -15,7 +15,7 @@ from seglit.images.pairs import Pair
 from seglit.images.picture import Picture
 from seglit.images.prefetch import prefetch
 from seglit.inspect.facts import PairFacts, read_facts
-from seglit.inspect.label_format import LabelFormat
+from seglit.inspect.label_format import RegionDrawer
 from seglit.inspect.part_classes import PartClasses
 from seglit.inspect.survey import Survey
 
@@ -35,11 +35,11 @@ def read_all(survey: Survey, workers: int | None = None) -> Iterator[PairFacts]:
         [(pair, None if annotated is None else annotated.entry(pair)) for pair in pairs[start : start + _CHUNK]]
         for start in range(0, len(pairs), _CHUNK)
     )
-    label_format = None if annotated is None else annotated.label_format()
+    drawer = None if annotated is None else annotated.drawer()
     read_chunk = partial(
         _read_chunk,
         nodata=survey.nodata,
-        label_format=label_format,
+        drawer=drawer,
         masks=survey.reading.settings,
         opener=survey.opener,
         classes=survey.parts,
@@ -77,9 +77,9 @@ def _end_by_signals() -> None:
 def _read_chunk(
     pairs: list[tuple[Pair, AnnotatedImage | None]],
     nodata: tuple[float, ...],
-    label_format: LabelFormat | None,
+    drawer: RegionDrawer | None,
     masks: MaskSettings,
     opener: Callable[..., Picture],
     classes: PartClasses | None,
 ) -> list[PairFacts]:
-    return [read_facts(pair, nodata, entry, label_format, masks, opener, classes) for pair, entry in pairs]
+    return [read_facts(pair, nodata, entry, drawer, masks, opener, classes) for pair, entry in pairs]

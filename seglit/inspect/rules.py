@@ -77,7 +77,7 @@ _ERRORS = {
         "the masks contain a single class, {value}",
         "there is no other class to separate it from: check how the masks were exported",
     ),
-    "mixed_mask_coding": ("masks are coded in more than one way: {kinds}", "export all masks in one coding"),
+    "mixed_mask_coding": ("masks are encoded in more than one way: {kinds}", "export all masks in one encoding"),
 }
 _NOTES = {
     "mask_without_image": ("masks without an image ({count})", "add the images, or remove the masks; they are ignored"),
@@ -120,9 +120,9 @@ _NOTES = {
         "classes with nearly the same name: {names}",
         "if they are meant to be one class, give it one name in the tool that wrote them, and export again",
     ),
-    "binary_0_255": ("masks are coded as 0 and 255", "the configuration maps them to 0 and 1"),
+    "binary_0_255": ("masks store 0 and 255", "the configuration maps them to 0 and 1"),
     "off_by_one": (
-        "classes are coded from 1 (1 to {count})",
+        "classes are stored as 1 to {count}",
         "the configuration maps them to class indices from 0 (`mask_values`)",
     ),
     "all_void_masks": (

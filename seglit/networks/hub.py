@@ -61,17 +61,17 @@ def offline_at_once() -> Iterator[None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _is_reachable(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
-def _is_reachable(url: str) -> bool:
-    """Whether a server answers, through the proxy that the environment names, whatever it answers."""
+def is_reachable(url: str) -> bool:
+    """Whether a server answers, even with an error; through the proxy that the environment names, if any."""
     try:
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (the hub's own setting)
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (a setting of the user)
         urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
     except urllib.error.HTTPError:
         return True

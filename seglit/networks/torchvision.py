@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.encoder_weights import EncoderWeights, find_weight_file, is_weight_file
+from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import check_batch, download_errors, unknown_name
 from seglit.normalization import Normalization
 
@@ -122,13 +123,11 @@ def _replace_heads(model: nn.Module, num_classes: int) -> None:
 
 
 def _replace_first_convolution(backbone: nn.Module, in_channels: int, pretrained: bool) -> None:
-    """Adapts the first convolution to `in_channels`; timm sums or repeats pretrained weights, as smp does."""
-    from timm.models import adapt_input_conv
-
+    """Adapts the first convolution to `in_channels`; pretrained weights are summed or repeated."""
     first = next(layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d))
     weight = first.weight.detach()  # (out_channels, 3, height, width)
     if pretrained:
-        weight = adapt_input_conv(in_channels, weight)
+        weight = adapt_channels(weight, in_channels)
     else:
         weight = weight.new_empty(first.out_channels, in_channels, *first.kernel_size)
         nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")  # as torchvision does

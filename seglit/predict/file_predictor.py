@@ -16,7 +16,7 @@ from seglit.predict.tile_scores import Block, Tile, cut
 
 
 class FilePredictor(Predictor):
-    """Predicts masks with an exported file in its own run time.
+    """Predicts masks with an exported file in its own runtime.
 
     Of a file that returns masks, each pixel of a large image has the class that most of its tiles vote for, by their
     blending weights; of others, as of a checkpoint, probabilities are blended.
@@ -40,7 +40,7 @@ class FilePredictor(Predictor):
         """Loads a file of a format.
 
         Raises:
-            InputError: The file is not one of `seglit export`, or its run time is not installed.
+            InputError: The file is not one of `seglit export`, or its runtime is not installed.
         """
         description = Description.from_json(format.read(file), file)
         return cls(format.load(file, description.precision), description, file)

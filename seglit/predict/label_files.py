@@ -42,7 +42,7 @@ def report_label_files(
     The images of a TIFF stack are its slices, named as in `stack0.tif[3]`.
 
     Reads the masks that exist, whichever call has written them, so that the files are complete after an interruption.
-    Videos, and TIFFs that are read by windows, have no label files, which is said.
+    Videos, and TIFFs that are read by windows, have no label files; they are listed on stderr.
 
     Args:
         label_format: The tool.

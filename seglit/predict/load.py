@@ -29,7 +29,7 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
 
     Raises:
         NotTrustedError: The checkpoint names a class of another package, which is not imported.
-        InputError: The file is missing or not of seglit, its network's class is not found, or its run time is not
+        InputError: The file is missing or not of seglit, its network's class is not found, or its runtime is not
             installed.
     """
     file, packages = find_model(path), packages_of(trust)
@@ -45,7 +45,7 @@ def load_exported(file: Path, format: Format, trust: Collection[str]) -> FilePre
 
     Raises:
         NotTrustedError: The file runs native code, and `trust` does not have pt2.
-        InputError: It is not of seglit, or its run time is not installed.
+        InputError: It is not of seglit, or its runtime is not installed.
     """
     if format is FORMATS["pt2"] and "pt2" not in trust:
         raise NotTrustedError(f"{file}: runs native code of its own; if you trust it: --trust pt2")

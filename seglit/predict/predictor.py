@@ -158,7 +158,7 @@ class Predictor:
     def stream_with_errors(
         self, images: Iterable[Array], probabilities: bool = False
     ) -> Iterator[Prediction | RunError]:
-        """Like `stream`, but yields the error of an image in its place, and goes on."""
+        """Like `stream`, but yields the error of an image in its place, and continues."""
         error: RunError | None = None
         mask, probs = np.empty((0, 0), np.uint8), None
         for block in self._blocks_of(images, probabilities):

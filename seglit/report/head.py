@@ -21,7 +21,7 @@ def describe(run: TestedRun) -> dict[str, str]:
     else:
         epochs = f"{training.epochs} of at most {most}" if most else str(training.epochs)
         facts |= {"Epochs": epochs, "Device": training.device}
-        facts["Training time"] = _duration(training.seconds)
+        facts["Training time"] = training.duration
     return facts
 
 
@@ -35,13 +35,3 @@ def _crop(size: Any) -> str:
 
 def _class(spec: dict[str, Any]) -> str:
     return str(spec["class_path"]).rpartition(".")[2]
-
-
-def _duration(seconds: float) -> str:
-    """Formats a duration in its two largest units."""
-    minutes, hours = seconds / 60, seconds / 3600
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    if hours < 1:
-        return f"{minutes:.0f} min {seconds % 60:.0f} s"
-    return f"{hours:.0f} h {minutes % 60:.0f} min"

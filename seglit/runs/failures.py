@@ -47,7 +47,7 @@ def explaining_failures() -> Iterator[None]:
     Raises:
         InputError: Lightning, or an optimizer or loader of torch, rejects a setting once it is used.
         KeyboardInterrupt: Ctrl-C, for which Lightning exits with 1.
-        RunError: One line with the cause, and what is said of it by the notes of the exception.
+        RunError: One line with the cause and the notes of the exception.
     """
     try:
         yield

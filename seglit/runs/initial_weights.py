@@ -85,7 +85,7 @@ def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any],
         name, there, here = done.unfit[0]
         return f"{name} is {tuple(there)} there, here {tuple(here)}"
     if not lacking:
-        return "most of the others are of classes that start anew"
+        return "most of the others are of classes that start from random weights"
     encoder = [name for name in done.sizes if _part(name) == "encoder"]
     if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
@@ -106,9 +106,9 @@ def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Se
     if not done.head:
         return []
     if source_classes is None:
-        return ["all classes start anew, since the file does not name its classes"]
+        return ["all classes start from random weights, since the file does not name its classes"]
     if not any(done.taken.get(name) for name in done.head):
-        return ["all classes start anew"]
+        return ["all classes start from random weights"]
     lists = {
         "kept": [name for name in classes if name in source_classes],
         "new": [name for name in classes if name not in source_classes],

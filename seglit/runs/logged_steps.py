@@ -1,4 +1,4 @@
-"""Where values are logged, and so the only steps at which the host reads from the device."""
+"""The steps at which values are logged: the only ones at which the host syncs with the device."""
 
 import pytorch_lightning as pl
 from torch import Tensor

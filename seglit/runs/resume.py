@@ -66,7 +66,7 @@ class Progress:
         epochs: Finished epochs.
         batches: Batches trained on in the epoch after them.
         steps: Optimizer steps.
-        validates: Whether the validation of the last step starts anew.
+        validates: Whether the validation of the last step starts over.
         stopped: Whether training was stopped early.
         loggers: Class name of a logger to the run that it logs to.
     """

@@ -117,7 +117,7 @@ class TestedRun:
 
     @cached_property
     def training(self) -> Training | None:
-        """What the training of the checkpoint took; None if it is not known."""
+        """Epochs and duration of the training of the checkpoint; None if they are not known."""
         return next(filter(None, map(Training.read, self._folders)), None)
 
     @property

@@ -1,4 +1,4 @@
-"""The schema of `training.json`: what a training took."""
+"""The schema of `training.json`: epochs, duration and devices of a training."""
 
 from pathlib import Path
 from typing import Self
@@ -13,7 +13,7 @@ TRAINING_FILE = "training.json"
 
 
 class Training(msgspec.Struct, frozen=True):
-    """What a training took until the end of its last epoch.
+    """Epochs, duration and devices of a training, until the end of its last epoch.
 
     Args:
         epochs: Number of epochs, including those before it was resumed.
@@ -24,6 +24,15 @@ class Training(msgspec.Struct, frozen=True):
     epochs: int
     seconds: float
     device: str
+
+    @property
+    def duration(self) -> str:
+        """The duration in its two largest units: `1 h 45 min`."""
+        minutes, seconds = divmod(round(self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        if hours:
+            return f"{hours} h {minutes} min"
+        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
     def write(self, folder: Path) -> None:
         """Writes the file to a run folder."""

@@ -16,7 +16,7 @@ from seglit.runs.plain_data import parts_of
 
 @dataclass
 class Transfer:
-    """What was taken over.
+    """The weights that were transferred.
 
     Args:
         taken: Elements taken of each weight of the network.

@@ -1,4 +1,4 @@
-"""What a service accepts."""
+"""Limits of the service."""
 
 from dataclasses import dataclass
 

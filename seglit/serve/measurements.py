@@ -1,4 +1,4 @@
-"""What a service counts and measures, in the text format of Prometheus."""
+"""Metrics of the service, in the text format of Prometheus."""
 
 from time import monotonic
 

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from ssl import SSLCertVerificationError
+from unittest import mock
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -208,6 +211,14 @@ def test_offline_without_a_key_or_a_reachable_server(
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert "WANDB_MODE" in offline_reason(capsys)
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert offline_reason(capsys) == ""
+
+
+def test_online_if_only_the_certificates_of_wandb_know_the_server(
+    fresh_wandb: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setattr("urllib.request.urlopen", mock.Mock(side_effect=URLError(SSLCertVerificationError())))
     assert offline_reason(capsys) == ""
 
 

@@ -234,7 +234,7 @@ def test_killed_slurm_job_resumes_when_it_is_requeued(
     trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     folder = copied(trained, tmp_path)
-    shutil.rmtree(folder / "checkpoints")  # killed before the first one: it starts anew
+    shutil.rmtree(folder / "checkpoints")  # killed before the first one: it starts over
     for name, value in {"JOB_ID": "7", "STEP_ID": "0", "RESTART_COUNT": "1"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     outcome = run("fit", "-c", trained.folder / "config.yaml", "--trainer.default_root_dir=runs")
@@ -300,14 +300,14 @@ def test_clock_saves_at_logged_steps_within_an_epoch(tiny: list[str], run: Run) 
     assert torch.load(folder / "previous.ckpt", weights_only=True)["global_step"] == 3
 
 
-def test_epoch_starts_anew_with_another_batch_size(
+def test_epoch_starts_over_with_another_batch_size(
     reference: Outcome, tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     last = killed(reference, "epoch-0-batch-3", tmp_path) / "checkpoints" / "last.ckpt"
     options = ["--data.batch_size=2", "--test_after_fit=false", "--trainer.max_epochs=1"]
     outcome = run("fit", "-c", reference.folder / "config.yaml", "--ckpt_path", last, *options)
     assert outcome.code == 0, outcome.err
-    assert "epoch 0 starts anew" in caplog.text
+    assert "epoch 0 starts over" in caplog.text
     assert logged(outcome.folder)["step"][:2] == ["1", "1"]  # one step of two batches; the score
 
 

@@ -82,7 +82,7 @@ def test_classes_that_keep_their_names_keep_their_logits(name: str, change: str)
     assert sum(done.taken.values()) == sum(done.sizes.values()) - new
 
 
-def test_weights_without_class_names_start_the_head_anew() -> None:
+def test_weights_without_class_names_start_the_head_from_random_weights() -> None:
     source, (network, spec) = build("unet", 4)[0], build("unet", 4)
     head = network.state_dict()["head.weight"].clone()
     done = transfer(network, spec, source.state_dict(), SOURCE, None)
@@ -178,7 +178,7 @@ def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.Capture
     assert rows["encoder"] == [f"{sizes['encoder']:,}", "0", "0"]
     assert rows["head"] == ["0", f"{sizes['head']}", f"{sizes['head']}"]
     assert rows["fc"] == ["0", "0", "100"]
-    assert "all classes start anew, since the file does not name its classes" in out
+    assert "all classes start from random weights, since the file does not name its classes" in out
     assert "normalised by mean 0.449 and std 0.226, since the file does not state" in out
     assert len(out.splitlines()) < 14
 

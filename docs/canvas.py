@@ -20,8 +20,8 @@ PICTURES = Path(__file__).with_name("pictures")
 _DOTS = 2  # pixels per unit, for high-resolution screens
 
 
-class Page:
-    """A white page.
+class Canvas:
+    """A white canvas.
 
     Args:
         width: In units, as all lengths of its methods.
@@ -68,7 +68,7 @@ class Page:
         self.image.paste(picture.resize(size, Image.Resampling.NEAREST), (round(left * _DOTS), round(top * _DOTS)))
 
     def save(self, name: str) -> None:
-        """Writes the page to docs/pictures with 256 colours, which suffice for these figures."""
+        """Writes the canvas to docs/pictures with 256 colours, which suffice for these figures."""
         PICTURES.mkdir(exist_ok=True)
         file = PICTURES / f"{name}.png"
         self.image.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
