@@ -5,7 +5,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -52,10 +52,11 @@ class _Measurement(Probe):
         self.seconds = seconds
         self.chosen: list[str] = []
         self.start = time.monotonic()
-        self.shares: dict[str, float] = {}  # of splits of which only some batches are evaluated: what the run evaluates
+        self.shares: dict[str, float] = {}  # that the run evaluates, of splits that the trial evaluates in part
         self.batch_ends: dict[str, list[float]] = {"val": [], "test": []}
         self.ranks = 1  # of the run
         self.ready = self.start
+        self.one_off = 0.0  # seconds of what the run does not do again: reading all pairs
 
     def change(self, config: Any) -> None:
         """Lets one device train until it is stopped, and evaluate a few batches."""
@@ -71,6 +72,13 @@ class _Measurement(Probe):
             if limit is None or (isinstance(limit, float) and limit):  # an int limits each rank, whatever their number
                 config.trainer[f"limit_{split}_batches"] = _EVALUATED
                 self.shares[split] = limit or 1.0
+
+    def prepare(self, before_fit: Callable[[], None]) -> None:
+        """Calls it twice, since the run, as the second time, finds all pairs read."""
+        start = time.monotonic()
+        before_fit()
+        self.one_off = time.monotonic() - start
+        before_fit()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes when a process is ready to train."""

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pytorch_lightning.trainer.connectors.data_connector import _parse_num_batch
 from pytorch_lightning.trainer.states import RunningStage
 from torch.utils.data import DataLoader
 
+from seglit import cli
 from seglit.budget import minutes
 from seglit.budget.minutes import Costs, batches_of_rank, divide
 from seglit.data.sampling import KeySampler
@@ -28,11 +30,16 @@ def entries(folder: Path) -> set[Path]:
     return {*folder.rglob("*")}
 
 
-def test_plan_is_printed_and_nothing_written(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_plan_is_printed_and_nothing_written(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = mock.Mock(wraps=cli.start_from)
+    monkeypatch.setattr(cli, "start_from", prepared)
     cache, temporary = Path(os.environ["XDG_CACHE_HOME"]), Path(tempfile.gettempdir())
     before = entries(cache)
     outcome = run("fit", *tiny, "--plan", "--trainer.max_epochs=40", "--experiment=mine")
     assert (outcome.code, outcome.err) == (0, "")
+    prepared.assert_called_once()
     lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
     assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 40 validations"
     assert lines["run folder"].strip() == "runs/mine/<date>_<time>"
