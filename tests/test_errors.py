@@ -162,6 +162,11 @@ CASES = {
         {},
         "LearningRateFinder sets .* --model.optimizer.init_args.lr instead",
     ),
+    "batch size finder": (
+        [*PARTS, "--trainer.callbacks=pytorch_lightning.callbacks.BatchSizeFinder", "--trainer.accelerator=cpu"],
+        {},
+        "BatchSizeFinder changes .*: set --data.batch_size instead; where memory .*",
+    ),
     "number below 1": ([*PARTS, "--patience=0"], {}, "patience is '0'; expected null or int above 0"),
     "gradient norm": (
         [*PARTS, "--trainer.gradient_clip_val=-1"],

@@ -2,9 +2,10 @@
 
 import gc
 import json
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -51,10 +52,11 @@ class _Measurement(Probe):
         self.seconds = seconds
         self.chosen: list[str] = []
         self.start = time.monotonic()
-        self.extrapolated: set[str] = set()  # splits of which only some batches are evaluated
+        self.shares: dict[str, float] = {}  # that the run evaluates, of splits that the trial evaluates in part
         self.batch_ends: dict[str, list[float]] = {"val": [], "test": []}
         self.ranks = 1  # of the run
         self.ready = self.start
+        self.one_off = 0.0  # seconds of what the run does not do again: reading all pairs
 
     def change(self, config: Any) -> None:
         """Lets one device train until it is stopped, and evaluate a few batches."""
@@ -66,9 +68,17 @@ class _Measurement(Probe):
         trainer.check_val_every_n_epoch, trainer.val_check_interval = None, _NEVER
         trainer.devices, trainer.num_nodes, trainer.strategy = 1, 1, "auto"
         for split in ("val", "test"):
-            if config.trainer[f"limit_{split}_batches"] is None:
+            limit = config.trainer[f"limit_{split}_batches"]
+            if limit is None or (isinstance(limit, float) and limit):  # an int limits each rank, whatever their number
                 config.trainer[f"limit_{split}_batches"] = _EVALUATED
-                self.extrapolated.add(split)
+                self.shares[split] = limit or 1.0
+
+    def prepare(self, before_fit: Callable[[], None]) -> None:
+        """Calls it twice, since the run, as the second time, finds all pairs read."""
+        start = time.monotonic()
+        before_fit()
+        self.one_off = time.monotonic() - start
+        before_fit()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes when a process is ready to train."""
@@ -109,9 +119,9 @@ class _Measurement(Probe):
     def _missing(self, split: Split) -> float:
         """Returns the seconds of the batches of a split that were not evaluated."""
         ends, data = self.batch_ends[split], self.command_line.datamodule
-        if len(ends) < 2 or split not in self.extrapolated:
+        if len(ends) < 2 or split not in self.shares:
             return 0.0
-        total = -(-len(data.dataset(split)) // (self.ranks * data.batch_size))
+        total = batches_of_rank(len(data.dataset(split)), data.batch_size, self.ranks, self.shares[split])
         return (ends[-1] - ends[0]) / (len(ends) - 1) * (total - len(ends))
 
 
@@ -147,9 +157,17 @@ def _measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[
     """Returns the options that a trial of some seconds chose, its costs, batches per epoch, and batches per step."""
     probe = _Measurement(seconds)
     try_out(args, probe)
-    trainer = probe.command_line.trainer
-    per_epoch = max(1, trainer.num_training_batches // probe.ranks)
+    trainer, data = probe.command_line.trainer, probe.command_line.datamodule
+    images, limit = len(data.dataset("train")), trainer.limit_train_batches
+    per_epoch = max(1, batches_of_rank(images, data.batch_size, probe.ranks, limit, drop_last=True))
     return probe.chosen, probe.costs(started), per_epoch, trainer.accumulate_grad_batches
+
+
+def batches_of_rank(images: int, batch_size: int, ranks: int, limit: float, *, drop_last: bool = False) -> int:
+    """Returns the number of batches of each rank; an int limits them, a float is the share of them that is used."""
+    samples = math.ceil(images / ranks)
+    batches = max(1, samples // batch_size) if drop_last else math.ceil(samples / batch_size)
+    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
 def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: int = 1) -> list[str]:

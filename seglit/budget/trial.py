@@ -2,8 +2,7 @@
 
 import io
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -25,15 +24,17 @@ class Probe(pl.Callback):
     Attributes:
         stopwatch: Measures the trial.
         command_line: The command line that is tried.
-        one_off: Seconds of what the actual run does not do again: reading all pairs.
     """
 
     stopwatch: Stopwatch
     command_line: "Trial"
-    one_off = 0.0
 
     def change(self, config: Any) -> None:
         """Changes the parsed configuration in place."""
+
+    def prepare(self, before_fit: Callable[[], None]) -> None:
+        """Calls what a run does before it fits."""
+        before_fit()
 
 
 class Trial(SegmentationCLI):
@@ -73,11 +74,8 @@ class Trial(SegmentationCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Does it twice, since the actual run, as the second time, finds all pairs read."""
-        start = time.monotonic()
-        super().before_fit()
-        self.probe.one_off = time.monotonic() - start
-        super().before_fit()
+        """Lets the probe call it."""
+        self.probe.prepare(super().before_fit)
 
 
 def try_out(args: Sequence[str], probe: Probe) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import LearningRateFinder
+from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 from pytorch_lightning.callbacks import ProgressBar as LightningProgressBar
 
 from seglit.callbacks.class_weighting import ClassWeighting
@@ -25,6 +25,13 @@ from seglit.callbacks.strategies import check_strategy
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 
+_REJECTED: dict[type[pl.Callback], str] = {
+    BatchSizeFinder: "BatchSizeFinder changes the batch size after config.yaml states it, which then describes another "
+    "training: set --data.batch_size instead; where memory does not suffice, fit says which smaller one may",
+    LearningRateFinder: "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of "
+    "the optimizer: compare runs with several --model.optimizer.init_args.lr instead",
+}
+
 
 def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: str) -> list[pl.Callback]:
     """Returns the configured callbacks between those that every run has.
@@ -35,17 +42,15 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         record: The complete configuration as YAML.
 
     Raises:
-        InputError: LearningRateFinder is configured, which cannot change the learning rate of an optimizer here, or
-            `check_strategy` or `check_direction` raises.
+        InputError: A callback is configured that changes settings in a way that cannot work here, or `check_strategy`
+            or `check_direction` raises.
     """
     chosen = config.trainer.callbacks or []
     chosen = chosen if isinstance(chosen, list) else [chosen]  # Lightning accepts one
     check_strategy(config.trainer, chosen)
-    if any(isinstance(callback, LearningRateFinder) for callback in chosen):
-        raise InputError(
-            "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of the "
-            "optimizer: compare runs with several --model.optimizer.init_args.lr instead"
-        )
+    for kind, reason in _REJECTED.items():
+        if any(isinstance(callback, kind) for callback in chosen):
+            raise InputError(reason)
     check_direction(config.checkpoint, chosen)
     if config.patience is not None:
         chosen = [*chosen, Patience(config.checkpoint, config.patience)]

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,18 @@ _CHATTER = re.compile(
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Filters log messages and warnings of the libraries within the context."""
+    """Filters log messages, warnings and tracebacks of threads of the libraries within the context."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addFilter(_is_news)
+    print_error = threading.excepthook
+
+    def print_news(error: threading.ExceptHookArgs) -> None:
+        # a full disk: TensorBoard raises it in the main thread, too
+        if not (isinstance(error.exc_value, OSError) and type(error.thread).__module__.startswith("tensorboard.")):
+            print_error(error)
+
+    threading.excepthook = print_news
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse|PIL")
@@ -33,6 +42,7 @@ def quiet_libraries() -> Iterator[None]:
             warnings.filterwarnings("default", message="(?s).*subclass_spec_in_any")
             yield
     finally:
+        threading.excepthook = print_error
         for logger in loggers:
             logger.removeFilter(_is_news)
 

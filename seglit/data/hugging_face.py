@@ -68,8 +68,9 @@ class HuggingFaceDataModule(SegmentationDataModule):
         name: Configuration of the repository; None is its default.
         image: Column of the images.
         mask: Column of the masks.
-        splits: Split to split of the data set, or slice of one (`{train: "train[:90%]", val: "train[90%:]"}`); omit a
-            test split without masks. None takes those of train, validation and test that exist.
+        splits: Split to split of the data set, or slices of it (`{train: "train[:90%]", val: "train[90%:]"}`); several
+            leave rows out (`train[:12]+train[13:]` is without row 12). Omit a test split without masks. None takes
+            those of train, validation and test that exist.
         mask_values: Class name to the stored integer or integers; default: the stored value is the class index.
         mask_colors: Class name to the stored RGB colour or colours.
         ignore_values: Stored values (or colours) that are void.

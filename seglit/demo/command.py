@@ -6,7 +6,6 @@ from seglit.demo.examples import Examples
 from seglit.demo.page import title_of
 from seglit.errors import InputError
 from seglit.predict.load import find_model, load
-from seglit.runs.named_run import folder_of
 from seglit.runs.trusted import packages_of
 from seglit.serve.command import LOOPBACK, require_packages
 
@@ -62,12 +61,18 @@ def _write(run: Path, folder: Path, num_examples: int, trust: tuple[str, ...]) -
     print(f"demo: {folder} ({size / 2**20:.0f} MiB); to see it: python -m http.server --directory {folder}")
 
 
+def run_folder_of(model: Path) -> Path:
+    """Returns the run folder that a checkpoint, exported file or bundle is in; else the folder that it is in."""
+    # RUN/checkpoints/best.ckpt, RUN/export/float32.onnx, RUN/export/bundle/...
+    return next((folder for folder in model.parents[:3] if (folder / "config.yaml").is_file()), model.parent)
+
+
 def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, ...]) -> None:
     require_packages()
     from seglit.demo.local_server import LIMITS, create_demo
     from seglit.serve.server import listen, run_server
 
-    folder = folder_of(find_model(run).absolute())
+    folder = run_folder_of(find_model(run).absolute())
     hosts = _LOCAL_NAMES if host in LOOPBACK else ["*"]
     with listen(host, port) as listener:
         examples = Examples.of_run(folder, num_examples, trust)

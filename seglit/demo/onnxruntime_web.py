@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,6 +37,14 @@ def download() -> dict[str, bytes]:
             raise InputError(f"npm's {PACKAGE} is not the file that seglit was tested with: its SHA-256 differs")
         with tarfile.open(packed[0]) as package:
             return {name: _read(package, f"package/dist/{name}") for name in FILES}
+
+
+def licences() -> dict[str, bytes]:
+    """Returns the licence of ONNX Runtime and the notices of what it contains, which its npm package lacks, by name.
+
+    They are those of the Python package, which has proven the network.
+    """
+    return {name: (files("onnxruntime") / name).read_bytes() for name in ("LICENSE", "ThirdPartyNotices.txt")}
 
 
 def _read(package: tarfile.TarFile, name: str) -> bytes:

@@ -43,7 +43,7 @@ def write_static(run: Path, folder: Path, num_examples: int, trust: Collection[s
     page_input = PageInput(record.in_channels, fill_values(record, "uint8"), record.nodata)
     files = {
         **page_files(IN_BROWSER),
-        **{f"onnxruntime-web/{name}": content for name, content in runtime.items()},
+        **{f"onnxruntime-web/{name}": content for name, content in {**runtime, **onnxruntime_web.licences()}.items()},
         **examples.files(),
         "demo.json": describe_page(title_of(exporter.run), record.labels, examples, page_input),
     }

@@ -54,7 +54,7 @@ def export(
     for tracker in trackers:
         log_files(tracker, file.name, written)
     print(describe_proof(proof))
-    print(f"exported: {file}")
+    print(f"exported: {file} ({proof.runtime})")
     return 0
 
 

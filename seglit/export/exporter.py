@@ -101,7 +101,8 @@ class Exporter:
             for output, part in files.items():
                 format.describe(part, self._describe(output, precision).to_json())
             masks, probabilities = (FilePredictor.load(files[name], format) for name in (self.output, "probabilities"))
-            proof = self.prover.prove(masks, probabilities, thresholds_of(precision, max_drop), format.runtime(), file)
+            runtime = format.runtime(files[self.output])
+            proof = self.prover.prove(masks, probabilities, thresholds_of(precision, max_drop), runtime, file)
             description = msgspec.structs.replace(self._describe(self.output, precision), proof=proof)
             format.describe(files[self.output], description.to_json())
             for part in format.parts(files[self.output]):

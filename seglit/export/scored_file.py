@@ -52,7 +52,8 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     benchmark = Benchmark(predictor.network, predictor.device)
     for batch in batches_of(data, "test"):
         update(evaluation, predictor, batch)
-    cost = replace(benchmark.stop(), device=f"CPU, {exported.runtime()}", parameters=predictor.description.parameters)
+    device, parameters = f"CPU, {exported.runtime(path)}", predictor.description.parameters
+    cost = replace(benchmark.stop(), device=device, parameters=parameters)
     folder = path.with_name(f"{path.name}.test")
     scores = evaluation.compute()
     own: Any = evaluation.own_metrics.compute()

@@ -41,8 +41,8 @@ class Format(Protocol):
         """Loads a file."""
 
     @staticmethod
-    def runtime() -> str:
-        """Name and version of the runtime."""
+    def runtime(file: Path, /) -> str:
+        """Name and version of what runs a file."""
 
 
 FORMATS: dict[FormatName, Format] = {

@@ -94,8 +94,8 @@ def load(file: Path, _: FilePrecision) -> Run:
     return lambda images: session.run(None, {name: images})[0]
 
 
-def runtime() -> str:
-    """Name and version of the runtime."""
+def runtime(_: Path) -> str:
+    """Name and version of what runs a file."""
     import onnxruntime
 
     return f"ONNX Runtime {onnxruntime.__version__}"

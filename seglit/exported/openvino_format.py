@@ -91,8 +91,8 @@ def load(file: Path, precision: FilePrecision) -> Run:
     return lambda images: compiled(images)[0].copy()  # its own memory is used again by the next call
 
 
-def runtime() -> str:
-    """Name and version of the runtime."""
+def runtime(_: Path) -> str:
+    """Name and version of what runs a file."""
     return f"OpenVINO {_import_openvino().get_version().partition('-')[0]}"
 
 

@@ -91,10 +91,8 @@ def load(file: Path, _: FilePrecision) -> Run:
     """
     from torch._inductor import aoti_load_package
 
-    with zipfile.ZipFile(file) as archive:
-        is_native = any(_NATIVE in name for name in archive.namelist())
     try:
-        network = aoti_load_package(str(file)) if is_native else torch.export.load(file).module()
+        network = aoti_load_package(str(file)) if _is_native(file) else torch.export.load(file).module()
     except Exception as error:
         raise InputError(f"{file}: PyTorch cannot load it ({reason(error)})") from error
 
@@ -107,6 +105,11 @@ def load(file: Path, _: FilePrecision) -> Run:
     return run
 
 
-def runtime() -> str:
-    """Name and version of the runtime."""
-    return f"PyTorch {torch.__version__}"
+def runtime(file: Path) -> str:
+    """Version of PyTorch, and whether a file contains native code or the graph."""
+    return f"PyTorch {torch.__version__}, {'native code' if _is_native(file) else 'graph without native code'}"
+
+
+def _is_native(file: Path) -> bool:
+    with zipfile.ZipFile(file) as archive:
+        return any(_NATIVE in name for name in archive.namelist())

@@ -11,7 +11,7 @@ from seglit.inspect.duplicates import Duplicate
 from seglit.inspect.group_proposal import GroupProposal, find_series
 from seglit.inspect.layout import Layout
 from seglit.inspect.meaning import Value, shown
-from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, RULES, Severity
+from seglit.inspect.rules import COPIES, DRAWN_COPIES, LEFT_OUT, ROWS_LEFT_OUT, RULES, Severity
 from seglit.inspect.similar_names import find_similar
 from seglit.inspect.survey import Survey
 from seglit.inspect.wording import counted
@@ -64,7 +64,8 @@ def find_all(
         *_parts(layout, survey),
     ]
     if not layout.can_exclude:
-        findings = [replace(finding, advice=finding.advice.removesuffix(f"; {LEFT_OUT}")) for finding in findings]
+        instead = "" if layout.rows is None else f"; {ROWS_LEFT_OUT}"
+        findings = [replace(each, advice=each.advice.replace(f"; {LEFT_OUT}", instead)) for each in findings]
     return sorted(findings, key=lambda finding: finding.severity != "error")
 
 

@@ -15,6 +15,7 @@ class Rule(NamedTuple):
 
 
 LEFT_OUT = "the written configuration leaves them out (`exclude`)"
+ROWS_LEFT_OUT = 'slices leave rows out: `splits: {train: "train[:12]+train[13:]"}` is without row 12'
 COPIES = "remove the copies, unless they are frames of one video that belong together"
 DRAWN_COPIES = (
     "copies leak between splits that are drawn at random: remove them, define the splits in train.txt and val.txt, or "

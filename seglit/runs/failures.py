@@ -32,6 +32,8 @@ _OF_MODULES = {
 }
 """Modules that reject settings, and the prefix that names the setting where their messages do not."""
 _OF_SETTINGS = ValueError, TypeError, ImportError
+_IMPLEMENTATION = re.compile(r"\b_?(?:fused|foreach|capturable|differentiable)\b")
+"""Settings of optimizers of torch, which raises RuntimeError or AssertionError where they contradict each other."""
 _SIGNALS = {signal.strsignal(signum): signum for signum in signal.Signals}
 _CAUSES = {
     "SIGKILL": "probably because the memory is full; use fewer --data.num_workers or a smaller --data.batch_size",
@@ -114,7 +116,9 @@ def _refusal(error: Exception) -> str:
     settings = [of for name, of in _OF_MODULES.items() if frame.f_globals.get("__name__", "").startswith(name)]
     if isinstance(error, MisconfigurationException):
         return refusal(error)
-    return f"{settings[0]}{refusal(error)}" if settings and isinstance(error, _OF_SETTINGS) else ""
+    clash = isinstance(error, RuntimeError | AssertionError) and "model.optimizer: " in settings
+    rejected = isinstance(error, _OF_SETTINGS) or (clash and _IMPLEMENTATION.search(str(error)))
+    return f"{settings[0]}{refusal(error)}" if settings and rejected else ""
 
 
 def _describe(pid: str, signum: signal.Signals | None) -> str:

@@ -10,6 +10,7 @@ import warnings
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from jsonargparse._common import parsing_settings
 from pytorch_lightning import Trainer
 
 import seglit
+from seglit import hardware
 from seglit.callbacks.signals import Signals
 from seglit.runs.scores import SavedScores
 from tests.conftest import CLASS_NAMES, QUIET, Outcome, Run, run_in
@@ -51,7 +53,10 @@ def options(**more: Any) -> dict[str, Any]:
     return {**{name: {"true": True, "false": False}.get(value, value) for name, value in pairs}, **more}
 
 
-def test_fit_trains_as_the_command_does(tiny: list[str], tmp_path: Path) -> None:
+def test_fit_trains_as_the_command_does(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_freed_memory = mock.Mock()  # of a process, for good
+    monkeypatch.setattr(hardware, "keep_freed_memory", keep_freed_memory)
+    monkeypatch.setattr(hardware, "find_device", lambda *_: "cpu")
     data, model = tiny[1], Path(tiny[3])
     cv2.setNumThreads(2)
     before = state()
@@ -70,7 +75,9 @@ def test_fit_trains_as_the_command_does(tiny: list[str], tmp_path: Path) -> None
     best = torch.load(run.checkpoint, weights_only=True)
     (score,) = [each["best_model_score"] for name, each in best["callbacks"].items() if name.startswith("BestCh")]
     assert run.scores["val/miou"] == pytest.approx(float(score))
+    keep_freed_memory.assert_not_called()
     same = run_in(tmp_path, "fit", *tiny, "--seed_everything=3", "--trainer.max_epochs=1")
+    keep_freed_memory.assert_called_once_with()
     assert SavedScores.read(same.folder).scores == saved
 
 

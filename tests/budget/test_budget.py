@@ -6,14 +6,22 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.trainer.connectors.data_connector import _parse_num_batches
+from pytorch_lightning.trainer.states import RunningStage
+from torch.utils.data import DataLoader
 
+from seglit import cli
 from seglit.budget import minutes
-from seglit.budget.minutes import Costs, divide
+from seglit.budget.minutes import Costs, batches_of_rank, divide
+from seglit.data.sampling import KeySampler
 from seglit.errors import InputError
 from tests.conftest import Outcome, Run
 
@@ -22,11 +30,16 @@ def entries(folder: Path) -> set[Path]:
     return {*folder.rglob("*")}
 
 
-def test_plan_is_printed_and_nothing_written(run: Run, tiny: list[str], tmp_path: Path) -> None:
+def test_plan_is_printed_and_nothing_written(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = mock.Mock(wraps=cli.start_from)
+    monkeypatch.setattr(cli, "start_from", prepared)
     cache, temporary = Path(os.environ["XDG_CACHE_HOME"]), Path(tempfile.gettempdir())
     before = entries(cache)
     outcome = run("fit", *tiny, "--plan", "--trainer.max_epochs=40", "--experiment=mine")
     assert (outcome.code, outcome.err) == (0, "")
+    prepared.assert_called_once()
     lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
     assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 40 validations"
     assert lines["run folder"].strip() == "runs/mine/<date>_<time>"
@@ -96,6 +109,18 @@ def test_time_is_divided_to_its_end() -> None:
         unused = count * accumulated * (costs.batch + costs.epoch / per_epoch)  # less than a step each
         assert seconds - unused <= spent <= seconds + 1e-6
         assert count == 1 or spent - costs.once >= 0.94 * (seconds - costs.once)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("limit", [1.0, 0.5, 1, 2, 100])
+def test_batches_of_a_rank_are_those_that_lightning_uses(ranks: int, limit: float) -> None:
+    for images in (1, 9, 10, 20):
+        for shuffle in (False, True):
+            sampler = KeySampler(images, shuffle=shuffle, num_replicas=ranks, rank=ranks - 1)
+            loader = DataLoader(range(images), 2, sampler=sampler, drop_last=shuffle and len(sampler) >= 2)  # type: ignore[arg-type]
+            with suppress(MisconfigurationException):  # half of one batch
+                expected = _parse_num_batches(RunningStage.TRAINING, len(loader), limit)
+                assert batches_of_rank(images, 2, ranks, limit, drop_last=shuffle) == expected
 
 
 def test_too_little_time_is_an_error() -> None:

@@ -1,5 +1,8 @@
 """Dashboards: W&B falls back to offline mode, all loggers receive images and configuration, the sweep parses."""
 
+import errno
+import os
+import queue
 import socket
 import sys
 import threading
@@ -15,8 +18,10 @@ import pytest
 import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 
 from seglit.__main__ import main
+from seglit.config.quiet import quiet_libraries
 from seglit.errors import InputError
 from seglit.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
 
@@ -267,3 +272,18 @@ def test_sweep_uses_existing_command_line_options(
         assert entry == value, name
     assert config["test_after_fit"] is False
     assert [logger["class_path"] for logger in config["trainer"]["logger"]] == ["seglit.loggers.WandbLogger"]
+
+
+def test_full_disk_prints_no_traceback_of_the_thread_of_tensorboard(capfd: pytest.CaptureFixture[str]) -> None:
+    class Full:
+        def write(self, _: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    events: queue.Queue[bytes] = queue.Queue()
+    events.put(b"event")
+    with quiet_libraries():
+        thread = _AsyncWriterThread(events, Full(), flush_secs=120)
+        thread.start()
+        thread.join()
+    assert isinstance(thread.exception, OSError)  # which the next event raises in the main thread
+    assert capfd.readouterr().err == ""

@@ -64,6 +64,8 @@ def test_splits_by_name_and_slice(tmp_path: Path) -> None:
     path = saved(tmp_path, train=table(10), extra=table(2, 50))
     data = module(path, splits={"train": "train[:70%]+extra", "val": "train[70%:]"})
     assert (greys(data, "train"), greys(data, "val")) == ([*range(7), 50, 51], [7, 8, 9])
+    without = module(path, splits={"train": "train[:2]+train[3:4]+train[5:]", "val": "extra"})  # rows 2 and 4
+    assert greys(without, "train") == [0, 1, 3, 5, 6, 7, 8, 9]
     overlap = {"train": "train[:80%]", "val": "train[70%:]"}
     assert "train and val share rows of 'train'" in refusal(path, splits=overlap)
     assert 'Unknown split "tain"' in refusal(path, splits={"train": "tain"})

@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 from threading import Thread
+from unittest import mock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -76,6 +77,25 @@ def test_examples_are_files_that_read_as_the_images(tmp_path: Path, dtype: type[
         assert read.dtype == dtype
         assert np.array_equal(np.ma.getmaskarray(read), np.ma.getmaskarray(array))
         assert np.array_equal(np.ma.getdata(read)[~holes], image[~holes])
+
+
+@pytest.mark.parametrize("model", ["checkpoints/best.ckpt", "export/float32.onnx"])
+def test_examples_of_checkpoints_and_exported_files(
+    run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    folder = tmp_path / "mine/run"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_bytes((trained.folder / "config.yaml").read_bytes())
+    (folder / model).parent.mkdir()
+    (folder / model).touch()
+    monkeypatch.setattr(serve_server, "run_server", lambda *_: None)
+    monkeypatch.setattr("seglit.demo.command.load", lambda *_: None)
+    pages = mock.Mock()
+    monkeypatch.setattr("seglit.demo.local_server.create_demo", pages)
+    outcome = run("demo", folder / model, "--port=0", "--examples=2")
+    assert (outcome.code, outcome.err) == (0, "")
+    ((_, title, examples, _), _) = pages.call_args
+    assert (title, [example.name for example in examples.images]) == ("mine", ["00000", "00002"])
 
 
 def test_without_data(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,17 @@ def test_examples_are_copied_only_on_request(folder: Path, shapes: Path) -> None
         assert np.array_equal(np.array(Image.open(folder / "examples" / name)), np.array(Image.open(original)))
 
 
+def test_licence_is_beside_the_files_of_onnx_runtime(folder: Path) -> None:
+    names = {"LICENSE", "ThirdPartyNotices.txt", *onnxruntime_web.FILES}
+    assert {file.name for file in (folder / "onnxruntime-web").iterdir()} == names
+
+
+def test_licence_is_that_of_onnx_runtime() -> None:
+    licence, notices = onnxruntime_web.licences().values()
+    assert licence.startswith(b"MIT License\n\nCopyright (c) Microsoft Corporation\n")
+    assert b"protocolbuffers/protobuf" in notices
+
+
 @pytest.mark.parametrize(
     "stored", [[0, 7, 255], [3, 1000, 65535], [[0, 0, 0], [250, 10, 20], [255, 255, 255]]], ids=["8", "16", "RGB"]
 )

@@ -107,3 +107,11 @@ def test_without_the_library_one_line_names_it(tmp_path: Path, run: Run, monkeyp
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
     assert 'Hugging Face data sets require: pip install "seglit[huggingface]"' in outcome.err
+
+
+def test_unusable_rows_are_left_out_by_slices(tmp_path: Path, run: Run) -> None:
+    train = datasets.concatenate_datasets([table(range(6)), table(range(6, 7), empty=True)])
+    save(tmp_path / "data", train=train, validation=table(range(8, 10)))
+    findings = json.loads(run("inspect", "data", "--json", "--workers=1").out)["findings"]
+    (advice,) = [finding["advice"] for finding in findings if finding["code"] == "unreadable_mask"]
+    assert advice.endswith('again; slices leave rows out: `splits: {train: "train[:12]+train[13:]"}` is without row 12')

@@ -115,6 +115,27 @@ def test_setting_that_an_optimizer_rejects(run: Run, tiny: list[str], value: str
     assert (code, err) == (2, f"seglit: error: model.optimizer: Invalid learning rate: {float(value.strip('.'))}\n")
 
 
+def _step(**settings: bool) -> None:
+    weight = torch.nn.Parameter(torch.zeros(2, dtype=torch.complex64))  # no fused kernel has such
+    weight.grad = torch.ones_like(weight)
+    torch.optim.AdamW([weight], **settings).step()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fused": True, "foreach": True}, "`fused` and `foreach` cannot be `True` together."),
+        ({"fused": True, "differentiable": True}, "`fused` does not support `differentiable`"),
+        ({"foreach": True, "differentiable": True}, "_foreach ops don't support autograd"),
+        ({"fused": True}, "`fused=True` requires all the params to be floating point Tensors of supported devices: "),
+        ({"capturable": True}, "If capturable=True, params and state_steps must be on supported devices: "),
+    ],
+)
+def test_settings_of_an_optimizer_that_contradict_each_other(settings: dict[str, bool], message: str) -> None:
+    with pytest.raises(InputError, match=f"^model.optimizer: {re.escape(message)}"), explaining_failures():
+        _step(**settings)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -135,3 +156,10 @@ def test_errors_in_code_are_not_taken_for_settings() -> None:
     assert type(caught.value) is ValueError
     with pytest.raises(RuntimeError, match="to have 1 channels"), explaining_failures():
         torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 2, 8, 8))
+    weight = torch.nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.AdamW([weight])
+    weight.grad = torch.ones(2)
+    optimizer.state[weight] = {"step": torch.tensor(0.0), "exp_avg": torch.zeros(3), "exp_avg_sq": torch.zeros(3)}
+    with pytest.raises(RuntimeError, match="The size of tensor a") as failed, explaining_failures():
+        optimizer.step()
+    assert type(failed.value) is RuntimeError
