@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
 from seglit.data import Samples
 from seglit.data.synthetic import LABELS, SyntheticDataset
-from seglit.metrics import ConfusionMatrix
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.networks import FCN, Segmenter, UNet
 from seglit.networks.blocks import upsample_twice
 from seglit.networks.fcn import interpolation

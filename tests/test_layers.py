@@ -27,7 +27,7 @@ ROOMS = {
         "errors normalization",
     ),
     "losses": ("torch", "class_weights errors labels"),
-    "metrics": ("numpy torch torchmetrics", "errors labels"),
+    "metrics": ("numpy", "errors"),
     "optim": (f"torch {LIGHTNING}", "errors networks.encoder_layers"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors"),
