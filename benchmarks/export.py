@@ -20,7 +20,7 @@ from torch import nn
 import seglit
 from benchmarks.machine import describe_machine
 from benchmarks.runtimes import measure_runtimes
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.errors import InputError, RunError
 from seglit.export.exporter import Exporter
 from seglit.exported.choices import FormatName

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from benchmarks.machine import autocast, fastest_layout, now
 from seglit.data import SyntheticDataset
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.hardware import fastest_precision, find_device, keep_freed_memory
 from seglit.module import DEFAULT_NORMALIZATION
 from seglit.networks import SMP

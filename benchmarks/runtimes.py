@@ -18,7 +18,7 @@ from torch import nn
 
 import seglit
 from benchmarks.machine import fastest_layout
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.errors import InputError, RunError
 from seglit.exported.choices import FilePrecision, FormatName
 from seglit.exported.description import Size

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from docs.page import BLUE, GREEN, GREY, RED, SAND, WHITE, Page, Point
 from seglit.data import Samples
-from seglit.data.synthetic import LABELS, SyntheticDataset
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS
 from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.networks import FCN, Segmenter, UNet
 from seglit.networks.blocks import upsample_twice
