@@ -146,7 +146,7 @@ HEAVY = {
 
 
 def test_light_commands_load_no_torch() -> None:
-    commands = {module for name, (module, _) in FUNCTIONS.items() if name not in ("preview", "predict", "test FILE")}
+    commands = {module for name, (module, _) in FUNCTIONS.items() if name not in ("preview", "test FILE")}
     main, labels, annotations, inspect, *_, last = loaded_after(
         "seglit.__main__",
         "seglit.labels",
@@ -165,7 +165,7 @@ def test_light_commands_load_no_torch() -> None:
 @pytest.mark.starts_processes
 def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
     losses, metrics, networks, predict, callbacks = loaded_after(
-        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.command", "seglit.callbacks"
+        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.pipeline", "seglit.callbacks"
     )
     for loaded in (losses, metrics, networks, predict):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING.split()}

@@ -18,7 +18,8 @@ from seglit.data import AnnotationDataModule
 from seglit.data.synthetic import SyntheticDataset
 from seglit.drawing.shapes import LABELS
 from seglit.labels import Labels
-from seglit.predict.label_files import _WRITERS, LabelFormat
+from seglit.predict.label_files import _WRITERS
+from seglit.predict.settings import LabelFormat
 from tests.conftest import Run
 from tests.predict.brightest import checkpoint
 
