@@ -20,11 +20,12 @@ from torch import nn
 import seglit
 from benchmarks.machine import describe_machine
 from benchmarks.runtimes import measure_runtimes
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.errors import InputError, RunError
 from seglit.export.exporter import Exporter
+from seglit.exported.choices import FormatName
 from seglit.exported.description import Size
-from seglit.exported.file_formats import FORMATS, FormatName
+from seglit.exported.file_formats import FORMATS
 from seglit.module import DEFAULT_NORMALIZATION
 from seglit.runs.build import build
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord

@@ -33,7 +33,7 @@ from seglit import losses
 from seglit.cli import SegmentationCLI
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.data import FolderDataModule
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
 from seglit.module import DEFAULT_NORMALIZATION, SegmentationModule

@@ -17,7 +17,7 @@ from torch.utils.benchmark import Timer
 from seglit.data import Augment, Cache, FolderDataModule, SyntheticDataset
 from seglit.data.batch import collate
 from seglit.data.samples import Samples
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 
 
 def measure_input(

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from benchmarks.machine import autocast, fastest_layout, now
 from seglit.data import SyntheticDataset
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.hardware import fastest_precision, find_device, keep_freed_memory
 from seglit.module import DEFAULT_NORMALIZATION
 from seglit.networks import SMP
-from seglit.predict import Predictor, Settings
-from seglit.predict.command import _Pipeline
 from seglit.predict.jobs import claim, find_jobs
-from seglit.predict.predictor import BATCH_PIXELS
+from seglit.predict.pipeline import Pipeline
+from seglit.predict.predictor import BATCH_PIXELS, Predictor
+from seglit.predict.settings import Settings
 
 Loop = Callable[[], None]
 """Predicts all images once."""
@@ -90,7 +90,7 @@ def _make_loops(root: Path, encoder: str, size: tuple[int, int], settings: Setti
         output = next(outputs)
         jobs = find_jobs([str(root / "images")], output, overlays=False, probabilities=False)
         claim(output, {})
-        _Pipeline(predictor, "stored").run(jobs, lambda _: None)
+        Pipeline(predictor, "stored").run(jobs, lambda _: None)
 
     def by_hand() -> None:
         output = next(outputs)

@@ -18,10 +18,11 @@ from torch import nn
 
 import seglit
 from benchmarks.machine import fastest_layout
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.errors import InputError, RunError
-from seglit.exported.description import FilePrecision, Size
-from seglit.exported.file_formats import FORMATS, FormatName
+from seglit.exported.choices import FilePrecision, FormatName
+from seglit.exported.description import Size
+from seglit.exported.file_formats import FORMATS
 from seglit.exported.graph import Graph
 from seglit.exported.runtime import Quantization
 from seglit.hardware import avoid_broken_amx

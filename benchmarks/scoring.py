@@ -20,12 +20,12 @@ from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts
 from seglit.evaluation.breakdown import DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation
 from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mistakes import ErrorRegions
 from seglit.hardware import fastest_precision, find_device
 from seglit.labels import IGNORE_INDEX
-from seglit.metrics import ConfusionMatrix
 from seglit.networks import UNet
 
 VOID_SHARE = 0.05

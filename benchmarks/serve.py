@@ -31,7 +31,7 @@ from seglit.images.read import read_image
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
-from seglit.predict import Predictor
+from seglit.predict.predictor import Predictor
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 from seglit.serve.answers import Predicted, make_answer
 

@@ -26,7 +26,7 @@ from torch.optim import AdamW
 
 from benchmarks.machine import autocast, fastest_layout, now, peak_memory
 from seglit.data import FolderDataModule
-from seglit.data.synthetic import LABELS, write_folder
+from seglit.drawing.shapes import LABELS, write_folder
 from seglit.hardware import avoid_broken_amx, fastest_memory_format, fastest_precision, find_device, keep_freed_memory
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy, Dice, WeightedSum

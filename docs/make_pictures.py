@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from docs.canvas import BLUE, GREEN, GREY, RED, SAND, WHITE, Canvas, Point
 from seglit.data import Samples
-from seglit.data.synthetic import LABELS, SyntheticDataset
-from seglit.metrics import ConfusionMatrix
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.networks import FCN, Segmenter, UNet
 from seglit.networks.blocks import upsample_twice
 from seglit.networks.fcn import interpolation

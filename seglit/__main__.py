@@ -41,7 +41,7 @@ FUNCTIONS = {
     "report": ("seglit.report.command", "report"),
     "compare": ("seglit.compare.command", "compare"),
     "inspect": ("seglit.inspect.command", "inspect"),
-    "shapes": ("seglit.data.synthetic", "write_folder"),
+    "shapes": ("seglit.drawing.shapes", "write_folder"),
     "completion": ("seglit.completion.command", "completion"),
     "test FILE": ("seglit.export.scored_file", "score_file"),
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from tests.chaos import differing
 from tests.conftest import CLASS_NAMES
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from seglit.__main__ import main
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.hardware import avoid_broken_amx
 
 os.environ["MALLOC_TRIM_THRESHOLD_"] = (

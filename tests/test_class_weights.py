@@ -13,7 +13,7 @@ from PIL import Image
 
 from seglit.class_weights import FORMULAS, ClassCounts, count_classes
 from seglit.data import FolderDataModule
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.errors import InputError
 from seglit.losses import CrossEntropy
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in

@@ -19,7 +19,7 @@ from seglit.callbacks.signals import Signals
 from seglit.config import quick_check
 from seglit.inspect import read_pairs
 from seglit.module import SegmentationModule
-from seglit.predict import Predictor
+from seglit.predict.predictor import Predictor
 from tests.conftest import Outcome, Run
 from tests.predict.brightest import WATER, checkpoint
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import seglit
+from seglit.__main__ import FUNCTIONS
 
 PACKAGE = Path(seglit.__file__).parent
 LIGHTNING = "pytorch_lightning lightning_fabric"
@@ -27,7 +28,7 @@ ROOMS = {
         "errors normalization",
     ),
     "losses": ("torch", "class_weights errors labels"),
-    "metrics": ("numpy torch torchmetrics", "errors labels"),
+    "metrics": ("numpy", "errors"),
     "optim": (f"torch {LIGHTNING}", "errors networks.encoder_layers"),
     "hardware": ("torch", ""),
     "loggers": (f"requests wandb {LIGHTNING}", "errors networks.hub"),
@@ -36,9 +37,9 @@ ROOMS = {
     "annotations": ("cv2 numpy PIL yaml", "config.bounded_yaml errors images labels"),
     "data": (
         f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
-        "annotations class_weights config.named_configs drawing.progress_bar errors images labels normalization",
+        "annotations class_weights config.named_configs drawing errors images labels normalization",
     ),
-    "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images.replacing labels metrics"),
+    "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images labels metrics"),
     "config": ("jsonargparse yaml", "errors networks.encoder_weights networks.hub"),
     "runs": (
         f"huggingface_hub msgspec numpy rich torch yaml {LIGHTNING}",
@@ -145,19 +146,26 @@ HEAVY = {
 
 
 def test_light_commands_load_no_torch() -> None:
-    main, labels, annotations, inspect = loaded_after(
-        "seglit.__main__", "seglit.labels", "seglit.annotations", "seglit.inspect.command"
+    commands = {module for name, (module, _) in FUNCTIONS.items() if name not in ("preview", "test FILE")}
+    main, labels, annotations, inspect, *_, last = loaded_after(
+        "seglit.__main__",
+        "seglit.labels",
+        "seglit.annotations",
+        "seglit.inspect.command",
+        "seglit.compare.text",
+        *sorted(commands),
     )
     assert not main & {"numpy", "PIL", "yaml", "jsonargparse", *HEAVY}
     assert not annotations & HEAVY
     assert not inspect & HEAVY
+    assert not last & HEAVY, "the help of a command, and the text of compare"
     assert not labels & {"PIL", "yaml", "jsonargparse", *HEAVY}
 
 
 @pytest.mark.starts_processes
 def test_no_network_loads_the_trainer_and_no_callback_a_dashboard() -> None:
     losses, metrics, networks, predict, callbacks = loaded_after(
-        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.command", "seglit.callbacks"
+        "seglit.losses", "seglit.metrics", "seglit.networks", "seglit.predict.pipeline", "seglit.callbacks"
     )
     for loaded in (losses, metrics, networks, predict):
         assert not loaded & {"albumentations", "wandb", *LIGHTNING.split()}

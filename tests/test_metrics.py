@@ -16,8 +16,9 @@ from torchmetrics.classification import (
 )
 
 from seglit.errors import InputError
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.labels import IGNORE_INDEX
-from seglit.metrics import ConfusionMatrix, Scores
+from seglit.metrics import Scores
 
 torch.set_num_threads(2)
 

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from seglit.demo.examples import Examples
-from seglit.demo.page import title_of
 from seglit.errors import InputError
-from seglit.predict.load import find_model, load
 from seglit.runs.trusted import packages_of
 from seglit.serve.command import LOOPBACK, require_packages
 
@@ -69,7 +66,10 @@ def run_folder_of(model: Path) -> Path:
 
 def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, ...]) -> None:
     require_packages()
+    from seglit.demo.examples import Examples
     from seglit.demo.local_server import LIMITS, create_demo
+    from seglit.demo.page import title_of
+    from seglit.predict.load import find_model, load
     from seglit.serve.server import listen, run_server
 
     folder = run_folder_of(find_model(run).absolute())

@@ -1,1 +1,1 @@
-"""Scores of a split beyond the confusion matrix of `seglit.metrics`."""
+"""The confusion matrix of a split, and what a test counts beside it."""

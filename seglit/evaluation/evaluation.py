@@ -12,11 +12,12 @@ from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.evaluation.nan_images import NaNImages
 from seglit.evaluation.own_metrics import OwnMetrics
-from seglit.metrics import ConfusionMatrix, Counts, Scores
+from seglit.metrics import Counts, Scores
 from seglit.runs.scores import ConfusedPair, ErrorRegion
 
 _Item = TypeVar("_Item")

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 from seglit.errors import InputError, RunError, one_line
 from seglit.export.exporter import Exporter
-from seglit.exported.description import FilePrecision, Proof
+from seglit.exported.choices import FilePrecision
+from seglit.exported.description import Proof
 from seglit.exported.file_formats import Format
 
 

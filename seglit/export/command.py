@@ -4,13 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from seglit.errors import InputError
-from seglit.export.best import export_best
-from seglit.export.exporter import Exporter
-from seglit.export.proof import describe_proof
-from seglit.export.tracking import find_trackers, log_files
-from seglit.exported.bundle import HUB, push_bundle
-from seglit.exported.description import FilePrecision, Proof, Size
-from seglit.exported.file_formats import FORMATS, FormatName
+from seglit.exported.choices import FilePrecision, FormatName
 from seglit.runs.trusted import packages_of
 
 
@@ -47,43 +41,20 @@ def export(
         InputError: The run or an option is invalid, or a package is missing.
         RunError: The network cannot be exported, or the file differs from PyTorch.
     """
-    packages = packages_of(trust)
-    exporter = Exporter(Path(run), _size(size), "probabilities" if probabilities else "mask", packages)
+    packages, image_size = packages_of(trust), _size(size)
+    from seglit.export.exporter import Exporter  # these load torch and Lightning
+    from seglit.export.proof import describe_proof
+    from seglit.export.requested import write_requested
+    from seglit.export.tracking import find_trackers, log_files
+
+    exporter = Exporter(Path(run), image_size, "probabilities" if probabilities else "mask", packages)
     trackers = find_trackers(exporter.run, exporter.checkpoint, packages) if log else []
-    file, written, proof = _write(exporter, format, precision, output, max_drop)
+    file, written, proof = write_requested(exporter, format, precision, output, max_drop)
     for tracker in trackers:
         log_files(tracker, file.name, written)
     print(describe_proof(proof))
     print(f"exported: {file} ({proof.runtime})")
     return 0
-
-
-def _write(
-    exporter: Exporter,
-    format: FormatName | Literal["bundle"],
-    precision: FilePrecision | Literal["best"],
-    output: str | None,
-    max_drop: float,
-) -> tuple[Path, list[Path], Proof]:
-    """Returns the file or folder, all files that it consists of, and the proof."""
-    target = Path(output).expanduser() if output else None
-    if format == "bundle":
-        if precision != "float32" or exporter.size or exporter.output != "mask":
-            raise InputError("--format bundle contains the network: without --precision, --size and --probabilities")
-        folder = target or exporter.folder / "bundle"
-        proof = exporter.export_bundle(folder)
-        return folder, sorted(folder.iterdir()), proof
-    kind = FORMATS[format]
-    if precision not in (*kind.WEIGHTS, "best"):
-        raise InputError(f"--precision {precision}: {format} has {', '.join(kind.WEIGHTS)}")
-    file = target or exporter.folder / f"{precision}{kind.SUFFIX}"
-    if file.suffix != kind.SUFFIX:
-        raise InputError(f"--output {output}: a file of --format {format} ends with {kind.SUFFIX}")
-    if precision == "best":
-        proof = export_best(exporter, kind, file, max_drop)
-    else:
-        proof = exporter.export(kind, precision, file, max_drop)
-    return file, [*kind.parts(file), file.with_suffix(f"{file.suffix}.json")], proof
 
 
 def push(bundle: str, repository: str) -> int:
@@ -96,13 +67,15 @@ def push(bundle: str, repository: str) -> int:
     Raises:
         InputError: The folder is not a bundle, or it cannot be uploaded.
     """
+    from seglit.exported.bundle import HUB, push_bundle
+
     if not repository.startswith(HUB) or repository.count("/") != 1:
         raise InputError(f"{repository}: not a repository of the Hugging Face Hub, such as hf:owner/name")
     print(f"pushed: {push_bundle(Path(bundle).expanduser(), repository)}")
     return 0
 
 
-def _size(text: str | None) -> Size | None:
+def _size(text: str | None) -> tuple[int, int] | None:
     sides = text.split(",") if text else ["1", "1"]
     if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
         raise InputError(f"--size {text}: must be height and width in pixels, such as 352,480")

@@ -16,7 +16,8 @@ from seglit.errors import InputError, RunError
 from seglit.export.model_card import model_card
 from seglit.export.proof import Prover, crop_or_reflect, read_images, thresholds_of
 from seglit.exported.bundle import is_bundle, load_bundle, write_bundle
-from seglit.exported.description import Description, Dtype, FilePrecision, Output, Proof, Size, describe_input
+from seglit.exported.choices import FilePrecision, Output
+from seglit.exported.description import Description, Dtype, Proof, Size, describe_input
 from seglit.exported.file_formats import Format
 from seglit.exported.graph import Graph
 from seglit.exported.runtime import Quantization, Run

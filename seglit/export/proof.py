@@ -13,7 +13,8 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import RunError
 from seglit.evaluation.evaluation import Evaluation
 from seglit.export.scoring import batches_of, update
-from seglit.exported.description import Dtype, FilePrecision, Proof, ScoreProof, Size, SizeProof
+from seglit.exported.choices import FilePrecision
+from seglit.exported.description import Dtype, Proof, ScoreProof, Size, SizeProof
 from seglit.exported.graph import TRACED_SIZE
 from seglit.exported.runtime import reason
 from seglit.images.pairs import Split

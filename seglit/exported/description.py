@@ -7,15 +7,13 @@ import msgspec
 import numpy as np
 
 from seglit.errors import InputError
+from seglit.exported.choices import FilePrecision, Output
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.record_schema import check_record
 
 KEY = "seglit"
 """Name of the description in a file's metadata."""
 
-Output = Literal["mask", "probabilities"]
-OUTPUTS: tuple[Output, ...] = ("mask", "probabilities")
-FilePrecision = Literal["float32", "bfloat16", "float16", "int8"]
 Dtype = Literal["uint8", "uint16", "int16", "float32"]
 Size = tuple[int, int]
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 
 from seglit.exported import onnx_format, openvino_format, pt2_format
-from seglit.exported.description import FilePrecision, Output
+from seglit.exported.choices import FilePrecision, FormatName, Output
 from seglit.exported.graph import Graph
 from seglit.exported.runtime import Quantization, Run
-
-FormatName = Literal["onnx", "openvino", "pt2"]
 
 
 class Format(Protocol):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from seglit.errors import RunError
-from seglit.exported.description import Dtype, FilePrecision, Output, Size
+from seglit.exported.choices import FilePrecision, Output
+from seglit.exported.description import Dtype, Size
 from seglit.exported.runtime import reason
 from seglit.labels import IGNORE_INDEX
 from seglit.runs.checkpoint import ModelRecord

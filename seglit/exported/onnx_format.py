@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from seglit.errors import InputError, RunError
-from seglit.exported.description import KEY, OUTPUTS, FilePrecision, Output
+from seglit.exported.choices import OUTPUTS, FilePrecision, Output
+from seglit.exported.description import KEY
 from seglit.exported.graph import Graph, trace
 from seglit.exported.runtime import Quantization, Run, missing, reason
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from seglit.errors import InputError, RunError
-from seglit.exported.description import FilePrecision, Output
+from seglit.exported.choices import FilePrecision, Output
 from seglit.exported.graph import Graph, trace
 from seglit.exported.runtime import Quantization, Run, reason
 

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +20,8 @@ from seglit.images.picture import open_picture
 from seglit.images.tiff import LargeTiff
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.jobs import Job
-from seglit.predict.write import Masks, Writer
-
-LabelFormat = Literal["coco", "labelme", "yolo", "label-studio", "cvat"]
+from seglit.predict.settings import LabelFormat, Masks
+from seglit.predict.write import Writer
 
 _WRITERS: dict[LabelFormat, Callable[[Iterable[PredictedMask], Classes, Path], Path]] = {
     "coco": write_coco,

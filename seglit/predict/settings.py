@@ -7,6 +7,8 @@ from seglit.errors import InputError
 
 Flips = Literal["none", "horizontal", "all"]
 Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
+Masks = Literal["stored", "color"]
+LabelFormat = Literal["coco", "labelme", "yolo", "label-studio", "cvat"]
 _MAX_SCALE = 64
 ALIGNMENT = 32
 """Tiles start at multiples of this many pixels, so that a network's strides align as in the whole image."""

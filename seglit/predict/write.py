@@ -1,7 +1,7 @@
 """Writes predictions to files, each atomically."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ from seglit.images.tiff import Tag, write_stack, write_tiff
 from seglit.images.validity import NODATA_TAG
 from seglit.labels import IGNORE_INDEX, Labels, Stored
 from seglit.predict.jobs import Job
+from seglit.predict.settings import Masks
 from seglit.predict.tile_scores import Block, Prediction
 
-Masks = Literal["stored", "color"]
 Array = npt.NDArray[Any]
 
 

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from seglit.report.page import write_report
 from seglit.runs.tested import read_run
 from seglit.runs.trusted import packages_of
 
@@ -23,6 +22,8 @@ def report(run: str, output: str | None = None, trust: str | list[str] | None = 
         InputError: The run does not exist, was not tested, or names code that is not trusted.
     """
     tested = read_run(Path(run).expanduser(), packages_of(trust))
+    from seglit.report.page import write_report
+
     path = Path(output).expanduser() if output else tested.folder / "report.html"
     for line in write_report(path, tested):
         print(f"not shown: {line}", file=sys.stderr)

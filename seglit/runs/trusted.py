@@ -8,8 +8,6 @@ import importlib
 from collections.abc import Collection
 from typing import TypeVar
 
-from torch import nn
-
 from seglit.errors import InputError
 
 T = TypeVar("T")
@@ -66,6 +64,8 @@ def import_class(kind: type[T], class_path: str, where: str, trust: Collection[s
         NotTrustedError: The class is of another package; nothing was imported.
         InputError: The class is not found, or is not a `kind`.
     """
+    from torch import nn  # here, as commands check their options without torch
+
     module, _, name = class_path.rpartition(".")
     packages = _NETWORKS if issubclass(kind, nn.Module) else _OWN
     if not is_in(class_path, (*packages, *trust)):

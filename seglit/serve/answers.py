@@ -17,8 +17,9 @@ from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.drawing.predictions import as_rgb, lay_over
 from seglit.errors import InputError
 from seglit.labels import Labels
+from seglit.predict.settings import Masks
 from seglit.predict.tile_scores import Prediction
-from seglit.predict.write import Masks, Writer
+from seglit.predict.write import Writer
 
 _MAX_POLYGONS = 10_000
 

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seglit.errors import InputError
-from seglit.predict.load import load
 from seglit.serve.limits import Limits
 
 TOKEN_VARIABLE = "SEGLIT_TOKEN"  # noqa: S105  # a name
@@ -50,6 +49,7 @@ def serve(
         InputError: The run or an option is invalid, the address is in use, or a package is missing.
     """
     require_packages()
+    from seglit.predict.load import load
     from seglit.serve.app import create_app
     from seglit.serve.server import listen, run_server
 

@@ -10,7 +10,7 @@ import pytest
 from seglit.annotations import Coco, Cvat, Labelme, LabelStudio, Reader, Supervisely, Via, Yolo
 from seglit.annotations.recognition import recognise
 from seglit.annotations.written_classes import find_written_classes
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.errors import InputError
 from tests.annotations import (
     test_coco,

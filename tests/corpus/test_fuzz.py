@@ -30,7 +30,8 @@ from seglit.images.read import read_image
 from seglit.images.tiff import LargeTiff
 from seglit.labels import Labels
 from seglit.networks import UNet
-from seglit.predict.label_files import _WRITERS, LabelFormat
+from seglit.predict.label_files import _WRITERS
+from seglit.predict.settings import LabelFormat
 from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.resume import continue_run
 from seglit.runs.tested import read_curves, read_run

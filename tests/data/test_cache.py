@@ -20,7 +20,8 @@ from seglit.data.dataset import SegmentationDataset
 from seglit.data.file_dataset import FolderDataset
 from seglit.data.public.voc_sbd import VOCWithSBDDataset
 from seglit.data.samples import Samples
-from seglit.data.synthetic import LABELS, SyntheticDataset
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS
 from seglit.images.formats import PIXEL_TYPES
 from seglit.images.pairs import Pair
 from seglit.images.read import PairReader

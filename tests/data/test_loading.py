@@ -22,7 +22,8 @@ from seglit.data.batch import collate, collate_by_size
 from seglit.data.dataset import SegmentationDataset
 from seglit.data.samples import Samples
 from seglit.data.sampling import SampleKey
-from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS, write_folder
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.labels import IGNORE_INDEX

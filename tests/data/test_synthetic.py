@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seglit.data import FolderDataModule, SyntheticDataModule
-from seglit.data.synthetic import LABELS, SyntheticDataset, write_folder
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS, write_folder
 from seglit.images.pairs import Split
 
 

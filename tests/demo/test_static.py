@@ -20,7 +20,7 @@ from seglit.errors import InputError
 from seglit.images.picture import open_picture
 from seglit.images.read import read_image
 from seglit.normalization import Normalization
-from seglit.predict import Settings
+from seglit.predict.settings import Settings
 from tests.conftest import Outcome, Run, run_in
 from tests.demo.browser import BROWSER, WIDTHS, Browser
 from tests.demo.visit import Visit, photos, visit

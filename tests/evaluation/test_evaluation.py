@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seglit.callbacks import ScoreFile
 from seglit.data import FolderDataModule
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.evaluation import TestEvaluation, TestScores
 from seglit.evaluation.image_pair import image_pairs

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.errors import InputError
 from seglit.evaluation.own_metrics import OwnMetrics, by_name
 from tests.conftest import CLASS_NAMES, QUIET, Run

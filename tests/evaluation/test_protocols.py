@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassJaccardIndex
 
+from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.evaluation.protocols import miou_protocols
 from seglit.labels import IGNORE_INDEX
-from seglit.metrics import ConfusionMatrix, Counts
+from seglit.metrics import Counts
 
 NUM_CLASSES = 6
 Pixels = NDArray[np.int64]

@@ -14,8 +14,9 @@ from PIL import Image
 import seglit
 from seglit.errors import InputError, RunError
 from seglit.normalization import Normalization
-from seglit.predict import Predictor, Settings
 from seglit.predict.file_predictor import FilePredictor
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Settings
 from tests.conftest import CLASS_NAMES, Outcome, Run
 from tests.export.checkpoints import export, picture, write_checkpoint
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import seglit
-from seglit.predict import Settings
+from seglit.predict.settings import Settings
 from tests.conftest import Outcome, Run
 from tests.export.checkpoints import export, picture, write_checkpoint
 

@@ -12,7 +12,7 @@ import torch
 import seglit
 from seglit.export.scored_file import score_file
 from seglit.exported.graph import TRACED_SIZE
-from seglit.predict import Settings
+from seglit.predict.settings import Settings
 from seglit.runs.trusted import NotTrustedError
 from tests.conftest import run_in
 from tests.export.checkpoints import export, picture, write_checkpoint

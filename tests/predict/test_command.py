@@ -18,7 +18,7 @@ from seglit.data import FolderDataModule
 from seglit.images import tiff
 from seglit.images.pairs import SPLITS
 from seglit.labels import Labels
-from seglit.predict import Predictor
+from seglit.predict.predictor import Predictor
 from tests.conftest import Run
 from tests.predict.brightest import WATER, checkpoint, truth
 

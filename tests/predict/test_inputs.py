@@ -13,8 +13,9 @@ from torch import nn
 from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.normalization import Normalization
-from seglit.predict import Predictor, Settings
 from seglit.predict.inputs import Input
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Settings
 
 KINDS = ["turned.jpg", "turned.tif", "palette.png", "key.png", "alpha.png", "grey.png", "cmyk.jpg"]
 LABELS = Labels.create(["background", "b", "c"])

@@ -15,9 +15,11 @@ from PIL import Image
 from seglit.annotations import Coco, Cvat, Labelme, LabelStudio, Yolo
 from seglit.annotations.predicted import Classes, PredictedMask
 from seglit.data import AnnotationDataModule
-from seglit.data.synthetic import LABELS, SyntheticDataset
+from seglit.data.synthetic import SyntheticDataset
+from seglit.drawing.shapes import LABELS
 from seglit.labels import Labels
-from seglit.predict.label_files import _WRITERS, LabelFormat
+from seglit.predict.label_files import _WRITERS
+from seglit.predict.settings import LabelFormat
 from tests.conftest import Run
 from tests.predict.brightest import checkpoint
 

@@ -20,7 +20,9 @@ from seglit.errors import InputError, RunError
 from seglit.labels import Labels
 from seglit.module import SegmentationModule
 from seglit.networks import Normalization, UNet
-from seglit.predict import Predictor, Settings, predictor, tiles
+from seglit.predict import predictor, tiles
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Settings
 from tests.conftest import CLASS_NAMES, QUIET, Run
 
 LABELS = Labels.create(["a", "b", "c"])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from seglit.callbacks import pictures
 from seglit.data import Augment, SyntheticDataModule
-from seglit.data.synthetic import LABELS
+from seglit.drawing.shapes import LABELS
 from seglit.drawing.training_batch import Panel, draw_batch
 from seglit.labels import Labels
 from seglit.module import SegmentationModule

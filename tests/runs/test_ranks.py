@@ -27,7 +27,7 @@ from seglit.data.batch import collate
 from seglit.data.folder import FolderDataModule
 from seglit.data.samples import Samples
 from seglit.data.sampling import KeySampler
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.losses import CrossEntropy, Dice
 from tests.conftest import CLASS_NAMES, QUIET, Run, run_in
 from tests.runs.ranks import PartlyUsed

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seglit.data import FolderDataModule
-from seglit.data.synthetic import write_folder
+from seglit.drawing.shapes import write_folder
 from seglit.images.pairs import Pair
 from seglit.images.read import PairReader
 from seglit.runs.rebuild import read_named

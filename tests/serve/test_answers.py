@@ -22,7 +22,8 @@ from seglit.images.read import read_image
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
-from seglit.predict import Predictor, Settings
+from seglit.predict.predictor import Predictor
+from seglit.predict.settings import Settings
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 

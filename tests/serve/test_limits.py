@@ -21,7 +21,7 @@ from PIL import Image
 from seglit.labels import Labels
 from seglit.networks import UNet
 from seglit.normalization import Normalization
-from seglit.predict import Predictor
+from seglit.predict.predictor import Predictor
 from tests.conftest import Outcome, Run
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
