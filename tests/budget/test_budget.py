@@ -33,7 +33,7 @@ def entries(folder: Path) -> set[Path]:
 def test_plan_is_printed_and_nothing_written(
     run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared = mock.Mock(wraps=cli.start_from)
+    prepared = mock.Mock(wraps=start_from)
     monkeypatch.setattr(cli, "start_from", prepared)
     cache, temporary = Path(os.environ["XDG_CACHE_HOME"]), Path(tempfile.gettempdir())
     before = entries(cache)
@@ -117,7 +117,8 @@ def test_batches_of_a_rank_are_those_that_lightning_uses(ranks: int, limit: floa
     for images in (1, 9, 10, 20):
         for shuffle in (False, True):
             sampler = KeySampler(images, shuffle=shuffle, num_replicas=ranks, rank=ranks - 1)
-            loader = DataLoader(range(images), 2, sampler=sampler, drop_last=shuffle and len(sampler) >= 2)  # type: ignore[arg-type]
+            drop_last = shuffle and len(sampler) >= 2
+            loader: DataLoader[int] = DataLoader(range(images), 2, sampler=sampler, drop_last=drop_last)  # type: ignore[arg-type]
             with suppress(MisconfigurationException):  # half of one batch
                 expected = _parse_num_batches(RunningStage.TRAINING, len(loader), limit)
                 assert batches_of_rank(images, 2, ranks, limit, drop_last=shuffle) == expected

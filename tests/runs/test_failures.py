@@ -115,7 +115,7 @@ def test_setting_that_an_optimizer_rejects(run: Run, tiny: list[str], value: str
     assert (code, err) == (2, f"seglit: error: model.optimizer: Invalid learning rate: {float(value.strip('.'))}\n")
 
 
-def _step(**settings: bool) -> None:
+def _step(**settings: Any) -> None:
     weight = torch.nn.Parameter(torch.zeros(2, dtype=torch.complex64))  # no fused kernel has such
     weight.grad = torch.ones_like(weight)
     torch.optim.AdamW([weight], **settings).step()
