@@ -64,7 +64,7 @@ def collate_by_size(samples: list[Sample]) -> list[Batch]:
 
 def _stack(samples: list[Sample]) -> Batch:
     batch: Batch = {
-        "image": torch.stack([sample["image"] for sample in samples]),
+        "image": torch.stack([sample["image"].movedim(0, -1) for sample in samples]).movedim(-1, 1),  # channels_last
         "mask": torch.stack([sample["mask"] for sample in samples]),
         "name": [sample["name"] for sample in samples],
     }

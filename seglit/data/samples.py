@@ -68,5 +68,5 @@ def _as_sample(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], name: str) 
 
 
 def _as_tensor(array: npt.NDArray[Any]) -> Tensor:
-    """(H, W[, C]) to (C, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(array.reshape(*array.shape[:2], -1).transpose(2, 0, 1)))
+    """(H, W[, C]) to (C, H, W), without a copy unless PyTorch needs one."""
+    return torch.from_numpy(np.require(array.reshape(*array.shape[:2], -1), requirements=("C", "W"))).movedim(-1, 0)

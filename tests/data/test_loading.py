@@ -236,6 +236,23 @@ def test_collate_pads_with_edge_values_and_void(channels: int, dtype: str) -> No
         np.testing.assert_array_equal(stacked_mask.numpy(), np.pad(mask, missing, constant_values=IGNORE_INDEX))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_batches_of_any_arrays_equal_them(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 6, 7, channels), dtype=np.uint8)
+    masks = rng.integers(0, 6, (4, 6, 7), dtype=np.uint8)
+    kept = images.copy(), masks.copy()
+    images[1], masks[1] = images[1, :, ::-1].copy(), masks[1, :, ::-1].copy()
+    images.flags.writeable = masks.flags.writeable = False  # as arrays of files that are mapped
+    pairs = [(images[0], masks[0]), (images[1][:, ::-1], masks[1][:, ::-1])]
+    pairs += [(np.asfortranarray(images[2]), np.asfortranarray(masks[2])), (images[3], masks[3])]
+    samples = Samples(Mock(SegmentationDataset, pair=lambda index: (*pairs[index], "")))
+    batch = collate([samples[index] for index in range(len(pairs))])
+    np.testing.assert_array_equal(batch["image"].numpy(), kept[0].transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(batch["mask"].numpy(), kept[1])
+    assert batch["image"].is_contiguous(memory_format=torch.channels_last)  # which normalisation reads fastest
+
+
 def test_mixed_dtypes_are_rejected() -> None:
     mask = torch.zeros(2, 3, dtype=torch.uint8)
     kinds = (torch.uint8, torch.uint16)
