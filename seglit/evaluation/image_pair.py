@@ -56,9 +56,9 @@ def image_pairs(preds: Tensor, target: Tensor) -> Iterator[ImagePair]:
         preds: Predicted class indices, any integer type, (B, H, W).
         target: Class indices, same shape, any integer type, void 255.
     """
+    preds, target = preds.to(torch.uint8), target.to(torch.uint8)
     preds = torch.where(target == IGNORE_INDEX, target, preds)
-    batch = (classes.to(torch.uint8).cpu().numpy() for classes in (preds, target))
-    for image_preds, image_target in zip(*batch, strict=True):
+    for image_preds, image_target in zip(preds.cpu().numpy(), target.cpu().numpy(), strict=True):
         yield ImagePair(image_preds, image_target)
 
 
