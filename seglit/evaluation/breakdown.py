@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from seglit.evaluation.components import value_of
 from seglit.evaluation.image_pair import ImageCounts, ImagePair
-from seglit.evaluation.outlines import near_outline
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
 SIZES = (0.001, 0.01, 0.1)
@@ -72,11 +71,11 @@ class DistanceCounts(_LevelCounts):
 
     def _count(self, image: ImagePair, counts: Counts) -> None:
         preds, target = image.preds, image.target
-        levels = np.zeros(target.shape, np.uint16)
+        levels = np.full(target.shape, len(DISTANCES), np.uint8)
         for distance in DISTANCES:
-            levels += ~near_outline(target, distance)
+            levels -= image.target_outlines.near(distance).view(np.uint8)
         farthest = np.searchsorted(DISTANCES, max(target.shape) + 1)  # without any outline
-        levels = np.minimum(levels, np.uint16(farthest))
+        levels = np.minimum(levels, np.uint8(farthest))
         count = len(counts)
         table = self._table(2 * levels + (preds == target), target, 2 * count).reshape(count, 2, -1)
         counts[:, 1] += table[:, 1]
