@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from seglit.evaluation.components import value_of
 from seglit.evaluation.image_pair import ImageCounts, ImagePair
@@ -118,13 +119,13 @@ def _levels(sizes: PerClass) -> NDArray[np.intp]:
 
 def _most_covered(
     regions: NDArray[np.int32], objects: NDArray[np.int32], correct: NDArray[np.intp], areas: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Returns the regions that cover any object, and the area of the object each covers most; ties: the largest."""
     covers = np.flatnonzero(correct)
-    pairs, index = np.unique(regions[covers] * np.int64(len(areas)) + objects[covers], return_inverse=True)
-    covering, covered = np.divmod(pairs, len(areas))
+    pairs = coo_array(  # pixels by region and object; the conversion adds up those of a pair
+        (correct[covers], (regions[covers], objects[covers])), shape=(len(regions), len(areas))
+    ).tocsr()
+    covering = np.flatnonzero(np.diff(pairs.indptr))
     size = int(areas.sum()) + 1
-    pixels, covered_areas = np.bincount(index, correct[covers]).astype(np.int64), areas[covered].astype(np.int64)
-    first = np.flatnonzero(np.diff(covering, prepend=-1))
-    ranks = np.maximum.reduceat(pixels * size + covered_areas, first)  # by the pixels in both, then by area
-    return covering[first], ranks % size
+    ranks = pairs.data * size + areas[pairs.indices].astype(np.int64)  # by the pixels in both, then by area
+    return covering, np.maximum.reduceat(ranks, pairs.indptr[covering]) % size
