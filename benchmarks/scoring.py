@@ -107,11 +107,15 @@ def scoring_calls(logits: Tensor, target: Tensor, classes: list[str]) -> dict[st
         for validate in (False, True)
     }
     images, confidences = list(image_pairs(preds, target)), confidence.cpu().numpy()
-    regions = ErrorRegions(classes)
+    calibration, regions = Calibration().to(device), ErrorRegions(classes)
 
     def count(metric: BoundaryCounts | SizeCounts | DistanceCounts) -> None:
         for image in images:
             metric.update(image)
+
+    def calibrate() -> None:
+        for image, image_confidence in zip(images, confidences, strict=True):
+            calibration.update(image, image_confidence)
 
     def find_regions() -> None:
         for image, image_confidence in zip(images, confidences, strict=True):
@@ -120,8 +124,8 @@ def scoring_calls(logits: Tensor, target: Tensor, classes: list[str]) -> dict[st
     return {
         "seglit ConfusionMatrix": partial(ConfusionMatrix(num_classes).to(device).update, preds, target),
         **{name: partial(metric.update, preds, target) for name, metric in rivals.items()},
-        "test only: softmax and maximum": lambda: logits.softmax(1).amax(1),
-        "test only: Calibration": partial(Calibration().to(device).update, confidence, preds, target),
+        "test only: softmax and maximum": lambda: [image.softmax(0).amax(0) for image in logits],
+        "test only: Calibration": calibrate,
         "test only: runs of pixels": lambda: [image.runs for image in image_pairs(preds, target)],
         "test only: BoundaryCounts": partial(count, BoundaryCounts(num_classes)),
         "test only: SizeCounts": partial(count, SizeCounts(num_classes)),

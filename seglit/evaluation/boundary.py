@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglit.evaluation.image_pair import ImageCounts, ImagePair
-from seglit.evaluation.outlines import Classes, Mask, in_pixels, near_outline
-from seglit.labels import IGNORE_INDEX
+from seglit.evaluation.outlines import Classes, Mask, Outlines, in_pixels
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
 IOU_WIDTH = 0.02
@@ -70,51 +69,50 @@ class BoundaryCounts(ImageCounts):
 
     def _count(self, image: ImagePair, counts: Counts) -> None:
         preds, target = image.preds, image.target
-        preds_band, target_band = _band(preds), _band(target)
-        preds_outline, target_outline = near_outline(preds, 1), near_outline(target, 1)
-        _, in_target, in_preds = image.count(self.num_classes)
-        preds_matched, target_matched = _match(
-            np.where(preds_outline, preds, np.uint8(IGNORE_INDEX)),
-            np.where(target_outline, target, np.uint8(IGNORE_INDEX)),
-            np.flatnonzero(in_target * in_preds),
+        preds_band, target_band = (
+            _band(outlines, in_pixels(IOU_WIDTH, target)) for outlines in (image.preds_outlines, image.target_outlines)
         )
+        preds_outline, target_outline = image.preds_outlines.near(1), image.target_outlines.near(1)
+        _, in_target, in_preds = image.count(self.num_classes)
+        preds_matched, target_matched = _match(image, np.flatnonzero(in_target * in_preds))
         both = preds_band & target_band & (preds == target)
         counts[[0, 1, 3, 4]] += self._per_class(target, both, target_band, target_outline, target_matched)
         counts[[2, 5, 6]] += self._per_class(preds, preds_band, preds_outline, preds_matched)
 
     def _per_class(self, classes: Classes, *masks: Mask) -> Counts:
         """Counts the pixels of each class in each of some masks, (masks, C)."""
-        rows = np.zeros(classes.shape, np.uint16)  # the combination of masks that a pixel is in
+        rows = np.zeros(classes.shape, np.uint8)  # the combination of masks that a pixel is in
         for index, mask in enumerate(masks):
-            rows |= mask.astype(np.uint16) << np.uint16(index)
+            rows |= mask.view(np.uint8) << np.uint8(index)
         combinations = np.arange(2 ** len(masks))
         is_in = combinations >> np.arange(len(masks))[:, np.newaxis] & 1
         return is_in @ self._table(rows, classes, len(combinations))
 
 
-def _band(classes: Classes) -> Mask:
+def _band(outlines: Outlines, width: int) -> Mask:
     """Returns the pixels (H, W) in the bands of boundary IoU."""
-    width = in_pixels(IOU_WIDTH, classes)
-    band = near_outline(classes, width)
+    band = outlines.near(width).copy()
     band[:width] = band[-width:] = True
     band[:, :width] = band[:, -width:] = True
     return band
 
 
-def _match(preds: Classes, target: Classes, indices: NDArray[np.intp]) -> tuple[Mask, Mask]:
+def _match(image: ImagePair, indices: NDArray[np.intp]) -> tuple[Mask, Mask]:
     """Returns where outlines of preds and target have one of the other's, of their class, within F1's tolerance.
 
     Args:
-        preds: Predicted outlines, (H, W), void elsewhere.
-        target: Outlines of the target, likewise.
+        image: Prediction and target, (H, W).
         indices: Class indices in both.
     """
-    tolerance = in_pixels(F1_WIDTH, target)
-    preds_matched, target_matched = np.zeros((2, *target.shape), bool)
+    tolerance = in_pixels(F1_WIDTH, image.target)
+    preds_matched, target_matched = np.zeros((2, *image.target.shape), bool)
     for first in range(0, len(indices), 16):  # as bits of an integer, 16 classes are dilated at once
         bit_of = np.zeros((1, 256), np.uint16)
         bit_of[0, indices[first : first + 16]] = 1 << np.arange(len(indices[first : first + 16]))
-        preds_bits, target_bits = (np.asarray(cv2.LUT(each, bit_of), np.uint16) for each in (preds, target))
+        preds_bits, target_bits = (
+            np.asarray(cv2.LUT(classes, bit_of), np.uint16) * outlines.near(1)
+            for classes, outlines in ((image.preds, image.preds_outlines), (image.target, image.target_outlines))
+        )
         preds_matched |= (preds_bits & _dilate(target_bits, tolerance)) > 0
         target_matched |= (target_bits & _dilate(preds_bits, tolerance)) > 0
     return preds_matched, target_matched

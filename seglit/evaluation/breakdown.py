@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from seglit.evaluation.components import value_of
 from seglit.evaluation.image_pair import ImageCounts, ImagePair
-from seglit.evaluation.outlines import near_outline
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 
 SIZES = (0.001, 0.01, 0.1)
@@ -72,11 +72,11 @@ class DistanceCounts(_LevelCounts):
 
     def _count(self, image: ImagePair, counts: Counts) -> None:
         preds, target = image.preds, image.target
-        levels = np.zeros(target.shape, np.uint16)
+        levels = np.full(target.shape, len(DISTANCES), np.uint8)
         for distance in DISTANCES:
-            levels += ~near_outline(target, distance)
+            levels -= image.target_outlines.near(distance).view(np.uint8)
         farthest = np.searchsorted(DISTANCES, max(target.shape) + 1)  # without any outline
-        levels = np.minimum(levels, np.uint16(farthest))
+        levels = np.minimum(levels, np.uint8(farthest))
         count = len(counts)
         table = self._table(2 * levels + (preds == target), target, 2 * count).reshape(count, 2, -1)
         counts[:, 1] += table[:, 1]
@@ -119,13 +119,13 @@ def _levels(sizes: PerClass) -> NDArray[np.intp]:
 
 def _most_covered(
     regions: NDArray[np.int32], objects: NDArray[np.int32], correct: NDArray[np.intp], areas: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Returns the regions that cover any object, and the area of the object each covers most; ties: the largest."""
     covers = np.flatnonzero(correct)
-    pairs, index = np.unique(regions[covers] * np.int64(len(areas)) + objects[covers], return_inverse=True)
-    covering, covered = np.divmod(pairs, len(areas))
+    pairs = coo_array(  # pixels by region and object; the conversion adds up those of a pair
+        (correct[covers], (regions[covers], objects[covers])), shape=(len(regions), len(areas))
+    ).tocsr()
+    covering = np.flatnonzero(np.diff(pairs.indptr))
     size = int(areas.sum()) + 1
-    pixels, covered_areas = np.bincount(index, correct[covers]).astype(np.int64), areas[covered].astype(np.int64)
-    first = np.flatnonzero(np.diff(covering, prepend=-1))
-    ranks = np.maximum.reduceat(pixels * size + covered_areas, first)  # by the pixels in both, then by area
-    return covering[first], ranks % size
+    ranks = pairs.data * size + areas[pairs.indices].astype(np.int64)  # by the pixels in both, then by area
+    return covering, np.maximum.reduceat(ranks, pairs.indptr[covering]) % size

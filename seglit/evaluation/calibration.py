@@ -1,9 +1,12 @@
 """Calibration: accuracy by confidence, and expected calibration error (ECE)."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
+from seglit.evaluation.image_pair import ImagePair
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts, PerClass, divide
 
@@ -49,23 +52,25 @@ class Calibration(Metric):
         # per bin: pixels, correct pixels, and the sum of confidences in units of 2^-24
         self.add_state("counts", torch.zeros(3, BINS, dtype=torch.long), dist_reduce_fx="sum")
 
-    def update(self, confidence: Tensor, preds: Tensor, target: Tensor) -> None:
-        """Counts a batch on its device, without host sync.
+    def update(self, image: ImagePair, confidence: NDArray[np.float32]) -> None:
+        """Counts a whole image without padding.
 
         Args:
-            confidence: Probability of the predicted class, float32 (B, H, W).
-            preds: Predicted class indices, any integer type, same shape.
-            target: Class indices, same shape, any integer type, void 255.
+            image: Prediction and target.
+            confidence: Probability of the predicted class, float32 (H, W).
         """
-        bins = (confidence * BINS).int().clamp(0, BINS - 1)
+        confidence = np.fmin(confidence, 1)  # NaN becomes 1: `NaNImages` rejects such images, after all are counted
+        bins = np.minimum(confidence * BINS, BINS - 1).astype(np.uint8)
         # a row for wrong and one for correct pixels; void goes to an extra cell, dropped below
-        cells = torch.where(target == IGNORE_INDEX, 2 * BINS, bins + BINS * (preds == target)).flatten()
-        units = (confidence * _UNIT).round().long().flatten()
-        empty = torch.zeros(2 * BINS + 1, dtype=torch.long, device=confidence.device)
+        cells = bins + np.uint8(BINS) * (image.preds == image.target)
+        cells[image.target == IGNORE_INDEX] = 2 * BINS
+        units = np.rint(confidence * np.float32(_UNIT))  # whole numbers, whose sums are exact in bincount's float64
         pixels, sums = (
-            empty.index_add(0, cells, values)[:-1].view(2, BINS) for values in (torch.ones_like(units), units)
+            np.bincount(cells.ravel(), values, 2 * BINS + 1)[:-1].astype(np.int64).reshape(2, BINS)
+            for values in (None, units.ravel())
         )
-        self.counts += torch.stack([pixels.sum(0), pixels[1], sums.sum(0)])
+        counts = np.stack([pixels.sum(axis=0), pixels[1], sums.sum(axis=0)])
+        self.counts += torch.from_numpy(counts).to(self.counts.device)
 
     def compute(self) -> Reliability:
         """Returns the reliability since the last reset, over all ranks."""

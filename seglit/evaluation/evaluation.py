@@ -143,14 +143,13 @@ class TestEvaluation(Evaluation):
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
         """Counts whole images without padding; returns the preds, int64 (B, H, W)."""
         preds = super().update(logits, mask, names)
-        confidence = logits.float().softmax(1).amax(1)
-        self.calibration.update(confidence, preds, mask)
-        for image, image_confidence, name in zip(
-            image_pairs(preds, mask), confidence.cpu().numpy(), names, strict=True
-        ):
+        for image, image_logits, name in zip(image_pairs(preds, mask), logits, names, strict=True):
+            # image by image: on a CPU, memory for the probabilities of a whole batch takes longer than they do
+            confidence = image_logits.float().softmax(0).amax(0).cpu().numpy()
+            self.calibration.update(image, confidence)
             for counts in (self.boundary, self.sizes, self.distances):
                 counts.update(image)
-            self.regions.update(image, image_confidence, name)
+            self.regions.update(image, confidence, name)
             self._images.append((name, image.count(len(self.class_names))))
         return preds
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from seglit.evaluation.components import PixelRuns
-from seglit.evaluation.outlines import Classes
+from seglit.evaluation.outlines import Classes, Outlines
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Counts
 
@@ -33,6 +33,16 @@ class ImagePair:
     def runs(self) -> PixelRuns[Classes]:
         """Runs of equal preds and target; their values are those of target and preds."""
         return PixelRuns(self.target, self.preds)
+
+    @cached_property
+    def preds_outlines(self) -> Outlines:
+        """Outlines of the prediction."""
+        return Outlines(self.preds)
+
+    @cached_property
+    def target_outlines(self) -> Outlines:
+        """Outlines of the target."""
+        return Outlines(self.target)
 
     def count(self, num_classes: int) -> Counts:
         """Counts pixels per class, (3, C): correct, in the target, predicted; all without void."""
@@ -56,9 +66,9 @@ def image_pairs(preds: Tensor, target: Tensor) -> Iterator[ImagePair]:
         preds: Predicted class indices, any integer type, (B, H, W).
         target: Class indices, same shape, any integer type, void 255.
     """
+    preds, target = preds.to(torch.uint8), target.to(torch.uint8)
     preds = torch.where(target == IGNORE_INDEX, target, preds)
-    batch = (classes.to(torch.uint8).cpu().numpy() for classes in (preds, target))
-    for image_preds, image_target in zip(*batch, strict=True):
+    for image_preds, image_target in zip(preds.cpu().numpy(), target.cpu().numpy(), strict=True):
         yield ImagePair(image_preds, image_target)
 
 
@@ -91,6 +101,6 @@ class ImageCounts(Metric):
         self, rows: NDArray[np.integer], classes: Classes, num_rows: int, values: NDArray[Any] | None = None
     ) -> Counts:
         """Counts pixels or objects by row and class, (num_rows, C), or adds up values of theirs; without void."""
-        cells = (rows * 256 + classes).ravel()
+        cells = (rows * np.uint16(256) + classes).ravel()
         table = np.bincount(cells, values, num_rows * 256).reshape(num_rows, 256)
         return table[:, : self.num_classes].astype(np.int64)

@@ -11,7 +11,7 @@ from seglit.evaluation.boundary import F1_WIDTH
 from seglit.evaluation.components import PixelRuns
 from seglit.evaluation.confused_regions import CODE, CORRECT, ConfusedRegions, RegionFacts, confusions
 from seglit.evaluation.image_pair import ImagePair
-from seglit.evaluation.outlines import in_pixels, near_outline
+from seglit.evaluation.outlines import in_pixels
 from seglit.metrics import Counts, divide
 from seglit.runs.scores import ConfusedPair, ErrorRegion
 
@@ -86,7 +86,7 @@ def _find_suspects(
     image: ImagePair, confidence: _Confidence, codes: NDArray[np.uint16], regions: ConfusedRegions, min_pixels: int
 ) -> Iterator[RegionFacts]:
     """Yields regions of likely label errors with at least `min_pixels`, parts of the regions of all errors."""
-    is_far = ~near_outline(image.target, in_pixels(F1_WIDTH, image.target))
+    is_far = ~image.target_outlines.near(in_pixels(F1_WIDTH, image.target))
     pixels = np.flatnonzero((image.preds != image.target) & is_far & (confidence >= CONFIDENT))
     runs = image.runs.index.ravel()[pixels]
     region = regions.of_run[runs]

@@ -17,11 +17,22 @@ def in_pixels(share: float, classes: Classes) -> int:
     return max(1, round(share * float(np.hypot(*classes.shape))))
 
 
-def near_outline(classes: Classes, width: int) -> Mask:
-    """Returns the pixels (H, W) at most `width` away from a pixel of another class or void.
+class Outlines:
+    """The outlines of class indices (H, W).
 
     One dilation and one erosion serve all classes: near an outline, the window's maximum and minimum differ. Cheng et
     al. erode each class.
     """
-    window = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    return np.asarray(cv2.dilate(classes, window) != cv2.erode(classes, window))
+
+    def __init__(self, classes: Classes) -> None:
+        window = np.ones((3, 3), np.uint8)
+        self._near: dict[int, Mask] = {1: np.asarray(cv2.dilate(classes, window) != cv2.erode(classes, window))}
+
+    def near(self, width: int) -> Mask:
+        """Returns the pixels (H, W) at most `width` away from a pixel of another class or void."""
+        if width not in self._near:
+            known = max(smaller for smaller in self._near if smaller < width)
+            side = 2 * (width - known) + 1
+            near = cv2.dilate(self._near[known].view(np.uint8), np.ones((side, side), np.uint8))
+            self._near[width] = np.asarray(near).view(np.bool_)
+        return self._near[width]

@@ -23,6 +23,7 @@ from seglit.budget import minutes
 from seglit.budget.minutes import Costs, batches_of_rank, divide
 from seglit.data.sampling import KeySampler
 from seglit.errors import InputError
+from seglit.runs.init_from import start_from
 from tests.conftest import Outcome, Run
 
 

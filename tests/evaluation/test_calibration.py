@@ -10,6 +10,7 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassCalibrationError
 
 from seglit.evaluation.calibration import Calibration, Reliability
+from seglit.evaluation.image_pair import ImagePair, image_pairs
 from seglit.labels import IGNORE_INDEX
 
 NUM_CLASSES = 5
@@ -28,10 +29,16 @@ def batch(seed: int, sharpness: float = 2.0) -> tuple[Tensor, Tensor]:
     return logits, mask.to(torch.uint8)
 
 
+def count(metric: Calibration, logits: Tensor, mask: Tensor) -> None:
+    confidence, preds = logits.softmax(1).max(1)
+    for image, image_confidence in zip(image_pairs(preds, mask), confidence.numpy(), strict=True):
+        metric.update(image, image_confidence)
+
+
 def reliability(*batches: tuple[Tensor, Tensor]) -> Reliability:
     metric = Calibration()
     for logits, mask in batches:
-        metric.update(*logits.softmax(1).max(1), mask)
+        count(metric, logits, mask)
     return metric.compute()
 
 
@@ -95,12 +102,18 @@ def test_confidence_of_one_is_in_the_last_bin() -> None:
     assert error((logits, torch.ones(1, 4, 4).long())) == 1
 
 
+def test_nan_counts_without_a_warning() -> None:
+    metric, correct = Calibration(), np.zeros((1, 2), np.uint8)  # its image is rejected after the split
+    metric.update(ImagePair(correct, correct), np.array([[np.nan, 0.5]], np.float32))
+    assert metric.counts[0].sum() == 2
+
+
 def test_bins_include_their_lower_ends_exactly() -> None:
     values = [np.float32(index / 15) for index in range(1, 15)]
     values = [near for value in values for near in (np.nextafter(value, np.float32(0)), value, np.nextafter(value, 1))]
     for value in values:
-        metric = Calibration()
-        metric.update(torch.tensor([[[value]]]), torch.zeros(1, 1, 1).long(), torch.zeros(1, 1, 1).long())
+        metric, correct = Calibration(), np.zeros((1, 1), np.uint8)
+        metric.update(ImagePair(correct, correct), np.array([[value]]))
         assert metric.counts[0].tolist().index(1) == math.floor(Fraction(float(value)) * 15)
 
 
@@ -119,7 +132,7 @@ def test_stores_bins_where_torchmetrics_stores_every_pixel() -> None:
     calibration, labelled = Calibration(), 0
     for logits, mask in map(batch, range(3)):
         torchmetrics.update(logits.softmax(1), mask)
-        calibration.update(*logits.softmax(1).max(1), mask)
+        count(calibration, logits, mask)
         labelled += int((mask != IGNORE_INDEX).sum())
     assert sum(len(confidences) for confidences in torchmetrics.confidences) == labelled
     assert calibration.counts.shape == (3, 15)
