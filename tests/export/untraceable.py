@@ -6,7 +6,10 @@ from torch import Tensor, nn
 
 
 class Pooling(nn.Module):
-    """Adds the means of a 3 x 3 grid of cells, for which torch.export assumes the size by which it traces."""
+    """Adds the means of a 32 x 32 grid of cells, for which torch.export assumes the size by which it traces.
+
+    The graph has a node for each pixel of a cell, so that large cells would take a minute.
+    """
 
     def __init__(self, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
@@ -15,7 +18,7 @@ class Pooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, in_channels, H, W) -> logits (B, num_classes, H, W)."""
         logits: Tensor = self.local(x)
-        return logits + F.interpolate(F.adaptive_avg_pool2d(logits, 3), x.shape[2:], mode="bilinear")
+        return logits + F.interpolate(F.adaptive_avg_pool2d(logits, 32), x.shape[2:], mode="bilinear")
 
 
 class Shifted(nn.Module):

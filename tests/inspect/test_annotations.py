@@ -1,4 +1,4 @@
-"""`seglit inspect` on what labelling tools write: format, classes and pixels, and a configuration that trains."""
+"""`seglit inspect` on what labelling tools write: format, classes and pixels, which its configuration reads."""
 
 import json
 import re
@@ -15,8 +15,9 @@ from seglit import annotations
 from seglit.annotations.brush_rle import encode_brush
 from seglit.data import AnnotationDataModule
 from seglit.errors import InputError
-from tests.conftest import Run
+from tests.conftest import QUIET, Run
 from tests.inspect.folders import SIZE, image, mask, recode, save, split_folders
+from tests.inspect.written import load
 
 HEIGHT, WIDTH = SIZE
 COUNT = 6
@@ -196,16 +197,15 @@ def inspected(tmp_path: Path, run: Run) -> Callable[..., Any]:
     return inspect
 
 
-def train(run: Run) -> None:
-    outcome = run("fit", "--data=data.yaml", "--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]",
-                  "--data.batch_size=2", "--data.num_workers=0", "--trainer.max_steps=1", "--trainer.accelerator=cpu",
-                  "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false",
-                  "--pictures.count=1")  # fmt: skip
-    assert outcome.code == 0, outcome.err
-
-
 def counts(report: Any) -> dict[str | None, int]:
     return {value["class"]: value["pixels"] for value in report["values"]}
+
+
+def check_loads(folder: Path, report: Any, settings: Any) -> None:
+    """The written configuration reads the pixels that were counted."""
+    names = settings["class_names"]
+    read = {index if index is None else names[index]: pixels for index, pixels in load(folder / "data.yaml").items()}
+    assert read == {name: pixels for name, pixels in counts(report).items() if pixels}
 
 
 def codes(report: Any) -> set[str]:
@@ -215,7 +215,7 @@ def codes(report: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("write", "reader", "splits", "pixels", "void", "extra"), FORMATS, ids=[entry[1] for entry in FORMATS]
 )
-def test_formats_are_recognised_and_train(
+def test_formats_are_recognised_and_load(
     write: Write,
     reader: str,
     splits: dict[str, int],
@@ -223,7 +223,6 @@ def test_formats_are_recognised_and_train(
     void: int,
     extra: dict[str, Any],
     tmp_path: Path,
-    run: Run,
     inspected: Callable[..., Any],
 ) -> None:
     write(tmp_path / "data")
@@ -255,7 +254,7 @@ def test_formats_are_recognised_and_train(
     assert np.shape(report["mean"]) == np.shape(report["std"]) == (3,)
     page = (tmp_path / "page/index.html").read_text()
     assert page.count("<figure") == COUNT
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def test_reader_has_the_arguments_that_differ_from_its_defaults(tmp_path: Path, inspected: Callable[..., Any]) -> None:
@@ -272,10 +271,12 @@ def test_train_without_val_gets_a_share_of_it(tmp_path: Path, run: Run, inspecte
     report, settings = inspected()
     assert settings["splits"] == {"val": 0.1}
     assert report["splits"] == {"train": 4, "test": 2}
-    train(run)
+    options = ["--data.batch_size=2", "--data.num_workers=0", "--pictures.count=1", "--trainer.max_steps=1", *QUIET]
+    trained = run("fit", "--data=data.yaml", "--model.network.channels=[4,8]", *options)
+    assert trained.code == 0, trained.err
 
 
-def test_invalid_files_are_left_out(tmp_path: Path, run: Run, inspected: Callable[..., Any]) -> None:
+def test_invalid_files_are_left_out(tmp_path: Path, inspected: Callable[..., Any]) -> None:
     root = tmp_path / "data"
     labelme(root)
     (root / "3.json").write_text('{"version": "5.5.0", "shapes": [')
@@ -287,7 +288,7 @@ def test_invalid_files_are_left_out(tmp_path: Path, run: Run, inspected: Callabl
     assert findings["listed_but_missing"] == [["9.json", ""]]
     assert settings["exclude"] == ["3.png", "4.png", "9.json"]
     assert counts(report)["cat"] == 4 * 21 * 21
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def parts_of_coco(root: Path) -> None:
@@ -371,7 +372,7 @@ def test_broken_file_alone_is_one_line(tmp_path: Path, run: Run) -> None:
     assert outcome.err.count("\n") == 1
 
 
-def test_images_annotated_twice_are_left_out(tmp_path: Path, run: Run, inspected: Callable[..., Any]) -> None:
+def test_images_annotated_twice_are_left_out(tmp_path: Path, inspected: Callable[..., Any]) -> None:
     root = tmp_path / "data"
     labelme(root)
     dump(json.loads((root / "0.json").read_text()), root / "again.json")
@@ -379,22 +380,20 @@ def test_images_annotated_twice_are_left_out(tmp_path: Path, run: Run, inspected
     assert "annotated_twice" in codes(report)
     assert settings["exclude"] == ["0.png"]
     assert counts(report)["cat"] == 5 * 21 * 21
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
-def test_regions_that_cover_everything_leave_no_background(
-    tmp_path: Path, run: Run, inspected: Callable[..., Any]
-) -> None:
+def test_regions_that_cover_everything_leave_no_background(tmp_path: Path, inspected: Callable[..., Any]) -> None:
     root = tmp_path / "data"
     cvat(root)
     text = (root / "annotations.xml").read_text()
     everything = f"0,0;{WIDTH},0;{WIDTH},{HEIGHT};0,{HEIGHT}"
     below = f'<polygon label="bird" points="{everything}" z_order="-1"></polygon></image>'
     (root / "annotations.xml").write_text(text.replace("</image>", below))
-    _, settings = inspected()
+    report, settings = inspected()
     assert settings["class_names"] == ["bird", "dog", "cat"]
     assert settings["background"] is None
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def test_class_names_come_from_the_annotations(tmp_path: Path, run: Run) -> None:
@@ -427,14 +426,14 @@ def labelmap(root: Path, text: str = LABELMAP) -> list[int]:
 
 @pytest.mark.parametrize("names", [None, "Dog,background,Cat"])
 def test_written_colours_have_their_names_in_any_order(
-    names: str | None, tmp_path: Path, run: Run, inspected: Callable[..., Any]
+    names: str | None, tmp_path: Path, inspected: Callable[..., Any]
 ) -> None:
     pixels = labelmap(tmp_path / "data")
     report, settings = inspected(*([f"--class_names={names}"] if names else []))
     assert counts(report) == dict(zip(["background", "Cat", "Dog"], pixels, strict=True))
     assert settings["mask_colors"] == {"background": [0, 0, 0], "Cat": [48, 112, 32], "Dog": [176, 112, 32]}
     assert not report["questions"]
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def test_colours_that_are_not_written_are_asked_about(tmp_path: Path, inspected: Callable[..., Any]) -> None:
@@ -459,7 +458,7 @@ def test_class_names_by_the_order_of_colours_are_asked_about(tmp_path: Path, ins
     assert report["questions"][0].startswith(f"should [176, 112, 32] ({share} of the pixels) be void?")
 
 
-def test_written_values_have_their_names(tmp_path: Path, run: Run, inspected: Callable[..., Any]) -> None:
+def test_written_values_have_their_names(tmp_path: Path, inspected: Callable[..., Any]) -> None:
     split_folders(tmp_path / "data", 4)
     recode(tmp_path / "data", lambda indices: np.array([0, 2, 5, 9], np.uint8)[indices])
     written = "Pixel Value, Class\n2, rust\n0, background\n5, crack\n"
@@ -472,7 +471,7 @@ def test_written_values_have_their_names(tmp_path: Path, run: Run, inspected: Ca
     report, settings = inspected()
     assert settings["ignore_values"] == [9]
     assert not report["questions"]
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def test_palettes_have_the_written_names(tmp_path: Path, inspected: Callable[..., Any]) -> None:
@@ -497,19 +496,17 @@ def test_lists_that_do_not_fit_are_asked_about(text: str, tmp_path: Path, inspec
     assert "names Cat, Dog, background, but not by the values" in inspected()[0]["questions"][-1]
 
 
-def test_masks_of_background_alone_are_coded_like_the_others(
-    tmp_path: Path, run: Run, inspected: Callable[..., Any]
-) -> None:
+def test_masks_of_background_alone_are_coded_like_the_others(tmp_path: Path, inspected: Callable[..., Any]) -> None:
     labelmap(tmp_path / "data")
     for number in range(2):
         save(np.zeros((HEIGHT, WIDTH, 3), np.uint8), tmp_path / f"data/SegmentationClass/{number}.png")
-    report, _ = inspected()
+    report, settings = inspected()
     others = np.bincount(np.stack([mask(number, 3) for number in range(2, COUNT)]).ravel())
     expected = [int(others[0]) + 2 * PIXELS, int(others[1]), int(others[2])]
     assert counts(report) == dict(zip(["background", "Cat", "Dog"], expected, strict=True))
     assert codes(report) == {"single_class_masks"}
     assert "masks that contain a single class, background (2)" in report["findings"][0]["message"]
-    train(run)
+    check_loads(tmp_path, report, settings)
 
 
 def test_of_too_many_classes_those_that_are_used_remain(tmp_path: Path, inspected: Callable[..., Any]) -> None:

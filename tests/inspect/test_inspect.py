@@ -1,4 +1,4 @@
-"""`seglit inspect` on typical folders: its findings, and that the configuration it writes trains."""
+"""`seglit inspect` on typical folders: its findings, and that the configuration it writes loads and trains."""
 
 import json
 import multiprocessing
@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.conftest import QUIET, Run, run_in
 from tests.inspect.folders import as_jpeg, blur_masks, image, mask, recode, save, split_folders
+from tests.inspect.written import load
 
 COLORS = np.array([[0, 0, 0], [220, 20, 60], [0, 130, 180]], np.uint8)
 
@@ -176,8 +177,12 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], set[str], int, int]] = {
 }
 
 
+# Folders in which the module does something else too: it normalises other units, and has a single class.
+TRAINED = ("more than 8 bits", "one value")
+
+
 @pytest.mark.parametrize("name", FOLDERS)
-def test_findings_and_written_configuration_trains(name: str, tmp_path: Path, run: Run) -> None:
+def test_findings_and_written_configuration_loads(name: str, tmp_path: Path, run: Run) -> None:
     make, findings, code, classes = FOLDERS[name]
     make(tmp_path / "data")
     written = tmp_path / "data.yaml"
@@ -187,12 +192,11 @@ def test_findings_and_written_configuration_trains(name: str, tmp_path: Path, ru
     assert {finding["code"] for finding in report["findings"]} == findings
     assert len([value for value in report["values"] if value["class"] is not None]) == classes
     assert len(yaml.safe_load(written.read_text())["init_args"]["class_names"]) == classes
-
-    network = ["--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]"]
-    trained = run("fit", f"--data={written}", *network, "--data.batch_size=2", "--data.num_workers=0",
-                  f"--trainer.default_root_dir={tmp_path / 'runs'}", "--trainer.max_epochs=1",
-                  "--trainer.limit_train_batches=2", "--trainer.accelerator=cpu", "--pictures.count=1")  # fmt: skip
-    assert trained.code == 0, trained.err
+    assert load(written).keys() - {None} == set(range(classes))
+    if name in TRAINED:
+        options = ["--model.network.channels=[4,8]", "--trainer.max_steps=2", "--data.num_workers=0"]
+        trained = run("fit", f"--data={written}", *options, "--pictures.count=1", *QUIET)
+        assert trained.code == 0, trained.err
 
 
 def inspected(run: Run, folder: Path, *args: str) -> Any:
@@ -408,8 +412,8 @@ def test_written_configuration_trains_from_any_folder(tmp_path: Path, run: Run) 
     split_folders(tmp_path / "data")
     assert run("inspect", "data", "--write=sub/mine.yaml").code == 0
     (tmp_path / "elsewhere").mkdir()
-    options = ["--trainer.max_steps=1", "--model.network.channels=[4,8]", "--data.num_workers=0"]
-    trained = run_in(tmp_path / "elsewhere", "fit", "--data=../sub/mine.yaml", *options)
+    options = ["--trainer.max_steps=1", "--model.network.channels=[4,8]", "--data.num_workers=0", "--pictures.count=0"]
+    trained = run_in(tmp_path / "elsewhere", "fit", "--data=../sub/mine.yaml", *options, *QUIET)
     assert trained.code == 0, trained.err
 
 
