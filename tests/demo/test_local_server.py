@@ -89,7 +89,7 @@ def test_examples_of_checkpoints_and_exported_files(
     (folder / model).parent.mkdir()
     (folder / model).touch()
     monkeypatch.setattr(serve_server, "run_server", lambda *_: None)
-    monkeypatch.setattr("seglit.demo.command.load", lambda *_: None)
+    monkeypatch.setattr("seglit.predict.load.load", lambda *_: None)
     pages = mock.Mock()
     monkeypatch.setattr("seglit.demo.local_server.create_demo", pages)
     outcome = run("demo", folder / model, "--port=0", "--examples=2")
