@@ -15,6 +15,8 @@ from seglit.networks.hub import is_reachable
 class WandbLogger(loggers.WandbLogger):
     """Weights & Biases; offline without an account or a network, in which case it prints how to upload later.
 
+    A server whose certificate only Python rejects counts as reachable; `WANDB_MODE=offline` overrides that.
+
     It never prompts: without an API key (`wandb login`, `WANDB_API_KEY`) W&B itself would wait for input.
     `WANDB_MODE=offline`, `WANDB_MODE=disabled` and `wandb offline` are respected.
 

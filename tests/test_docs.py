@@ -73,6 +73,11 @@ def write_files(page: Path) -> str:
     return text
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_conflict_is_left(page: Path) -> None:
+    assert not re.search(r"^(<{7}|>{7}|\|{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_readme_is_short() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 600, "move what few users need to docs/"
 

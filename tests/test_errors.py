@@ -165,7 +165,7 @@ CASES = {
     "batch size finder": (
         [*PARTS, "--trainer.callbacks=pytorch_lightning.callbacks.BatchSizeFinder", "--trainer.accelerator=cpu"],
         {},
-        "BatchSizeFinder changes .*: set --data.batch_size instead; where memory .*",
+        "BatchSizeFinder changes .*: set --data.batch_size instead; if the memory .*",
     ),
     "number below 1": ([*PARTS, "--patience=0"], {}, "patience is '0'; expected null or int above 0"),
     "gradient norm": (

@@ -27,7 +27,7 @@ from seglit.errors import InputError
 
 _REJECTED: dict[type[pl.Callback], str] = {
     BatchSizeFinder: "BatchSizeFinder changes the batch size after config.yaml states it, which then describes another "
-    "training: set --data.batch_size instead; where memory does not suffice, fit says which smaller one may",
+    "training: set --data.batch_size instead; if the memory is full, fit suggests smaller settings",
     LearningRateFinder: "LearningRateFinder sets the attribute `lr` of a module, but the learning rate is a setting of "
     "the optimizer: compare runs with several --model.optimizer.init_args.lr instead",
 }

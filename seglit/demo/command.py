@@ -61,7 +61,8 @@ def _write(run: Path, folder: Path, num_examples: int, trust: tuple[str, ...]) -
 def run_folder_of(model: Path) -> Path:
     """Returns the run folder that a checkpoint, exported file or bundle is in; else the folder that it is in."""
     # RUN/checkpoints/best.ckpt, RUN/export/float32.onnx, RUN/export/bundle/...
-    return next((folder for folder in model.parents[:3] if (folder / "config.yaml").is_file()), model.parent)
+    part = next((folder for folder in model.parents[:2] if folder.name in ("checkpoints", "export")), None)
+    return model.parent if part is None else part.parent
 
 
 def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, ...]) -> None:

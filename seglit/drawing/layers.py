@@ -53,7 +53,7 @@ def encode_layers(photo: npt.NDArray[np.uint8], layers: Mapping[str, Layer], max
         photo_url = _url(small, quality=75, method=2)
         urls = {title: _layer_url(layer, size, effort) for title, layer in layers.items()}
         total = len(photo_url) + sum(map(len, urls.values()))
-        if total <= max_bytes or side <= _MIN_SIDE:
+        if total <= max_bytes or (side <= _MIN_SIDE and effort is _SMALL):
             return LayeredPicture(width / height, photo_url, urls)
         if effort is _SMALL:
             side = max(_MIN_SIDE, 0.95 * side * min(1, (max_bytes / total) ** 0.5))

@@ -24,7 +24,8 @@ def write_requested(
         The file or folder, all files that it consists of, and the proof.
 
     Raises:
-        InputError: The options exclude each other.
+        InputError: The options exclude each other, the format lacks the precision, or the name has another suffix; see
+            `Exporter.export`.
         RunError: See `Exporter.export`.
     """
     target = Path(output).expanduser() if output else None

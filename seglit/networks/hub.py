@@ -1,4 +1,4 @@
-"""The Hugging Face hub, from which timm, smp and seglit download weights."""
+"""The Hugging Face hub, from which timm, smp and seglit download weights; and whether a server can be reached."""
 
 import urllib.error
 import urllib.request
