@@ -79,9 +79,22 @@ def test_examples_are_files_that_read_as_the_images(tmp_path: Path, dtype: type[
         assert np.array_equal(np.ma.getdata(read)[~holes], image[~holes])
 
 
-@pytest.mark.parametrize("model", ["checkpoints/best.ckpt", "export/float32.onnx"])
+@pytest.mark.parametrize(
+    ("model", "title", "names"),
+    [
+        ("checkpoints/best.ckpt", "mine", ["00000", "00002"]),
+        ("export/float32.onnx", "mine", ["00000", "00002"]),
+        ("models/of_others.onnx", "seglit demo", []),  # config.yaml beside it is not its run's
+    ],
+)
 def test_examples_of_checkpoints_and_exported_files(
-    run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+    run: Run,
+    trained: Outcome,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    title: str,
+    names: list[str],
 ) -> None:
     folder = tmp_path / "mine/run"
     folder.mkdir(parents=True)
@@ -93,9 +106,10 @@ def test_examples_of_checkpoints_and_exported_files(
     pages = mock.Mock()
     monkeypatch.setattr("seglit.demo.local_server.create_demo", pages)
     outcome = run("demo", folder / model, "--port=0", "--examples=2")
-    assert (outcome.code, outcome.err) == (0, "")
-    ((_, title, examples, _), _) = pages.call_args
-    assert (title, [example.name for example in examples.images]) == ("mine", ["00000", "00002"])
+    assert outcome.code == 0
+    assert bool(outcome.err) == (not names), "says why there are no test images"
+    ((_, shown_title, examples, _), _) = pages.call_args
+    assert (shown_title, [example.name for example in examples.images]) == (title, names)
 
 
 def test_without_data(run: Run, trained: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
