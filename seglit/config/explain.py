@@ -150,6 +150,10 @@ def _unknown_class(module: str, name: str, class_paths: Sequence[str], args: Seq
 
 def missing_file(path: str, args: Sequence[str]) -> str:
     """Returns one line about a file that does not exist, with the nearest name and where it is named."""
+    if Path(path, "config.yaml").is_file():
+        return f"{path}: a run folder; its configuration is {path}/config.yaml{location(path, args)}"
+    if Path(path).is_dir():
+        return f"{path}: a folder, not a configuration file{location(path, args)}"
     folders = {(base / path).parent for base in (Path(), *(file.parent for file in _files(args)))}
     names = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
     return f"no such file {path}{did_you_mean(Path(path).name, names)}{location(path, args)}"

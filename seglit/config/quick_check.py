@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from seglit.config.explain import YAML, load_settings, location, missing_file, unknown_key
-from seglit.config.named_configs import expand_names
+from seglit.config.named_configs import expand_names, list_configs
 from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of
@@ -37,6 +37,7 @@ def check_command_line(args: Sequence[str]) -> None:
     """
     if len(args) > 1 and not args[1].startswith("-"):
         raise InputError(_not_an_option(args[0], args[1]))
+    _check_folders(args)
     expand_names(args)
     for file, group in _configurations(args):
         if not file.is_file():
@@ -70,6 +71,14 @@ def _not_an_option(command: str, value: str) -> str:
     return f"{command} takes options only, not {value!r}, such as --data NAME or FILE"
 
 
+def _check_folders(args: Sequence[str]) -> None:
+    for option, following in zip(args, [*args[1:], ""], strict=True):
+        name, equals, value = option.partition("=")
+        value = value if equals else following
+        if name == "--data" and value not in list_configs("data") and Path(value).is_dir():
+            raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
+
+
 def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Yields the files of `_FILES` on a command line."""
     for option, following in zip(args, [*args[1:], ""], strict=True):
@@ -86,6 +95,8 @@ def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
         raise InputError(f"{file}: contains no settings; a configuration consists of lines `name: value`")
     if group == "data":
         return
+    if not group and "class_path" in settings:
+        raise InputError(f"{file}: contains one class only; name it as --data {file} or --model {file}")
     if group:
         settings = {group: settings}
     for key in _keys(settings):

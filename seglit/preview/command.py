@@ -37,7 +37,7 @@ def preview(args: Sequence[str]) -> int:
         InputError: The command line or the data is invalid, or the picture cannot be written.
     """
     args, output = _take_output(args)
-    check_command_line(["fit", *args])
+    check_command_line(["preview", *args])
     command_line = run(["fit", *args], PreviewCLI)
     command_line.datamodule.prepare_data()
     picture = draw_preview(command_line.datamodule)

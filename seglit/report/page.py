@@ -99,7 +99,7 @@ def _curves(run: TestedRun) -> list[str]:
 
 def _size_chart(levels: Mapping[str, Level]) -> str:
     counts = {name: sum(scores.objects for scores in level.classes.values()) for name, level in levels.items()}
-    bars = {f"{name}\n{counts[name]:,} objects": level.miou for name, level in levels.items()}
+    bars = {f"{name}\n{counts[name]:,} object{'s' * (counts[name] != 1)}": level.miou for name, level in levels.items()}
     return draw_bars("mIoU by object size", bars, "object's share of the image")
 
 

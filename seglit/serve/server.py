@@ -1,5 +1,6 @@
 """The web server: its socket, and its end."""
 
+import errno
 import signal
 import socket
 
@@ -25,6 +26,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # which repeats the address
+        if error.errno == errno.EADDRINUSE:
+            reason += "; choose another --port"
         raise InputError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 

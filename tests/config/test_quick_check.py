@@ -38,6 +38,11 @@ ERRORS = [
     (["fit", "-c", "run.yaml"], "unknown setting 'modle'; did you mean 'model'? (run.yaml, line 1)"),
     (["fit", "--lr=1"], "unknown setting 'lr'; did you mean 'model.optimizer.lr'?"),
     (["fit", "--trainer.max_epoch=1"], "unknown setting 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?"),
+    (["fit", "-c", "photos"], "photos: a folder, not a configuration file"),
+    (["fit", "-c", "ended"], "ended: a run folder; its configuration is ended/config.yaml"),
+    (["fit", "-c", "mine.yaml"], "contains one class only; name it as --data mine.yaml or --model mine.yaml"),
+    (["fit", "--data", "photos"], "photos: a folder; seglit inspect photos --write mine.yaml writes its configuration"),
+    (["fit", "--data=./photos/"], "a folder; seglit inspect ./photos/ --write mine.yaml writes its configuration"),
     (["test", "none"], "no such run folder"),
     (["fit", "--resume", "none"], "no such run folder"),
 ]
@@ -46,6 +51,10 @@ ERRORS = [
 def test_errors_load_no_torch(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [1\n")
     (tmp_path / "run.yaml").write_text("modle: unet\n")
+    (tmp_path / "mine.yaml").write_text("class_path: seglit.data.FolderDataModule\n")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "ended").mkdir()
+    (tmp_path / "ended/config.yaml").touch()
     script = (
         "import sys\nfrom seglit.__main__ import main\n"
         f"for args in {[args for args, _ in ERRORS]}:\n"

@@ -326,7 +326,7 @@ def test_address_in_use_and_missing_package(run: Run, monkeypatch: pytest.Monkey
         outcome = run("serve", "RUN", "--port", port)
         assert (outcome.code, outcome.err) == (
             2,
-            f"seglit: error: cannot listen on 127.0.0.1, port {port}: Address already in use\n",
+            f"seglit: error: cannot listen on 127.0.0.1, port {port}: Address already in use; choose another --port\n",
         )
     monkeypatch.setattr("seglit.serve.command.find_spec", lambda _: None)
     outcome = run("serve", "RUN")
