@@ -25,10 +25,12 @@ import resource
 from torch import nn
 network = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 4, 1))
 images = torch.zeros(4, 3, 256, 256)
-for _ in range(10):  # the first get the memory
+faults = []
+for _ in range(10):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     network(images).sum().backward()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(faults))  # the first step gets the memory, and a later one may if its threads take turns otherwise
 """
 
 
@@ -48,7 +50,7 @@ def test_bf16_matrix_product_does_not_crash() -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators are not configured")
 def test_freed_memory_is_reused() -> None:
-    assert int(output_of(TRAIN)) < 100  # pages of thousands
+    assert int(output_of(TRAIN)) < 100  # pages; thousands in each step otherwise
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="AMX is tested on Linux only")
