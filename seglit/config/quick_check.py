@@ -72,20 +72,25 @@ def _not_an_option(command: str, value: str) -> str:
 
 
 def _check_folders(args: Sequence[str]) -> None:
-    for option, following in zip(args, [*args[1:], ""], strict=True):
-        name, equals, value = option.partition("=")
-        value = value if equals else following
-        if name == "--data" and value not in list_configs("data") and Path(value).is_dir():
+    """Rejects a folder of images in place of its configuration; a folder may have the name of a configuration."""
+    for option, value in _values(args):
+        if option == "--data" and value not in list_configs("data") and Path(value).expanduser().is_dir():
             raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
 
 
 def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Yields the files of `_FILES` on a command line."""
+    for option, value in _values(args):
+        if option in _FILES and (value.endswith(YAML) or not _FILES[option]):
+            yield Path(value).expanduser(), _FILES[option]
+
+
+def _values(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields options and their values, which are not empty."""
     for option, following in zip(args, [*args[1:], ""], strict=True):
         name, equals, value = option.partition("=")
-        value = value if equals else following
-        if name in _FILES and value and (value.endswith(YAML) or not _FILES[name]):
-            yield Path(value).expanduser(), _FILES[name]
+        if value := value if equals else following:
+            yield name, value
 
 
 def _check_file(file: Path, group: str, args: Sequence[str]) -> None:

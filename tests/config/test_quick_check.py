@@ -43,6 +43,7 @@ ERRORS = [
     (["fit", "-c", "mine.yaml"], "contains one class only; name it as --data mine.yaml or --model mine.yaml"),
     (["fit", "--data", "photos"], "photos: a folder; seglit inspect photos --write mine.yaml writes its configuration"),
     (["fit", "--data=./photos/"], "a folder; seglit inspect ./photos/ --write mine.yaml writes its configuration"),
+    (["fit", "--lr=1", "--data"], "unknown setting 'lr'"),
     (["test", "none"], "no such run folder"),
     (["fit", "--resume", "none"], "no such run folder"),
 ]
