@@ -15,6 +15,7 @@ IGNORE_INDEX = 255
 """The class index of void pixels: ignored in training and scores. Padding is void too."""
 
 Color = tuple[int, int, int]
+VOID_COLOR: Color = (200, 200, 200)
 Stored = int | Color
 
 
@@ -148,7 +149,7 @@ class Labels:
 
     def colorize(self, mask: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         """Colours class indices (H, W) by the palette: RGB (H, W, 3) uint8; void is light grey."""
-        table = np.full((256, 3), 200, np.uint8)
+        table = np.full((256, 3), VOID_COLOR, np.uint8)
         table[: self.num_classes] = self.palette
         colors: npt.NDArray[np.uint8] = table[mask]
         return colors

@@ -148,7 +148,7 @@ def draw_reliability(
         x, y = zip(*points, strict=True) if points else ((), ())
         axes.plot(x, y, color=_ACCENT, marker="o", markersize=4, label="accuracy")
         axes.set(xlabel="probability of the predicted class", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1, columnspacing=1, borderpad=0)
 
     return _svg("Reliability", draw)
 

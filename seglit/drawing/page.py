@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seglit.errors import printable
 from seglit.images.replacing import replacing
+from seglit.labels import VOID_COLOR
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -25,6 +26,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["void_color"] = VOID_COLOR
     page = environment.get_template(template).render(**values)
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")

@@ -8,14 +8,15 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from seglit.annotations.predicted import named_background
-from seglit.labels import IGNORE_INDEX, Color, Labels
+from seglit.labels import IGNORE_INDEX, VOID_COLOR, Color, Labels
 
-_COLUMNS = ("image", "target", "prediction", "errors")
+_COLUMNS = ("image", "target", "prediction", "errors in red")
 _GAP = 6
 _TEXT = 13  # font size in pixels
 _SAMPLED = 256  # rows and columns sampled for percentiles
 INK: Color = (40, 40, 48)
 WRONG: Color = (225, 40, 50)
+_BLACK: Color = (0, 0, 0)
 
 
 class Prediction(NamedTuple):
@@ -102,15 +103,17 @@ def _resize(array: npt.NDArray[np.uint8], size: tuple[int, ...], resample: Image
 def background(labels: Labels) -> int | None:
     """Returns the class that is transparent in overlays, if there is one.
 
-    It is the class named background or `_background_`, else the first of two classes.
+    It is the class named background or `_background_`, else the black one, else the first of two classes.
     """
     named = named_background(labels.class_names)
+    if named is None and _BLACK in labels.palette:
+        return labels.palette.index(_BLACK)
     return 0 if named is None and labels.num_classes == 2 else named
 
 
 def overlay_colors(labels: Labels) -> npt.NDArray[np.uint8]:
-    """Returns the colours of class indices in overlays, RGBA (256, 4): opaque but for the background; void is white."""
-    colors = np.full((256, 4), 255, np.uint8)
+    """Returns the colours of class indices in overlays, RGBA (256, 4): opaque but for the background."""
+    colors = np.full((256, 4), (*VOID_COLOR, 255), np.uint8)
     colors[: labels.num_classes, :3] = labels.palette
     if (transparent := background(labels)) is not None:
         colors[transparent, 3] = 0
@@ -151,11 +154,10 @@ def panels(prediction: Prediction, labels: Labels, width: int) -> tuple[npt.NDAr
     return image, labels.colorize(target), labels.colorize(preds), errors
 
 
-def draw_legend(labels: Labels, width: int, with_wrong: bool = True) -> Image.Image:
-    """Draws colours and names of all classes, void and wrong pixels, in lines of at most `width` pixels."""
+def draw_legend(labels: Labels, width: int) -> Image.Image:
+    """Draws colours and names of all classes and void, in lines of at most `width` pixels."""
     font = ImageFont.load_default(_TEXT)
-    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", (200, 200, 200))]
-    entries += [("wrong", WRONG)] * with_wrong
+    entries = [*zip(labels.class_names, labels.palette, strict=True), ("void", VOID_COLOR)]
     positions: list[tuple[int, int]] = []
     x, y = _GAP, _GAP
     for name, _ in entries:

@@ -58,7 +58,7 @@ def _arrange(rows: Sequence[Sequence[tuple[npt.NDArray[np.uint8], str]]], labels
     columns = max(map(len, rows))
     widths = [max(row[column][0].shape[1] for row in rows if column < len(row)) for column in range(columns)]
     lefts = [_GAP + sum(widths[:column]) + _GAP * column for column in range(columns)]
-    legend = draw_legend(labels, max(lefts[-1] + widths[-1] + _GAP, 320), with_wrong=False)
+    legend = draw_legend(labels, max(lefts[-1] + widths[-1] + _GAP, 320))
     spaces = [_TEXT + 2 * _GAP if any(title for _, title in row) else _GAP // 2 for row in rows]
     heights = [max(len(picture) for picture, _ in row) + space for row, space in zip(rows, spaces, strict=True)]
     page = Image.new("RGB", (legend.width, sum(heights) + legend.height), "white")

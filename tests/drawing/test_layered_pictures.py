@@ -17,21 +17,25 @@ def decoded(url: str) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("names", "background"),
+    ("names", "black", "background"),
     [
-        (["background", "disk", "box"], 0),
-        (["disk", "_Background_", "box"], 1),
-        (["ground", "crack"], 0),
-        (["crack", "background"], 1),
-        (["road", "building", "sky"], None),
+        (["background", "disk", "box"], None, 0),
+        (["disk", "_Background_", "box"], None, 1),
+        (["ground", "crack"], None, 0),
+        (["crack", "background"], None, 1),
+        (["road", "building", "sky"], None, None),
+        (["field", "rest", "road"], 1, 1),
+        (["crack", "ground"], 1, 1),
+        (["background", "tyre", "road"], 1, 0),
     ],
 )
-def test_background_is_transparent(names: list[str], background: int | None) -> None:
-    labels = Labels.create(names)
+def test_background_is_transparent(names: list[str], black: int | None, background: int | None) -> None:
+    palette = [(0, 0, 0) if index == black else (250, 60 * index, 30) for index in range(len(names))]
+    labels = Labels.create(names, palette=None if black is None else palette)
     mask = np.array([[*range(len(names)), IGNORE_INDEX]], np.uint8)
     image = np.full((*mask.shape, 3), 101, np.uint8)
     overlay = lay_over(image, mask, labels)[0].astype(int)
-    for index, color in enumerate([*labels.palette, (255, 255, 255)]):
+    for index, color in enumerate([*labels.palette, (200, 200, 200)]):
         expected = [101] * 3 if index == background else [(101 + part) / 2 for part in color]
         assert np.abs(overlay[index] - expected).max() <= 1
     assert overlay_colors(labels)[:, 3].sum() == 255 * (256 - (background is not None))
@@ -54,7 +58,7 @@ def test_layers_have_the_photos_size_and_exact_colours() -> None:
     assert np.abs(np.asarray(photo.convert("RGB")).astype(int) - (10, 200, 90)).max() < 8
     pixels = np.asarray(layer.convert("RGBA"))
     assert (pixels[mask == 0, 3] == 0).all()
-    for index, color in ((1, labels.palette[1]), (2, labels.palette[2]), (IGNORE_INDEX, (255, 255, 255))):
+    for index, color in ((1, labels.palette[1]), (2, labels.palette[2]), (IGNORE_INDEX, (200, 200, 200))):
         assert (pixels[mask == index] == (*color, 255)).all()
 
 
