@@ -211,7 +211,7 @@ CASES = {
         {},
         "cache is '/dev/shm/x'; expected settings {folder: ..., gb: ...}",
     ),
-    "shapes' folder": (["shapes"], {}, "not set: root"),
+    "shapes' folder": (["shapes"], {}, "not given: root; --help shows the usage"),
     "shapes' option": (["shapes", "x", "--num_trai=2"], {}, "unknown setting 'num_trai'; did you mean 'num_train'?"),
     "shapes' number": (["shapes", "x", "--num_train=-2"], {}, "num_train, num_val and num_test are [-2, 16, 16], and "),
     "file for a folder": (["shapes", "x"], {"x": ""}, "x/images/train: Not a directory"),

@@ -55,8 +55,9 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
         return unknown_key(match[1] or match[2], known_keys, args)
     if match := re.search(r"arguments are required: (.+)", leaf):
         missing = [key.split(".", 1)[-1] for key in match[1].split(", ")]
-        files = "; name a configuration (-c FILE), or the data (--data NAME or FILE)" if "." in match[1] else ""
-        return f"not set: {', '.join(missing)}{files}"
+        if "." in match[1]:
+            return f"not set: {', '.join(missing)}; name a configuration (-c FILE), or the data (--data NAME or FILE)"
+        return f"not given: {', '.join(missing)}; --help shows the usage"
     if match := re.search(
         r"File does not exist: '([^']+)'|Unable to load config ['\"]([^'\"]+)['\"]|"
         r"Expected a path but (\S+\.ya?ml) either not accessible",

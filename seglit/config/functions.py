@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 import yaml
-from jsonargparse import auto_cli, get_loader, set_loader
+from jsonargparse import ArgumentParser, auto_cli, get_loader, set_loader
 
 from seglit.config.bounded_yaml import check_bounds
 from seglit.config.explain import explain
@@ -28,13 +28,23 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
     options: dict[str, Any] = {"prog": f"seglit {command}", "exit_on_error": False, "allow_abbrev": False}
     set_loader("yaml", _load_bounded, (yaml.YAMLError,))
     try:
-        return auto_cli(function, args=args, set_defaults=lists or None, **options)
+        return auto_cli(function, args=args, set_defaults=lists or None, parser_class=_Parser, **options)
     except ArgumentError as error:
         raise InputError(explain(error, args, parameters)) from error
     except UnicodeDecodeError as error:
         if not any(arg.partition("=")[0] == "--config" for arg in args):
             raise
         raise InputError(f"--config: the file is not text in UTF-8 ({error.reason})") from error
+
+
+class _Parser(ArgumentParser):
+    def format_help(self) -> str:
+        """Names a list of positional arguments as usage lines do, not as YAML is written."""
+        for action in self._get_positional_actions():
+            if action.metavar == "[ITEM,...]":
+                action.metavar = f"{action.dest} ..."
+        text: str = super().format_help()
+        return text
 
 
 def _load_bounded(text: str) -> Any:

@@ -223,7 +223,7 @@ def test_incomparable_runs_are_one_line(run: Run, compared: Folders, tmp_path: P
 
     learned = compared[0]
     assert "2 to 26 run folders, not 1" in refused(run("compare", learned))
-    assert "not set: runs" in refused(run("compare"))
+    assert "not given: runs" in refused(run("compare"))
     assert "no such run folder" in refused(run("compare", learned, tmp_path / "none"))
     assert f"did you mean {max(compared)}?" in refused(run("compare", learned, learned.parent))
     other = copy(learned, tmp_path / "a", rename_class)

@@ -165,7 +165,7 @@ def test_writes_colour_and_16_bit_masks(run: Run, tmp_path: Path, images: Any) -
         (["inn"], "inn: no such file or folder; did you mean 'in'?"),
         (["in/*.gif"], "in/*.gif: no file matches this pattern"),
         (["empty"], "empty: contains no images (.png, "),
-        ([], "not set: inputs"),
+        ([], "not given: inputs; --help shows the usage"),
         (["in", "--tile", "100"], "tile is 100, but must be a multiple of 32 from 64 up, such as 96"),
         (["in", "--overlay"], "did you mean 'overlays'?"),
         (["in", "--flips", "horizontl"], "did you mean 'horizontal'?"),
