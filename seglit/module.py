@@ -22,7 +22,7 @@ from seglit.networks.sharding import shard
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
-from seglit.runs.logged_steps import mean_if_logged
+from seglit.runs.logged_steps import log_short_epochs, mean_if_logged
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 DEFAULT_NORMALIZATION = Normalization((0.449,), (0.226,))
@@ -95,6 +95,10 @@ class SegmentationModule(pl.LightningModule):
     def forward(self, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """Returns logits (B, num_classes, H, W) of images (B, C, H, W) as stored; see `Batch` for `valid`."""
         return self._outputs(image, valid)[0]
+
+    def on_train_start(self) -> None:
+        """Logs the loss of short epochs too."""
+        log_short_epochs(self.trainer)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""

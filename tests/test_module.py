@@ -129,6 +129,12 @@ def test_batch_of_void(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert all(weight.isfinite().all() for weight in state.values())
 
 
+@pytest.mark.parametrize("options", [[], ["--trainer.max_steps=1"], ["--trainer.accumulate_grad_batches=2"]])
+def test_epochs_shorter_than_the_logging_interval_log_their_loss(run: Run, tiny: list[str], options: list[str]) -> None:
+    default = [option for option in tiny if not option.startswith("--trainer.log")]
+    assert len(losses(run, *default, *options)) == 1
+
+
 @pytest.mark.parametrize(
     "network",
     [

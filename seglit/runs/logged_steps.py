@@ -1,5 +1,7 @@
 """The steps at which values are logged: the only ones at which the host syncs with the device."""
 
+import math
+
 import pytorch_lightning as pl
 from torch import Tensor
 
@@ -7,6 +9,14 @@ from torch import Tensor
 def is_logged_step(trainer: pl.Trainer) -> bool:
     """Whether the values of the optimizer step that just ended are logged."""
     return _is_logged(trainer, trainer.global_step)
+
+
+def log_short_epochs(trainer: pl.Trainer) -> None:
+    """Limits the interval of logged values to an epoch, or to a shorter training: each logs its loss."""
+    interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it
+    shortest = min(trainer.num_training_batches / trainer.accumulate_grad_batches, trainer.estimated_stepping_batches)
+    if shortest < interval:
+        trainer.log_every_n_steps = math.ceil(shortest)  # type: ignore[attr-defined]
 
 
 def mean_if_logged(value: Tensor, trainer: pl.Trainer) -> Tensor:
