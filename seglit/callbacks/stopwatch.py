@@ -57,9 +57,9 @@ class Stopwatch(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
         if self.tests and self.data.has_split("test"):  # not before: the data may have been downloaded since
-            self.num_test_batches = math.ceil(
-                len(self.data.dataset("test")) / self.data.batch_size / trainer.world_size
-            )
+            batches = math.ceil(len(self.data.dataset("test")) / self.data.batch_size / trainer.world_size)
+            limit = trainer.limit_test_batches
+            self.num_test_batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         self._last = time.monotonic()
 
     def on_train_batch_start(

@@ -35,14 +35,15 @@ def test_steps_and_accumulation_are_in_the_plan(run: Run, tiny: list[str]) -> No
     assert "3 epochs of 2 batches, 3 steps, 3 validations" in outcome.out
 
 
-def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "tested"), [(1.0, 5), (0.5, 2), (3, 3), (9, 5)])
+def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch, limit: float, tested: int) -> None:
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
     loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=-1))
     trainer: Any = SimpleNamespace(
         fit_loop=loop, max_epochs=10, max_steps=-1, num_training_batches=4, num_val_batches=[3], sanity_checking=True,
         val_check_batch=4, check_val_every_n_epoch=2, enable_validation=True, accumulate_grad_batches=1,
-        world_size=1,
+        world_size=1, limit_test_batches=limit,
     )  # fmt: skip
     module: Any = None
     watch = Stopwatch(SyntheticDataModule(num_test=9, batch_size=2), tests=True)
@@ -70,8 +71,8 @@ def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> No
             wait(0.5)
     watch.on_train_batch_start(trainer, module, None, 0)
     assert dict(watch.seconds) == {"start": 21, "batch": 10, "validation": 4.75, "epoch": 1}
-    # 32 batches of 2 s, the ends of 8 epochs, 4 validations, and a test of 5 batches of twice 1.5 s
-    assert watch.remaining(trainer) == pytest.approx(32 * 2 + 8 * 0.5 + 4 * 4.75 + 5 * 3)
+    # 32 batches of 2 s, the ends of 8 epochs, 4 validations, and a test of batches of twice 1.5 s
+    assert watch.remaining(trainer) == pytest.approx(32 * 2 + 8 * 0.5 + 4 * 4.75 + tested * 3)
 
 
 @pytest.mark.parametrize(
