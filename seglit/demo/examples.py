@@ -96,6 +96,8 @@ def _tiff(image: Array) -> bytes:
     stream, tags = io.BytesIO(), []
     if isinstance(image, np.ma.MaskedArray):
         value = _unused(image)
+        if value is None:  # 8 or 16 bits, which float32 holds exactly
+            image, value = image.astype(np.float32), float("nan")
         image = image.filled(value)
         tags = [(NODATA_TAG, "s", 0, str(value), True)]
     pages = image[..., 0] if image.shape[2] == 1 else image
@@ -104,12 +106,12 @@ def _tiff(image: Array) -> bytes:
     return stream.getvalue()
 
 
-def _unused(image: Array) -> float:
-    """A value that no pixel has: NaN, or the largest such integer."""
+def _unused(image: Array) -> float | None:
+    """A value that no pixel has: NaN, or the largest such integer, if there is one."""
     if image.dtype.kind == "f":
         return float("nan")
     used, info = {*np.unique(np.ma.getdata(image)).tolist()}, np.iinfo(image.dtype)
-    return next(value for value in range(info.max, info.min - 1, -1) if value not in used)
+    return next((value for value in range(info.max, info.min - 1, -1) if value not in used), None)
 
 
 def _thumbnail(image: Array) -> bytes:

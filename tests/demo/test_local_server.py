@@ -79,6 +79,15 @@ def test_examples_are_files_that_read_as_the_images(tmp_path: Path, dtype: type[
         assert np.array_equal(np.ma.getdata(read)[~holes], image[~holes])
 
 
+def test_examples_that_use_every_value_keep_their_pixels_without_data(tmp_path: Path) -> None:
+    image = np.ma.MaskedArray(np.arange(17 * 17 * 2).reshape(17, 17, 2).astype(np.uint8), mask=False)
+    image[0, 0] = np.ma.masked
+    (tmp_path / "0.tif").write_bytes(Examples((Example("a", image),)).files()["examples/0.tif"])
+    read = read_image(tmp_path / "0.tif", 2, ())
+    assert np.array_equal(np.ma.getmaskarray(read), np.ma.getmaskarray(image))
+    assert np.array_equal(read.compressed(), image.compressed())
+
+
 @pytest.mark.parametrize(
     ("model", "title", "names"),
     [
