@@ -272,6 +272,7 @@ def test_descriptions() -> None:
         assert set(paths) == {"/predict", "/labels", "/health", "/metrics"}
         assert "application/octet-stream" in paths["/predict"]["post"]["requestBody"]["content"]
         assert b"swagger" in service.request("/docs").body
+        assert service.request("/").headers["location"] == "docs"
 
 
 def test_answers_are_limited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
