@@ -34,14 +34,14 @@ def choose_model(images: int, classes: int, channels: int, gpu: bool) -> ModelCh
     """Recommends a model whose pretrained weights have a permissive licence.
 
     Args:
-        images: Number of training images.
+        images: Number of training images, with those that are yet to be divided into splits.
         classes: Number of classes.
         channels: Channels of the images.
         gpu: Whether there is a GPU to train on.
     """
     if channels not in (1, 3):
         return ModelChoice("unet", False, f"pretrained weights are for 3 channels, the images have {channels}")
-    data = f"{images:,} training images of {classes} classes"
+    data = f"{images:,} images of {classes} classes"
     few = images < max(_FEW_IMAGES, _FEW_PER_CLASS * classes)
     weights = f"{data} are few for random weights" if few else f"pretrained weights shorten the training on {data}"
     if not gpu:

@@ -16,10 +16,10 @@ from tests.inspect.folders import split_folders
 @pytest.mark.parametrize(
     ("images", "classes", "channels", "gpu", "name", "reason"),
     [
-        (48, 5, 3, False, "unet-lite0", "no GPU was found; 48 training images of 5 classes are few"),
-        (48, 5, 1, True, "unet-resnet34", "48 training images of 5 classes are few for random weights"),
-        (2000, 150, 3, True, "unet-resnet34", "2,000 training images of 150 classes are few"),
-        (2000, 5, 3, True, "convnext", "shorten the training on 2,000 training images"),
+        (48, 5, 3, False, "unet-lite0", "no GPU was found; 48 images of 5 classes are few"),
+        (48, 5, 1, True, "unet-resnet34", "48 images of 5 classes are few for random weights"),
+        (2000, 150, 3, True, "unet-resnet34", "2,000 images of 150 classes are few"),
+        (2000, 5, 3, True, "convnext", "shorten the training on 2,000 images"),
         (20000, 5, 3, False, "unet-lite0", "no GPU was found"),
         (48, 5, 7, True, "unet", "the images have 7"),
     ],
