@@ -24,7 +24,7 @@ from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation
 from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mistakes import ErrorRegions
-from seglit.hardware import fastest_precision, find_device
+from seglit.hardware import fastest_precision, find_device, keep_freed_memory
 from seglit.labels import IGNORE_INDEX
 from seglit.networks import UNet
 
@@ -53,6 +53,7 @@ def measure_scoring(
             about; by default patches, and as many synthetic images.
         pages: Whether to time `seglit report` and `seglit compare`, which takes two short trainings.
     """
+    keep_freed_memory()
     shape = (batch_size, *size)
     smooth_target = patches(shape, num_classes) if camvid is None else read_masks(Path(camvid), shape)
     smooth = "patches" if camvid is None else "CamVid"

@@ -88,10 +88,10 @@ ROOMS = {
         f"numpy {LIGHTNING}",
         "callbacks cli config data.base errors images runs.resume",
     ),
-    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported labels predict runs"),
+    "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported hardware labels predict runs"),
     "compare": (
         "msgspec numpy PIL rich",
-        "data.base drawing errors evaluation labels metrics predict runs",
+        "data.base drawing errors evaluation hardware labels metrics predict runs",
     ),
     "completion": ("shtab", "__main__ config errors"),
     "api": ("cv2 jsonargparse torch yaml pytorch_lightning", "budget callbacks cli config errors runs"),

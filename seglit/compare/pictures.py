@@ -11,6 +11,7 @@ from seglit.drawing.distinct_colors import distances
 from seglit.drawing.layers import Layer, LayeredPicture, encode_layers
 from seglit.drawing.predictions import Prediction, background, overlay_colors
 from seglit.errors import InputError
+from seglit.hardware import keep_freed_memory
 from seglit.labels import IGNORE_INDEX, Color, Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
@@ -70,6 +71,7 @@ def draw(comparison: Comparison, indices: Sequence[int]) -> Drawn:
 
 def _predict(run: TestedRun, names: Sequence[str]) -> list[Prediction]:
     """Predicts images as the run's own data module reads them; large ones are kept in a smaller size."""
+    keep_freed_memory()
     predictor = make_predictor(run)
     pairs = read_named(make_data(run), names)
     if missing := [name for name in names if name not in pairs]:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from seglit.drawing.layers import Layer, LayeredPicture, encode_layers
 from seglit.drawing.predictions import WRONG, Prediction, as_rgb, overlay_colors
 from seglit.errors import RunError
+from seglit.hardware import keep_freed_memory
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.predict.load import make_predictor
 from seglit.runs.rebuild import make_data, read_named
@@ -54,6 +55,7 @@ def draw(run: TestedRun, images: Sequence[str], regions: Sequence[ErrorRegion]) 
         InputError: The run's data or the tested checkpoint is missing or has changed.
         RunError: The network answers NaN.
     """
+    keep_freed_memory()
     predictor = make_predictor(run)
     regions_of: dict[str, list[ErrorRegion]] = {name: [] for name in images}
     for region in regions:
