@@ -15,6 +15,7 @@ from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
 from seglit.evaluation.own_metrics import MetricValue, by_name
+from seglit.hardware import FastDepthwise
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
@@ -102,7 +103,8 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""
-        logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
+        with FastDepthwise():
+            logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)
         for extra in auxiliary:

@@ -71,7 +71,10 @@ ROOMS = {
     ),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
-        "data.batch errors evaluation labels metrics networks normalization optim runs.checkpoint runs.logged_steps",
+        (
+            "data.batch errors evaluation hardware labels metrics networks normalization optim runs.checkpoint "
+            "runs.logged_steps"
+        ),
     ),
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
