@@ -47,15 +47,15 @@ ROOMS = {
     ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",
-        "annotations config drawing errors exported hardware images labels networks.contract normalization runs",
+        "annotations config drawing errors exported hardware images labels networks normalization runs",
     ),
     "exported": (
         "huggingface_hub msgspec nncf numpy onnx onnx_ir onnxruntime onnxscript openvino safetensors torch",
-        "errors labels normalization runs.checkpoint runs.record_schema",
+        "errors labels networks.hub normalization runs.bundle_folder runs.checkpoint runs.record_schema",
     ),
     "export": (
         f"msgspec numpy torch torchmetrics wandb yaml {LIGHTNING}",
-        "callbacks.benchmark data errors evaluation exported images predict runs",
+        "callbacks.benchmark data errors evaluation exported images networks.hub predict runs",
     ),
     "serve": (
         "fastapi numpy PIL prometheus_client starlette uvicorn",

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from seglit.networks.encoder_weights import PRETRAINED, is_weight_file
-from seglit.networks.hub import SHORT_PREFIX
+from seglit.networks.hub import repository_of
 
 
 def make_absolute(config: Any) -> None:
     """Makes the paths of a training command absolute, so that config.yaml works from any folder; in place."""
     config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
-    if config.init_from and not config.init_from.startswith(SHORT_PREFIX):
+    if config.init_from and repository_of(config.init_from) is None:
         config.init_from = _absolute(config.init_from)
     network = config.model.network.get("init_args") or {}
     for name in PRETRAINED:

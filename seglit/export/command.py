@@ -67,11 +67,13 @@ def push(bundle: str, repository: str) -> int:
     Raises:
         InputError: The folder is not a bundle, or it cannot be uploaded.
     """
-    from seglit.exported.bundle import HUB, push_bundle
+    from seglit.exported.bundle import push_bundle
+    from seglit.networks.hub import repository_of
 
-    if not repository.startswith(HUB) or repository.count("/") != 1:
+    name = repository_of(repository)
+    if name is None or name.count("/") != 1 or "@" in name:
         raise InputError(f"{repository}: not a repository of the Hugging Face Hub, such as hf:owner/name")
-    print(f"pushed: {push_bundle(Path(bundle).expanduser(), repository)}")
+    print(f"pushed: {push_bundle(Path(bundle).expanduser(), name)}")
     return 0
 
 

@@ -15,7 +15,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError, RunError
 from seglit.export.model_card import model_card
 from seglit.export.proof import Prover, crop_or_reflect, read_images, thresholds_of
-from seglit.exported.bundle import is_bundle, load_bundle, write_bundle
+from seglit.exported.bundle import load_bundle, write_bundle
 from seglit.exported.choices import FilePrecision, Output
 from seglit.exported.description import Description, Dtype, Proof, Size, describe_input
 from seglit.exported.file_formats import Format
@@ -25,6 +25,7 @@ from seglit.images.replacing import replacing
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.load import of_record
 from seglit.predict.settings import Settings
+from seglit.runs.bundle_folder import is_bundle
 from seglit.runs.checkpoint import ModelRecord, load_network
 from seglit.runs.named_run import find_checkpoint, folder_of
 from seglit.runs.rebuild import find_data

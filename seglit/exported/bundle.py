@@ -10,18 +10,14 @@ from pathlib import Path
 
 import msgspec
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import nn
 
 from seglit.errors import InputError
+from seglit.networks.hub import download_weights, offline_at_once
+from seglit.runs.bundle_folder import RECORD, WEIGHTS, is_bundle, read_bundle
 from seglit.runs.checkpoint import ModelRecord, build_network
-from seglit.runs.record_schema import check_record
 
-WEIGHTS = "model.safetensors"
-RECORD = "model.json"
 CARD = "README.md"
-HUB = "hf:"
-"""What a repository of the Hugging Face Hub is named by: hf:owner/name."""
 
 
 def write_bundle(folder: Path, network: nn.Module, record: ModelRecord, card: str) -> None:
@@ -31,11 +27,6 @@ def write_bundle(folder: Path, network: nn.Module, record: ModelRecord, card: st
     safetensors.torch.save_file(weights, folder / WEIGHTS)
     (folder / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record.to_dict()), indent=1) + b"\n")
     (folder / CARD).write_text(card, encoding="utf-8")
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder is a bundle."""
-    return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
 
 
 def load_bundle(folder: Path, trust: Collection[str] = ()) -> tuple[nn.Module, ModelRecord]:
@@ -48,43 +39,38 @@ def load_bundle(folder: Path, trust: Collection[str] = ()) -> tuple[nn.Module, M
     Raises:
         InputError: A file is damaged, the network cannot be built, or the weights do not fit it.
     """
-    try:
-        data = msgspec.json.decode((folder / RECORD).read_bytes())
-        weights = safetensors.torch.load_file(folder / WEIGHTS)
-    except (ValueError, SafetensorError) as error:
-        raise InputError(f"{folder}: its files are damaged ({error})") from error
-    check_record(data, folder / RECORD)
-    record = ModelRecord.from_dict(data)
+    record, weights = read_bundle(folder)
     return build_network(record, weights, folder, trust), record
 
 
-def download_bundle(name: str) -> Path:
+def download_bundle(repository: str) -> Path:
     """Downloads the bundle of a repository of the Hugging Face Hub, or finds it in the local cache.
 
     Args:
-        name: The repository, hf:owner/name.
+        repository: `owner/name`, optionally `owner/name@revision`.
 
     Raises:
         InputError: It cannot be downloaded and is not in the cache, or it is no bundle.
     """
-    from huggingface_hub import snapshot_download
-
     try:
-        folder = Path(snapshot_download(name.removeprefix(HUB), allow_patterns=[WEIGHTS, RECORD, CARD]))
-    except (OSError, ValueError) as error:  # network, HTTP and missing-file errors; an invalid name
+        with offline_at_once():
+            folder = download_weights(repository).parent
+    except OSError as error:  # network and HTTP errors
         reason = " ".join(str(error).split())
-        raise InputError(f"{name}: cannot be downloaded and is not in the cache ({reason})") from error
+        raise InputError(f"hf:{repository}: cannot be downloaded and is not in the cache ({reason})") from error
     if not is_bundle(folder):
-        raise InputError(f"{name}: contains no {WEIGHTS} and {RECORD}, which `seglit export --format bundle` writes")
+        raise InputError(
+            f"hf:{repository}: contains no {WEIGHTS} and {RECORD} that `seglit export --format bundle` writes"
+        )
     return folder
 
 
-def push_bundle(folder: Path, name: str) -> str:
+def push_bundle(folder: Path, repository: str) -> str:
     """Uploads a bundle to a repository of the Hugging Face Hub, which is made private if there is none.
 
     Args:
         folder: The bundle.
-        name: The repository, hf:owner/name.
+        repository: `owner/name`.
 
     Returns:
         The address of the commit.
@@ -96,7 +82,6 @@ def push_bundle(folder: Path, name: str) -> str:
 
     if not is_bundle(folder):
         raise InputError(f"{folder}: not a bundle; `seglit export RUN --format bundle` writes one")
-    repository = name.removeprefix(HUB)
     try:
         api = HfApi()
         api.create_repo(repository, private=True, exist_ok=True)
@@ -107,5 +92,5 @@ def push_bundle(folder: Path, name: str) -> str:
             commit_message="Upload a network of seglit",
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: cannot be uploaded ({' '.join(str(error).split())})") from error
+        raise InputError(f"hf:{repository}: cannot be uploaded ({' '.join(str(error).split())})") from error
     return str(commit.commit_url)

@@ -26,7 +26,7 @@ _RGB = 3  # channels of the images that encoders are pretrained on
 
 def is_weight_file(weights: str) -> bool:
     """Whether the setting `encoder_weights` names a file, not weights that a library or the hub knows by a name."""
-    return weights.lower().endswith(_SUFFIXES) and not weights.startswith(hub.PREFIX)
+    return weights.lower().endswith(_SUFFIXES) and hub.repository_of(weights) is None
 
 
 def find_weight_file(weights: str, setting: str = "encoder_weights") -> Path:
@@ -60,21 +60,21 @@ class EncoderWeights:
 
     @classmethod
     def find(cls, encoder: str, weights: str | None, in_channels: int) -> Self:
-        """Finds weights, and downloads those of `hf-hub:owner/name`.
+        """Finds weights, and downloads those of `hf:owner/name`.
 
         Args:
             encoder: An smp encoder (`resnet34`), or `tu-` and any timm model (`tu-convnext_tiny`).
-            weights: None; a name that smp or timm knows; the path of a file, see `is_weight_file`; or `hf-hub:` and a
-                repository.
+            weights: None; a name that smp or timm knows; the path of a file, see `is_weight_file`; or `hf:` and a
+                repository of the Hugging Face Hub.
             in_channels: Channels of the images.
 
         Raises:
             InputError: Unknown encoder or weights, or weights that cannot be downloaded.
         """
         file = None
-        if weights is not None and weights.startswith(hub.PREFIX):
+        if weights is not None and (repository := hub.repository_of(weights)):
             with _downloading(weights):
-                file = hub.download_weights(weights.removeprefix(hub.PREFIX))
+                file = hub.download_weights(repository)
         elif weights is not None and is_weight_file(weights):
             file = find_weight_file(weights)
         name, named = resolve_encoder(encoder, None if file else weights)

@@ -28,7 +28,7 @@ class FCN(EncoderNetwork):
         stride: The finest stride that is scored: 32 uses no skip, 16 one, 8 two.
         upsample: `transposed` learns the interpolation, starting from bilinear; `bilinear` is fixed.
         encoder: None for the hand-written backbone, or the name of an encoder, see `LibraryEncoder`.
-        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf-hub:owner/name`.
+        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf:owner/name`.
 
     Raises:
         InputError: `channels` or `stride` do not fit, or `LibraryEncoder` raises.

@@ -9,15 +9,20 @@ from ssl import SSLError
 
 from seglit.errors import InputError, printable
 
-PREFIX = "hf-hub:"  # of timm, in `encoder_weights`
-SHORT_PREFIX = "hf:"  # in `--init_from`
+_PREFIXES = ("hf:", "hf-hub:")  # the latter is timm's
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_SETTINGS = ("config.json", "preprocessor_config.json")
+_SETTINGS = ("model.json", "config.json", "preprocessor_config.json")  # the first also of a bundle
 _TIMEOUT = 3.0  # seconds
 
 
+def repository_of(name: str) -> str | None:
+    """Returns the repository of the hub that `hf:owner/name[@revision]` names; None if a name is of another kind."""
+    prefix = next(filter(name.startswith, _PREFIXES), None)
+    return name.removeprefix(prefix) if prefix else None
+
+
 def download_weights(repository: str) -> Path:
-    """Downloads the weights of a repository, with the JSON files that may state mean and std, or finds them cached.
+    """Downloads the weights of a repository, with the JSON files that describe them, or finds them cached.
 
     Args:
         repository: `owner/name`, optionally `owner/name@revision`.

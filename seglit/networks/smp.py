@@ -27,7 +27,7 @@ class SMP(nn.Module):
         encoder_name: An smp encoder (`resnet34`), or `tu-` and any timm model. DPT requires a timm vision transformer
             with patches of 8, 16 or 32 pixels (`tu-vit_tiny_patch16_224`).
         encoder_weights: Pretrained weights of the encoder, or None: a name (`imagenet`), the file of a state dict
-            (`weights/resnet34.pth`), or `hf-hub:owner/name`.
+            (`weights/resnet34.pth`), or `hf:owner/name`.
         options: Further arguments of the architecture (`decoder_channels`, ...), and of timm encoders.
 
     Raises:

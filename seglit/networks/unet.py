@@ -39,7 +39,7 @@ class UNet(EncoderNetwork):
             `encoder`, the width of each decoder level, finest first, one per halving by the encoder (3 to 5).
         upsample: How the decoder doubles its maps, see `upsample_twice`.
         encoder: None for the paper's contracting path, or the name of an encoder, see `LibraryEncoder`.
-        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf-hub:owner/name`.
+        encoder_weights: Pretrained weights of the encoder: a name, a file, or `hf:owner/name`.
 
     Raises:
         InputError: `channels` do not fit, or `LibraryEncoder` raises.

@@ -36,7 +36,7 @@ def read_content(file: Path) -> Any:
     Raises:
         InputError: The file cannot be read, is damaged, or contains objects that only code can load.
     """
-    return _read_safetensors(file) if _is_safetensors(file) else read_torch(file)
+    return read_safetensors(file) if _is_safetensors(file) else read_torch(file)
 
 
 def find_weights(content: Any, file: Path) -> dict[str, Tensor]:
@@ -117,7 +117,12 @@ def _is_safetensors(file: Path) -> bool:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 
-def _read_safetensors(file: Path) -> dict[str, Tensor]:
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """Reads a file of safetensors to the CPU.
+
+    Raises:
+        InputError: The file cannot be read, or is damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -7,11 +7,13 @@ from typing import get_args
 from torch import nn
 
 from seglit.errors import InputError
-from seglit.exported.bundle import HUB, RECORD, download_bundle, is_bundle, load_bundle
+from seglit.exported.bundle import download_bundle, load_bundle
 from seglit.exported.file_formats import FORMATS, Format, format_of
+from seglit.networks.hub import repository_of
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Precision, Settings
+from seglit.runs.bundle_folder import RECORD, bundle_of
 from seglit.runs.checkpoint import ModelRecord, load_network
 from seglit.runs.named_run import find_checkpoint
 from seglit.runs.tested import TestedRun
@@ -23,8 +25,9 @@ def load(path: str | Path, trust: Trust = None) -> Predictor:
 
     Args:
         path: Checkpoint written by `seglit fit`, the run folder that it printed, a file or bundle of `seglit export`,
-            or hf:owner/name, a bundle on the Hugging Face Hub. It may be a stranger's: it runs no code but that of
-            seglit, torch.nn, torchvision, segmentation_models_pytorch, timm and `trust`; native code if that has pt2.
+            or hf:owner/name[@revision], a bundle on the Hugging Face Hub. It may be a stranger's: it runs no code but
+            that of seglit, torch.nn, torchvision, segmentation_models_pytorch, timm and `trust`; native code if that
+            has pt2.
         trust: Further packages or modules whose classes the checkpoint may name, such as `["mynet"]`.
 
     Raises:
@@ -58,8 +61,10 @@ def find_model(path: str | Path) -> Path:
     Raises:
         InputError: There is none, or it cannot be downloaded.
     """
-    folder = download_bundle(str(path)) if str(path).startswith(HUB) else Path(path).expanduser()
-    return folder / RECORD if is_bundle(folder) else find_checkpoint(folder)
+    repository = repository_of(str(path))
+    found = download_bundle(repository) if repository else Path(path).expanduser()
+    bundle = bundle_of(found)
+    return bundle / RECORD if bundle else find_checkpoint(found)
 
 
 def of_record(network: nn.Module, record: ModelRecord) -> Predictor:

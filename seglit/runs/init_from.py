@@ -11,6 +11,7 @@ from seglit.errors import InputError
 from seglit.runs.checkpoint import network_spec, read_checkpoint
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.resume import RESUME_KEY
+from seglit.runs.weight_source import WeightSource
 
 TRAIN_IMAGES_KEY = "train_images"
 """Key, within `RESUME_KEY`, of what `describe_images` returns."""
@@ -28,11 +29,11 @@ def start_from(
         data: The data module.
         config: The complete configuration as YAML.
         ckpt_path: The checkpoint that training continues from.
-        init_from: What `load_initial_weights` reads.
+        init_from: What `WeightSource.read` reads.
 
     Raises:
         InputError: The checkpoint is of another network, other classes or other training images, or
-            `load_initial_weights` raises.
+            `WeightSource.read` or `load_initial_weights` raises.
     """
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
@@ -45,7 +46,8 @@ def start_from(
             raise InputError(f"{ckpt_path}: {error}; {hint}") from error
         _check_images(checkpoint.get(RESUME_KEY, {}).get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif init_from and not ckpt_path:
-        load_initial_weights(model, data, network_spec(config, type(model.network), data), init_from)
+        spec = network_spec(config, type(model.network), data)
+        load_initial_weights(model, data, spec, WeightSource.read(init_from))
 
 
 def describe_images(data: SegmentationDataModule) -> dict[str, Any]:

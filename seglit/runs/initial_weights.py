@@ -13,19 +13,17 @@ from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
 from seglit.networks.encoder_weights import PRETRAINED
-from seglit.networks.hub import SHORT_PREFIX, download_weights, offline_at_once
-from seglit.networks.library import download_errors
-from seglit.networks.weight_file import stated_normalization
-from seglit.runs.checkpoint import ModelRecord, read_any_weights
-from seglit.runs.named_run import find_checkpoint
 from seglit.runs.transfer import Transfer, transfer
+from seglit.runs.weight_source import WeightSource
 
 _MIN_SHARE = 0.5  # of the network's weights, below which the file is probably not meant
 _MAX_LISTED = 8  # names in a line, rows of weights that are left over
 _WRAPPERS = ("model", "module", "network", "_orig_mod")
 
 
-def load_initial_weights(model: Any, data: SegmentationDataModule, spec: Mapping[str, Any], init_from: str) -> None:
+def load_initial_weights(
+    model: Any, data: SegmentationDataModule, spec: Mapping[str, Any], source: WeightSource
+) -> None:
     """Loads weights into the network of a new training, and prints which were taken.
 
     Images are normalised as the weights were trained, where that is known, unless the data states its mean and
@@ -35,21 +33,19 @@ def load_initial_weights(model: Any, data: SegmentationDataModule, spec: Mapping
         model: The LightningModule.
         data: The data module.
         spec: `class_path` and `init_args` of the network.
-        init_from: A run folder (its best checkpoint), a checkpoint, a state dict, or `hf:owner/name`.
+        source: The weights.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or less than half of the network's weights are in it.
+        InputError: Less than half of the network's weights are in the source.
     """
-    file = _find(init_from)
-    record, weights = read_any_weights(file)
-    source_classes = record.labels.class_names if record else None
-    done = transfer(model.network, spec, weights, model.labels.class_names, source_classes)
+    source_classes = source.record.labels.class_names if source.record else None
+    done = transfer(model.network, spec, source.weights, model.labels.class_names, source_classes)
     if done.share < _MIN_SHARE:
         raise InputError(
-            f"{file}: of another network: {done.share:.0%} of the weights fit, less than half; "
-            f"{_reason(done, record, spec, weights)}"
+            f"{source.path}: of another network: {done.share:.0%} of the weights fit, less than half; "
+            f"{_reason(done, source, spec)}"
         )
-    normalization = record.normalization if record else stated_normalization(file)
+    normalization = source.normalization
     notes = [*done.adapted, *_describe_classes(done, model.labels.class_names, source_classes)]
     if data.normalization is None and normalization is not None:
         fits = len(normalization.mean) in (1, data.in_channels)
@@ -61,20 +57,12 @@ def load_initial_weights(model: Any, data: SegmentationDataModule, spec: Mapping
             f"normalised by mean {mean} and std {std}, since the file does not state those that it was trained with; "
             "set mean and std of the data if they were others"
         )
-    _print(file, done, notes)
+    _print(source.path, done, notes)
 
 
-def _find(init_from: str) -> Path:
-    if not init_from.startswith(SHORT_PREFIX):
-        return find_checkpoint(Path(init_from))
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    with download_errors(init_from, "init_from", HF_HUB_CACHE), offline_at_once():
-        return download_weights(init_from.removeprefix(SHORT_PREFIX))
-
-
-def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> str:
     """Returns the nearest reason why weights do not fit."""
+    record = source.record
     if record and record.network["class_path"] != spec["class_path"]:
         return f"it is of {record.network['class_path']}, here {spec['class_path']}"
     if record and (settings := _other_settings(record.network.get("init_args", {}), spec["init_args"])):
@@ -89,9 +77,8 @@ def _reason(done: Transfer, record: ModelRecord | None, spec: Mapping[str, Any],
     encoder = [name for name in done.sizes if _part(name) == "encoder"]
     if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
-    return printable(
-        f"{len(lacking)} of {len(done.sizes)} names are not in it: {next(iter(source))} there, {lacking[0]} here"
-    )
+    first = next(iter(source.weights))
+    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {first} there, {lacking[0]} here")
 
 
 def _other_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
@@ -129,7 +116,7 @@ def _part(name: str) -> str:
 
 
 @rank_zero_only
-def _print(file: Path, done: Transfer, notes: Sequence[str]) -> None:
+def _print(path: Path, done: Transfer, notes: Sequence[str]) -> None:
     taken, new, left = Counter[str](), Counter[str](), Counter[str]()
     for name, size in done.sizes.items():
         taken[_part(name)] += done.taken.get(name, 0)
@@ -142,7 +129,7 @@ def _print(file: Path, done: Transfer, notes: Sequence[str]) -> None:
     for part in [*taken, *[name for name, count in left.most_common(_MAX_LISTED) if count and name not in taken]]:
         table.add_row(escaped(part), *(f"{counts[part]:,}" for counts in (taken, new, left)))
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"starting from the weights of {escaped(str(file))}")
+    console.print(f"starting from the weights of {escaped(str(path))}")
     console.print(table)
     for note in notes:
         console.print(escaped(note))

@@ -64,8 +64,12 @@ def test_card_states_data_scores_and_training(trained: Outcome, bundle: Path, sh
 
 
 def test_damaged_bundle_is_one_line(bundle: Path, tmp_path: Path) -> None:
-    for name, content in (("model.safetensors", b"x"), ("model.json", b"{}")):
-        broken = tmp_path / name.partition(".")[2]
+    for name, content in (
+        ("model.safetensors", b"x"),
+        ("model.json", b'{"network": 1, "labels": 2}'),
+        ("model.json", b"{{"),
+    ):
+        broken = tmp_path / str(len(content))
         shutil.copytree(bundle, broken)
         (broken / name).write_bytes(content)
         with pytest.raises(InputError, match=r"damaged"):
@@ -80,7 +84,8 @@ def test_bundle_of_the_hub(bundle: Path, tmp_path: Path, monkeypatch: pytest.Mon
     (cache / "refs").mkdir()
     (cache / "refs/main").write_text("a" * 40)
     image = picture(45, 37)
-    assert np.array_equal(seglit.load("hf:owner/name")(image), seglit.load(bundle)(image))
+    for name in ("hf:owner/name", "hf:owner/name@main", "hf-hub:owner/name"):
+        assert np.array_equal(seglit.load(name)(image), seglit.load(bundle)(image))
     with pytest.raises(InputError, match=r"hf:owner/other: cannot be downloaded and is not in the cache"):
         seglit.load("hf:owner/other")
 

@@ -26,6 +26,7 @@ from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.transfer import transfer, varying_dims
+from seglit.runs.weight_source import WeightSource
 
 NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "unet": (UNet, {"channels": [4, 8]}),
@@ -144,7 +145,7 @@ def test_files_of_other_tools(tmp_path: Path, layout: str) -> None:
             {name: value.contiguous() for name, value in content.items()}, tmp_path / "weights.safetensors"
         )
     for file in tmp_path.iterdir():
-        load_initial_weights(target, DATA, SPEC, str(file))
+        load_initial_weights(target, DATA, SPEC, WeightSource.read(str(file)))
         for name, value in target.network.state_dict().items():
             if not name.startswith("head."):
                 expected = source.network.state_dict()[name]
@@ -168,7 +169,7 @@ def model(classes: list[str], channels: int = 3) -> SegmentationModule:
 def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = model(SOURCE), model(SOURCE)
     torch.save({**source.network.state_dict(), "fc.weight": torch.zeros(10, 10)}, tmp_path / "plain.pth")
-    load_initial_weights(target, DATA, SPEC, str(tmp_path / "plain.pth"))
+    load_initial_weights(target, DATA, SPEC, WeightSource.read(str(tmp_path / "plain.pth")))
     out = capsys.readouterr().out
     rows = {row[0]: row[1:] for line in out.splitlines() if len(row := re.findall(r"[\w,.]+", line)) == 4}
     sizes = {
@@ -196,12 +197,12 @@ def test_repository_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    load_initial_weights(target, DATA, SPEC, "hf:owner/name@main")
+    load_initial_weights(target, DATA, SPEC, WeightSource.read("hf:owner/name@main"))
     assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
     assert target.normalization == STATED
     (tmp_path / "pytorch_model.bin").unlink()
     with pytest.raises(InputError, match=r"owner/name@main: the repository has no model.safetensors or pytorch_model"):
-        load_initial_weights(target, DATA, SPEC, "hf:owner/name@main")
+        load_initial_weights(target, DATA, SPEC, WeightSource.read("hf:owner/name@main"))
 
 
 class Pickled:
@@ -228,7 +229,7 @@ def test_other_files_are_one_line(
     monkeypatch.chdir(tmp_path)
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(InputError, match=message) as raised:
-        load_initial_weights(model(SOURCE), DATA, SPEC, "weights.pth")
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read("weights.pth"))
     assert "\n" not in str(raised.value)
     assert not Path("executed").exists()
 
@@ -237,7 +238,7 @@ def test_other_files_are_one_line(
 def test_damaged_files_are_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=r"weights.safetensors: (damaged|not a checkpoint)") as raised:
-        load_initial_weights(model(SOURCE), DATA, SPEC, str(tmp_path / "weights.safetensors"))
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read(str(tmp_path / "weights.safetensors")))
     assert "\n" not in str(raised.value)
 
 
@@ -255,7 +256,7 @@ def test_checkpoint_of_another_network_names_what_differs(
     state = {f"network.{name}": value for name, value in UNet(4, 3, (6, 12, 24)).state_dict().items()}
     torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match=rf"other.ckpt: of another network: 0% of the weights fit, .*; {reason}"):
-        load_initial_weights(model(SOURCE), DATA, SPEC, str(tmp_path / "other.ckpt"))
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read(str(tmp_path / "other.ckpt")))
 
 
 def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
@@ -265,5 +266,5 @@ def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
     data = SyntheticDataModule(2, 2, 2, (8, 8), in_channels=4)
     target = model(SOURCE, 4)
     spec = {**SPEC, "init_args": {**SPEC["init_args"], "in_channels": 4}}
-    load_initial_weights(target, data, spec, str(tmp_path / "source.ckpt"))
+    load_initial_weights(target, data, spec, WeightSource.read(str(tmp_path / "source.ckpt")))
     assert target.normalization == Normalization((0.1, 0.2, 0.3, 0.1), (0.4, 0.5, 0.6, 0.4))

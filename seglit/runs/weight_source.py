@@ -1,0 +1,58 @@
+"""What `--init_from` names: a run, a checkpoint, a bundle, a file of another tool, or a repository of the hub."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from torch import Tensor
+
+from seglit.networks.hub import download_weights, offline_at_once, repository_of
+from seglit.networks.library import download_errors
+from seglit.networks.weight_file import stated_normalization
+from seglit.normalization import Normalization
+from seglit.runs.bundle_folder import bundle_of, read_bundle
+from seglit.runs.checkpoint import ModelRecord, read_any_weights
+from seglit.runs.named_run import find_checkpoint
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """The weights of a trained network, on the CPU.
+
+    Args:
+        path: The file, or the folder of a bundle.
+        record: Network, classes and normalisation; None of a file of another tool.
+        weights: The weights by name.
+        normalization: How images are normalised for them; None if it is not stated.
+    """
+
+    path: Path
+    record: ModelRecord | None
+    weights: Mapping[str, Tensor]
+    normalization: Normalization | None
+
+    @classmethod
+    def read(cls, init_from: str) -> Self:
+        """Reads the weights, and downloads those of a repository.
+
+        Args:
+            init_from: A run folder (its best checkpoint), a checkpoint, a bundle, a state dict, or `hf:owner/name`.
+
+        Raises:
+            InputError: There is no such file, it cannot be downloaded or read, or contains no weights.
+        """
+        path = _find(init_from)
+        record, weights = read_bundle(path) if path.is_dir() else read_any_weights(path)
+        return cls(path, record, weights, record.normalization if record else stated_normalization(path))
+
+
+def _find(init_from: str) -> Path:
+    """Returns the folder of a bundle, or the file of other weights."""
+    path = Path(init_from).expanduser()
+    if repository := repository_of(init_from):
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        with download_errors(init_from, "init_from", HF_HUB_CACHE), offline_at_once():
+            path = download_weights(repository)
+    return bundle_of(path) or find_checkpoint(path)
