@@ -1,5 +1,6 @@
 """Pretrained weights of an encoder of smp or timm: by name, from a file or from the Hugging Face hub."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from seglit.normalization import Normalization
 PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
 """Arguments of networks that name pretrained weights."""
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
+_NUMBERED = re.compile(r"(?P<prefix>(\w+\.)*(\w+_)?backbone\.)?(?P<index>\d+)\.(?P<rest>.+)")
 _RGB = 3  # channels of the images that encoders are pretrained on
 
 
@@ -153,9 +155,15 @@ def _downloading(weights: str) -> Iterator[None]:
 
 
 def _named_like(encoder: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Replaces the numbers of `nn.Sequential(*encoder.children())`, by which lightly wraps a ResNet, by their names."""
+    """Replaces the numbers of `nn.Sequential(*encoder.children())`, by which lightly wraps a ResNet, by their names.
+
+    Its modules have other parts beside it: `backbone.0.weight`, `projection_head.layers.0.weight`.
+    """
     children = [name for name, _ in encoder.named_children()]
-    names = {name: name.removeprefix("backbone.").split(".") for name in weights}
-    if not all(parts[0].isdigit() and int(parts[0]) < len(children) for parts in names.values()):
+    found = {name: match for name in weights if (match := _NUMBERED.fullmatch(name))}
+    if any(int(match["index"]) >= len(children) for match in found.values()):
         return weights
-    return {".".join((children[int(parts[0])], *parts[1:])): weights[name] for name, parts in names.items()}
+    names = {
+        name: f"{match['prefix'] or ''}{children[int(match['index'])]}.{match['rest']}" for name, match in found.items()
+    }
+    return {names.get(name, name): value for name, value in weights.items()}

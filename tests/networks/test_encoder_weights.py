@@ -40,7 +40,7 @@ def prefixed(prefix: str, state: State) -> State:
 def numbered(state: State) -> State:
     """As lightly names a ResNet in `nn.Sequential(*list(resnet.children())[:-1])`."""
     resnet = nn.Sequential(*list(resnet18(state).children())[:-1])
-    return prefixed("backbone.", resnet.state_dict())
+    return resnet.state_dict()
 
 
 LAYOUTS: dict[str, Callable[[State], Any]] = {
@@ -54,7 +54,20 @@ LAYOUTS: dict[str, Callable[[State], Any]] = {
         **prefixed("student.backbone.", {name: value + 1 for name, value in state.items()}),
         **prefixed("teacher.backbone.", state),
     },
-    "lightly": lambda state: {"state_dict": numbered(state), "epoch": 3},
+    "lightly": lambda state: {"state_dict": prefixed("backbone.", numbered(state)), "epoch": 3},
+    "lightly momentum": lambda state: {
+        "state_dict": {
+            **prefixed("backbone.", numbered(state)),
+            **prefixed("backbone_momentum.", numbered({name: value + 1 for name, value in state.items()})),
+            **prefixed("projection_head.", {"layers.0.weight": torch.ones(4, 4), "layers.9.bias": torch.ones(4)}),
+        }
+    },
+    "lightly student and teacher": lambda state: {
+        "state_dict": {
+            **prefixed("student_backbone.", numbered({name: value + 1 for name, value in state.items()})),
+            **prefixed("teacher_backbone.", numbered(state)),
+        }
+    },
     "before 2018": lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
 }
 
