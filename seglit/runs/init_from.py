@@ -48,6 +48,8 @@ def start_from(
     elif init_from and not ckpt_path:
         spec = network_spec(config, type(model.network), data)
         load_initial_weights(model, data, spec, WeightSource.read(init_from))
+    if (ckpt_path or init_from) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1
+        data.normalization = model.normalization
 
 
 def describe_images(data: SegmentationDataModule) -> dict[str, Any]:

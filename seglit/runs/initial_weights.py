@@ -13,6 +13,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
 from seglit.networks.encoder_weights import PRETRAINED
+from seglit.runs.stored_units import check_stored_units
 from seglit.runs.transfer import Transfer, transfer
 from seglit.runs.weight_source import WeightSource
 
@@ -36,7 +37,7 @@ def load_initial_weights(
         source: The weights.
 
     Raises:
-        InputError: Less than half of the network's weights are in the source.
+        InputError: Less than half of the network's weights are in the source, or its normalisation is in other units.
     """
     source_classes = source.record.labels.class_names if source.record else None
     done = transfer(model.network, spec, source.weights, model.labels.class_names, source_classes)
@@ -49,7 +50,11 @@ def load_initial_weights(
     notes = [*done.adapted, *_describe_classes(done, model.labels.class_names, source_classes)]
     if data.normalization is None and normalization is not None:
         fits = len(normalization.mean) in (1, data.in_channels)
-        model.normalize.set(normalization if fits else normalization.for_channels(data.in_channels))
+        normalization = normalization if fits else normalization.for_channels(data.in_channels)
+        if normalization.scale == 1:
+            image, _, name = data.dataset("train").read(0)
+            notes.append(check_stored_units(normalization, image, name, str(source.path)))
+        model.normalize.set(normalization)
     elif data.normalization is None:
         current = model.normalization
         mean, std = (", ".join(f"{value:.3g}" for value in values) for values in (current.mean, current.std))

@@ -1,0 +1,88 @@
+"""Weights whose normalisation is in stored units, for images of the same and of other units."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seglit.data import SyntheticDataModule
+from seglit.data.dataset import SegmentationDataset
+from seglit.errors import InputError
+from seglit.losses import CrossEntropy
+from seglit.module import SegmentationModule
+from seglit.networks import UNet
+from seglit.normalization import Normalization
+from seglit.runs.checkpoint import ModelRecord
+from seglit.runs.init_from import start_from
+
+CONFIG = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [2, 2]}}}"
+
+
+class OneValue(SegmentationDataset):
+    """One image of one value."""
+
+    def __init__(self, value: float, dtype: str) -> None:
+        self.image = np.full((16, 16, 3), value, dtype)
+
+    def __len__(self) -> int:
+        return 1
+
+    def read(self, index: int) -> tuple[Any, Any, str]:
+        return self.image, np.zeros((16, 16), np.uint8), "first"
+
+
+class Filled(SyntheticDataModule):
+    """Images of one value and data type."""
+
+    def __init__(self, value: float, dtype: str, **stated: Any) -> None:
+        super().__init__(num_workers=0, **stated)
+        self.filled = OneValue(value, dtype)
+
+    def dataset(self, split: Any) -> Any:
+        return self.filled
+
+
+def model(data: SyntheticDataModule) -> SegmentationModule:
+    network = UNet(data.num_classes, channels=[2, 2])
+    return SegmentationModule(network, CrossEntropy(), torch.optim.SGD, data.labels, data.normalization)
+
+
+def trained(folder: Path, mean: float, std: float) -> str:
+    """A checkpoint of a training whose data states mean and std."""
+    source = model(SyntheticDataModule())
+    record = ModelRecord("0", {"class_path": "seglit.networks.UNet"}, source.labels, Normalization((mean,), (std,), 1))
+    torch.save({"state_dict": source.state_dict(), "seglit": record.to_dict()}, folder / "source.ckpt")
+    return str(folder / "source.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "value", "dtype"), [(10000, 3000, 120, "uint8"), (0.4, 0.2, 120, "uint8"), (4, 2, 9000, "uint16")]
+)
+def test_images_of_other_units_are_refused(tmp_path: Path, mean: float, std: float, value: float, dtype: str) -> None:
+    data = Filled(value, dtype)
+    message = rf"first: values of {dtype} from {value} to {value}, but .*source.ckpt normalises by mean {mean} and std"
+    with pytest.raises(InputError, match=message):
+        start_from(model(data), data, CONFIG, None, trained(tmp_path, mean, std))
+    stated = Filled(value, dtype, mean=[100.0], std=[50.0])
+    start_from(target := model(stated), stated, CONFIG, None, trained(tmp_path, mean, std))
+    assert target.normalization.mean == (100.0,)
+
+
+def test_stored_units_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = Filled(60, "uint8")
+    start_from(target := model(data), data, CONFIG, None, trained(tmp_path, 100, 50))
+    assert target.normalization == Normalization((100,), (50,), 1)
+    out = capsys.readouterr().out
+    assert "normalised by mean 100 and std 50 in stored units, as in " in out
+    assert "source.ckpt; first: values of uint8 from 60 to 60\n" in out
+
+
+@pytest.mark.parametrize("option", ["ckpt_path", "init_from"])
+def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, option: str) -> None:
+    data, options = Filled(290, "float32"), {"ckpt_path": None, "init_from": None}
+    start_from(model(data), data, CONFIG, **{**options, option: trained(tmp_path, 300, 20)})
+    assert len(data.train_dataloader()) == 1
+    with pytest.raises(InputError, match="not from 0 to 1; set the data's mean and std"):
+        Filled(290, "float32").train_dataloader()
