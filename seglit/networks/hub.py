@@ -1,18 +1,22 @@
 """The Hugging Face hub, from which timm, smp and seglit download weights; and whether a server can be reached."""
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from ssl import SSLError
+from threading import Thread
 
 from seglit.errors import InputError, printable
 
 _PREFIXES = ("hf:", "hf-hub:")  # the latter is timm's
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SETTINGS = ("model.json", "config.json", "preprocessor_config.json")  # the first also of a bundle
-_TIMEOUT = 3.0  # seconds
+_DEADLINE = 3.0  # seconds
 
 
 def repository_of(name: str) -> str | None:
@@ -66,21 +70,41 @@ def offline_at_once() -> Iterator[None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or not _was_reachable(constants.ENDPOINT, int(time.monotonic() // 60))
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
+@lru_cache(maxsize=8)
+def _was_reachable(url: str, _minute: int) -> bool:
+    """Asks at most once a minute, since a network asks for its weights and for their normalisation."""
+    return is_reachable(url)
+
+
 def is_reachable(url: str) -> bool:
-    """Whether a server answers, even with an error; through the proxy that the environment names, if any."""
+    """Whether a server answers within 3 seconds, even with an error.
+
+    The time includes the look-up of its name and all of its addresses, for which `urlopen` has no limit in common. A
+    proxy that the environment names is used.
+    """
+    answers: list[bool] = []
+    thread = Thread(target=lambda: answers.append(_answers(url)), daemon=True)
+    thread.start()
+    thread.join(_DEADLINE)
+    return any(answers)
+
+
+def _answers(url: str) -> bool:
     try:
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (a setting of the user)
-        urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=_DEADLINE).close()  # noqa: S310
     except urllib.error.HTTPError:
         return True
     except OSError as error:
         # certificates that only another client knows
         return isinstance(error, urllib.error.URLError) and isinstance(error.reason, SSLError)
+    except (ValueError, HTTPException):  # not an address, or no HTTP server
+        return False
     return True

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seglit.errors import InputError, did_you_mean
+from seglit.errors import InputError, did_you_mean, printable
 from seglit.normalization import Normalization
 
 
@@ -30,8 +30,9 @@ def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # network, HTTP and missing-file errors of all libraries
+        reason = printable(" ".join(str(error).split()).partition(". ")[0]) or type(error).__name__
         raise InputError(
-            f"the pretrained weights of {weights} cannot be downloaded and are not in {folder}: "
+            f"the pretrained weights of {weights} cannot be downloaded and are not in {folder} ({reason}): "
             f"set {setting}: null{' or to the path of a file' if setting == 'encoder_weights' else ''}, or run once "
             "with network access"
         ) from error

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seglit.errors import InputError
 from seglit.networks.encoder_weights import EncoderWeights, find_weight_file, is_weight_file
+from seglit.networks.hub import is_reachable
 from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import check_batch, download_errors, unknown_name
 from seglit.normalization import Normalization
@@ -57,7 +58,8 @@ class Torchvision(nn.Module):
         if "aux_loss" in inspect.signature(models.get_model_builder(architecture)).parameters:
             options["aux_loss"] = True
         setting = "weights_backbone" if weights is None else "weights"
-        with download_errors(architecture, setting, str(Path(torch.hub.get_dir(), "checkpoints"))):
+        with download_errors(architecture, setting, str(_cache())):
+            _check_connection(chosen or chosen_backbone)
             self.model = models.get_model(architecture, weights=chosen, weights_backbone=chosen_backbone, **options)
 
         pretrained = chosen or chosen_backbone
@@ -104,6 +106,16 @@ def _weights(model: str, name: str | None) -> Any:
     if name not in known:
         raise InputError(f"{model} has no weights {name!r}: it has {', '.join(known)}")
     return known[name]
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir(), "checkpoints")
+
+
+def _check_connection(weights: Any) -> None:
+    """Raises OSError at once if weights cannot be downloaded: torch waits for a connection without a limit."""
+    if weights is not None and not (_cache() / Path(weights.url).name).is_file() and not is_reachable(weights.url):
+        raise ConnectionError(f"{weights.url} cannot be reached")
 
 
 def _in_file(backbone: str, weights: str | None, in_channels: int) -> EncoderWeights | None:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
+from unittest import mock
 
 import huggingface_hub
 import pytest
@@ -24,7 +25,7 @@ from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
-from seglit.networks import FCN, SMP, Normalization, UNet
+from seglit.networks import FCN, SMP, Normalization, UNet, hub
 from seglit.networks.hub import offline_at_once
 from seglit.networks.weight_file import stated_normalization
 from tests.conftest import Run
@@ -242,6 +243,14 @@ def test_hub_that_cannot_be_reached_is_not_tried_again(server: str, monkeypatch:
         with offline_at_once():
             assert is_offline == constants.HF_HUB_OFFLINE
         assert not constants.HF_HUB_OFFLINE
+
+
+def test_server_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Event()
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: mock.Mock(answered=answer.wait(30)))
+    monkeypatch.setattr(hub, "_DEADLINE", 0.01)
+    assert not hub.is_reachable("https://example.org")
+    answer.set()
 
 
 def test_file_is_not_needed_again(run: Run, tiny: list[str], tmp_path: Path) -> None:

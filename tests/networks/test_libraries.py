@@ -105,6 +105,7 @@ def test_torchvision_weights_fit_other_classes_and_channels(
     aux = {} if architecture.startswith("lraspp") else {"aux_loss": True}
     stored = get_model(architecture, weights=None, weights_backbone=None, num_classes=21, **aux).eval()
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *_, **__: stored.state_dict())
+    monkeypatch.setattr("seglit.networks.torchvision.is_reachable", lambda _: True)
     network = Torchvision(num_classes, in_channels, architecture=architecture, weights="DEFAULT").eval()
 
     assert network.normalization is not None
@@ -188,10 +189,13 @@ def test_unavailable_torchvision_weights_are_one_line(monkeypatch: pytest.Monkey
     def unreachable(*_: object, **__: object) -> None:
         raise urllib.error.URLError("Name or service not known")
 
-    monkeypatch.setattr(WeightsEnum, "get_state_dict", unreachable)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "empty")
     options: dict[str, Any] = {setting: "DEFAULT"}
-    with pytest.raises(InputError, match=f"cannot be downloaded.*set {setting}: null"):
-        Torchvision(2, architecture="lraspp_mobilenet_v3_large", **options)
+    for reachable, reason in ((True, "Name or service not known"), (False, "https://.* cannot be reached")):
+        monkeypatch.setattr("seglit.networks.torchvision.is_reachable", lambda _, answer=reachable: answer)
+        monkeypatch.setattr(WeightsEnum, "get_state_dict", unreachable if reachable else pytest.fail)
+        with pytest.raises(InputError, match=rf"cannot be downloaded.*\(.*{reason}.*set {setting}: null"):
+            Torchvision(2, architecture="lraspp_mobilenet_v3_large", **options)
 
 
 @pytest.mark.parametrize(
