@@ -50,7 +50,7 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
         raise InputError(f"{where} is not a class_path with init_args ({error})") from error
     found = import_class(kind, parts.class_path, where, trust)
     where = f"{where} {parts.class_path}"
-    hints, is_complete = _annotations(found)
+    hints, is_complete = argument_types(found)
     arguments = {**parts.dict_kwargs, **parts.init_args}
     if not is_in(parts.class_path, trust):
         _check_reads_no_files(arguments, where)
@@ -69,8 +69,8 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
         raise InputError(f"{where} cannot be built ({reason})") from error
 
 
-def _annotations(kind: type) -> tuple[dict[str, Any], bool]:
-    """Returns the annotations of the arguments, and whether there are no others.
+def argument_types(kind: type) -> tuple[dict[str, Any], bool]:
+    """Returns the annotations of the arguments of a class, and whether there are no others.
 
     Where an `__init__` has `**kwargs`, the arguments of the next base class follow.
     """

@@ -1,6 +1,5 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
-import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from seglit.labels import Labels
 from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
-from seglit.runs.build import build
+from seglit.runs.build import argument_types, build
 from seglit.runs.record_schema import check_record
 
 RECORD_KEY = "seglit"
@@ -86,7 +85,7 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     """
     spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    accepted = inspect.signature(network).parameters
+    accepted, _ = argument_types(network)
     linked = {name: value for name, value in linked.items() if name in accepted}
     return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
 

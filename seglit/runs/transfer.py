@@ -58,7 +58,15 @@ def transfer(
         source: The weights of another network.
         classes: The network's classes.
         source_classes: The classes of `source`; None if unknown: no row of the head is then taken.
+
+    Raises:
+        InputError: The classes differ, and the network has no argument `num_classes` by which its head is known.
     """
+    if "num_classes" not in spec["init_args"] and source_classes is not None and [*classes] != [*source_classes]:
+        raise InputError(
+            f"the weights are of classes {', '.join(source_classes)}, here {', '.join(classes)}, and "
+            f"{spec['class_path']} has no argument num_classes, which tells the weights that depend on the classes"
+        )
     target = network.state_dict()  # detached, so that copies into it need no `no_grad`
     names = match_names(source, target)
     heads = varying_dims(target, spec, "num_classes")

@@ -23,10 +23,11 @@ from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Torchvision, UNet
 from seglit.normalization import Normalization
-from seglit.runs.checkpoint import ModelRecord
+from seglit.runs.checkpoint import ModelRecord, network_spec
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.transfer import transfer, varying_dims
 from seglit.runs.weight_source import WeightSource
+from tests.runs.passing_on import PassingOn
 
 NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "unet": (UNet, {"channels": [4, 8]}),
@@ -268,3 +269,23 @@ def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
     spec = {**SPEC, "init_args": {**SPEC["init_args"], "in_channels": 4}}
     load_initial_weights(target, data, spec, WeightSource.read(str(tmp_path / "source.ckpt")))
     assert target.normalization == Normalization((0.1, 0.2, 0.3, 0.1), (0.4, 0.5, 0.6, 0.4))
+
+
+def test_network_that_passes_its_arguments_on_keeps_classes_by_name() -> None:
+    """Its signature is `**kwargs`: the arguments that the command line links are those of its base class."""
+    config = "model: {network: {class_path: tests.runs.passing_on.PassingOn, init_args: {channels: [4, 8]}}}"
+    data = SyntheticDataModule()
+    spec = network_spec(config, PassingOn, data)
+    assert spec["init_args"] == {"channels": [4, 8], "num_classes": data.num_classes, "in_channels": 3}
+    source, target = (PassingOn(**spec["init_args"]) for _ in range(2))
+    classes = data.labels.class_names
+    transfer(target, spec, source.state_dict(), classes, classes[::-1])
+    assert torch.equal(target.state_dict()["head.weight"], source.state_dict()["head.weight"].flip(0))
+
+
+def test_head_of_a_fixed_number_of_classes_is_not_taken_for_others() -> None:
+    network, spec = build("unet", 4)
+    fixed = {"class_path": "mine.Fixed", "init_args": {"in_channels": 3}}
+    transfer(network, fixed, network.state_dict(), SOURCE, SOURCE)
+    with pytest.raises(InputError, match=r"classes road, sky, car, tree, here tree.*no argument num_classes, which"):
+        transfer(network, fixed, network.state_dict(), SOURCE[::-1], SOURCE)
