@@ -27,9 +27,9 @@ from seglit.data.verify import verify
 from seglit.errors import InputError
 from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
-from seglit.runs.ckpt_path import set_ckpt_path, skip_pretrained
+from seglit.runs.ckpt_path import set_ckpt_path
 from seglit.runs.failures import explaining_failures
-from seglit.runs.init_from import start_from
+from seglit.runs.init_from import read_source, start_from
 from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.named_run import resume_arguments
@@ -108,13 +108,13 @@ class SegmentationCLI(PlainLoadingCLI):
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
         self.progress = continue_run(self.run_folder, config) if self.subcommand == "fit" else Progress()
-        skip_pretrained(config.model.network, config.ckpt_path)
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Namespace)]
         place_loggers(loggers, self.run_folder, self.progress)
 
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
         with self._removing_empty_run_folder():
+            self.source = read_source(self.config[self.subcommand], self.record)
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -134,7 +134,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Reads initial weights, and all pairs unless `--check false`; on an error, removes the empty run folder."""
         config = self.config.fit
         with self._removing_empty_run_folder():
-            start_from(self.model, self.datamodule, self.record, config.ckpt_path, config.init_from)
+            start_from(self.model, self.datamodule, self.record, config.ckpt_path, self.source)
             if config.check and not config.trainer.fast_dev_run:
                 verify(self.datamodule, test=config.test_after_fit)
 

@@ -96,14 +96,9 @@ def _download(url: str) -> str:
     return str(file)
 
 
-def skip_pretrained(network: Any, ckpt_path: str | None) -> None:
-    """Sets the pretrained weights of a network to null, in place, if a checkpoint replaces them.
-
-    Args:
-        network: The parsed configuration of the network.
-        ckpt_path: The checkpoint; None if there is none.
-    """
-    for name, value in network.items() if ckpt_path else ():
+def skip_pretrained(network: Any) -> None:
+    """Sets the pretrained weights in the parsed configuration of a network to null, in place."""
+    for name, value in network.items():
         if name.rpartition(".")[2] in PRETRAINED and isinstance(value, str | bool):
             network[name] = None
 

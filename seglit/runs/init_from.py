@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.runs.checkpoint import network_spec, read_checkpoint
+from seglit.runs.ckpt_path import skip_pretrained
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
@@ -17,10 +20,32 @@ TRAIN_IMAGES_KEY = "train_images"
 """Key, within `RESUME_KEY`, of what `describe_images` returns."""
 
 
+def read_source(config: Any, record: str) -> WeightSource | None:
+    """Reads what `--init_from` names, unless a checkpoint is continued, before the network is built.
+
+    Pretrained weights that a checkpoint, or a network with the same settings, replaces are set to null in the
+    configuration, in place: they are neither read nor downloaded.
+
+    Args:
+        config: The parsed configuration of the command.
+        record: The complete configuration as YAML.
+
+    Returns:
+        The weights that training starts from; None if it does not start from others'.
+
+    Raises:
+        InputError: `WeightSource.read` raises.
+    """
+    source = WeightSource.read(config.init_from) if config.init_from and not config.ckpt_path else None
+    if config.ckpt_path or (source and source.is_like(yaml.safe_load(record)["model"]["network"])):
+        skip_pretrained(config.model.network)
+    return source
+
+
 def start_from(
-    model: Any, data: SegmentationDataModule, config: str, ckpt_path: str | None, init_from: str | None
+    model: Any, data: SegmentationDataModule, config: str, ckpt_path: str | None, source: WeightSource | None
 ) -> None:
-    """Checks the training that a checkpoint continues; without one, loads the weights of `init_from`.
+    """Checks the training that a checkpoint continues; without one, loads the weights of a source, if any.
 
     Weights are loaded before callbacks are set up, since weight averaging copies them there.
 
@@ -29,11 +54,11 @@ def start_from(
         data: The data module.
         config: The complete configuration as YAML.
         ckpt_path: The checkpoint that training continues from.
-        init_from: What `WeightSource.read` reads.
+        source: The weights of `--init_from`; None without.
 
     Raises:
         InputError: The checkpoint is of another network, other classes or other training images, or
-            `WeightSource.read` or `load_initial_weights` raises.
+            `load_initial_weights` raises.
     """
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
@@ -45,10 +70,9 @@ def start_from(
             hint = f"to start a new training from its weights: --init_from {ckpt_path}"
             raise InputError(f"{ckpt_path}: {error}; {hint}") from error
         _check_images(checkpoint.get(RESUME_KEY, {}).get(TRAIN_IMAGES_KEY), data, ckpt_path)
-    elif init_from and not ckpt_path:
-        spec = network_spec(config, type(model.network), data)
-        load_initial_weights(model, data, spec, WeightSource.read(init_from))
-    if (ckpt_path or init_from) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1
+    elif source is not None:
+        load_initial_weights(model, data, network_spec(config, type(model.network), data), source)
+    if (ckpt_path or source) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1
         data.normalization = model.normalization
 
 

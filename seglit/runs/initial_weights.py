@@ -12,7 +12,6 @@ from rich.table import Table
 from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
-from seglit.networks.encoder_weights import PRETRAINED
 from seglit.runs.stored_units import check_stored_units
 from seglit.runs.transfer import Transfer, transfer
 from seglit.runs.weight_source import WeightSource
@@ -67,11 +66,8 @@ def load_initial_weights(
 
 def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> str:
     """Returns the nearest reason why weights do not fit."""
-    record = source.record
-    if record and record.network["class_path"] != spec["class_path"]:
-        return f"it is of {record.network['class_path']}, here {spec['class_path']}"
-    if record and (settings := _other_settings(record.network.get("init_args", {}), spec["init_args"])):
-        return printable(settings)
+    if difference := source.difference(spec):
+        return printable(difference)
     lacking = [name for name in done.sizes if name not in done.taken]
     unfit = sum(done.sizes[name] for name, _, _ in done.unfit)
     if unfit > sum(done.sizes[name] for name in lacking):
@@ -84,13 +80,6 @@ def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> st
         return "all that fits is the encoder: name the file as encoder_weights of the network"
     first = next(iter(source.weights))
     return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {first} there, {lacking[0]} here")
-
-
-def _other_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Lists the settings of two networks of the same class that differ, other than those that may."""
-    may = ("num_classes", "in_channels", *PRETRAINED)
-    names = [name for name in ours if name in theirs and name not in may and ours[name] != theirs[name]]
-    return ", ".join(f"{name} is {theirs[name]} there, here {ours[name]}" for name in names)
 
 
 def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Sequence[str] | None) -> list[str]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor
 
+from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.hub import download_weights, offline_at_once, repository_of
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
@@ -45,6 +46,26 @@ class WeightSource:
         path = _find(init_from)
         record, weights = read_bundle(path) if path.is_dir() else read_any_weights(path)
         return cls(path, record, weights, record.normalization if record else stated_normalization(path))
+
+    def difference(self, spec: Mapping[str, Any]) -> str:
+        """Says in what a network differs from that of these weights; '' if in nothing, or if that is not known.
+
+        Args:
+            spec: `class_path` and `init_args` of the network. Classes, channels and pretrained weights may differ.
+        """
+        if self.record is None:
+            return ""
+        network = self.record.network
+        if network["class_path"] != spec["class_path"]:
+            return f"it is of {network['class_path']}, here {spec['class_path']}"
+        theirs, ours = network.get("init_args", {}), spec.get("init_args", {})
+        may = ("num_classes", "in_channels", *PRETRAINED)
+        names = [name for name in ours if name in theirs and name not in may and ours[name] != theirs[name]]
+        return ", ".join(f"{name} is {theirs[name]} there, here {ours[name]}" for name in names)
+
+    def is_like(self, spec: Mapping[str, Any]) -> bool:
+        """Whether the weights are known to be of a network that `difference` finds none to."""
+        return self.record is not None and not self.difference(spec)
 
 
 def _find(init_from: str) -> Path:

@@ -268,3 +268,10 @@ def test_file_is_not_needed_again(run: Run, tiny: list[str], tmp_path: Path) -> 
     resumed = run("fit", "--resume", trained.folder, "--trainer.max_epochs=2")
     assert resumed.code == 0, resumed.err
     assert list(seglit.load(trained.folder).normalize.normalization.mean) == MEAN
+    options = [f"--init_from={trained.folder}", "--trainer.max_epochs=1"]
+    started = run("fit", "-c", trained.folder / "config.yaml", *options, "--test_after_fit=false")
+    assert started.code == 0, started.err
+    assert "starting from the weights of" in started.out
+    assert list(seglit.load(started.folder).normalize.normalization.mean) == MEAN
+    other = run("fit", "-c", trained.folder / "config.yaml", *options, "--model.network.channels=[4, 4, 8]")
+    assert "small.pth: no such file" in other.err  # of another network, which may take only some of them

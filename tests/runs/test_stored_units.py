@@ -16,6 +16,7 @@ from seglit.networks import UNet
 from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.init_from import start_from
+from seglit.runs.weight_source import WeightSource
 
 CONFIG = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [2, 2]}}}"
 
@@ -64,25 +65,25 @@ def test_images_of_other_units_are_refused(tmp_path: Path, mean: float, std: flo
     data = Filled(value, dtype)
     message = rf"first: values of {dtype} from {value} to {value}, but .*source.ckpt normalises by mean {mean} and std"
     with pytest.raises(InputError, match=message):
-        start_from(model(data), data, CONFIG, None, trained(tmp_path, mean, std))
+        start_from(model(data), data, CONFIG, None, WeightSource.read(trained(tmp_path, mean, std)))
     stated = Filled(value, dtype, mean=[100.0], std=[50.0])
-    start_from(target := model(stated), stated, CONFIG, None, trained(tmp_path, mean, std))
+    start_from(target := model(stated), stated, CONFIG, None, WeightSource.read(trained(tmp_path, mean, std)))
     assert target.normalization.mean == (100.0,)
 
 
 def test_stored_units_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = Filled(60, "uint8")
-    start_from(target := model(data), data, CONFIG, None, trained(tmp_path, 100, 50))
+    start_from(target := model(data), data, CONFIG, None, WeightSource.read(trained(tmp_path, 100, 50)))
     assert target.normalization == Normalization((100,), (50,), 1)
     out = capsys.readouterr().out
     assert "normalised by mean 100 and std 50 in stored units, as in " in out
     assert "source.ckpt; first: values of uint8 from 60 to 60\n" in out
 
 
-@pytest.mark.parametrize("option", ["ckpt_path", "init_from"])
-def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, option: str) -> None:
-    data, options = Filled(290, "float32"), {"ckpt_path": None, "init_from": None}
-    start_from(model(data), data, CONFIG, **{**options, option: trained(tmp_path, 300, 20)})
+@pytest.mark.parametrize("resumed", [False, True])
+def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, resumed: bool) -> None:
+    data, file = Filled(290, "float32"), trained(tmp_path, 300, 20)
+    start_from(model(data), data, CONFIG, *((file, None) if resumed else (None, WeightSource.read(file))))
     assert len(data.train_dataloader()) == 1
     with pytest.raises(InputError, match="not from 0 to 1; set the data's mean and std"):
         Filled(290, "float32").train_dataloader()

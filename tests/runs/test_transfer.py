@@ -284,7 +284,7 @@ def test_network_that_passes_its_arguments_on_keeps_classes_by_name() -> None:
 
 
 def test_head_of_a_fixed_number_of_classes_is_not_taken_for_others() -> None:
-    network, spec = build("unet", 4)
+    network, _ = build("unet", 4)
     fixed = {"class_path": "mine.Fixed", "init_args": {"in_channels": 3}}
     transfer(network, fixed, network.state_dict(), SOURCE, SOURCE)
     with pytest.raises(InputError, match=r"classes road, sky, car, tree, here tree.*no argument num_classes, which"):
