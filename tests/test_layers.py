@@ -40,7 +40,7 @@ ROOMS = {
         "annotations class_weights config.named_configs drawing errors images labels normalization",
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images labels metrics"),
-    "config": ("jsonargparse yaml", "errors networks.encoder_weights networks.hub"),
+    "config": ("jsonargparse yaml", "errors images.listing networks.encoder_weights networks.hub"),
     "runs": (
         f"huggingface_hub msgspec numpy rich torch yaml {LIGHTNING}",
         "annotations config data.base data.user_cache drawing.terminal errors images labels networks normalization",

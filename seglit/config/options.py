@@ -42,8 +42,8 @@ def add_options(parser: ArgumentParser) -> None:
         "--init_from",
         type=str | None,
         help="What a new training takes its first weights from: a run folder (its best checkpoint), a checkpoint, a "
-        "state dict (.pth, .safetensors) or hf:owner/name; what fits by name and shape, and the classes that keep "
-        "their names (fit only).",
+        "bundle, a state dict (.pth, .safetensors) or hf:owner/name. What fits by name and shape is taken, and of the "
+        "head the classes that keep their names (fit only).",
     )
     parser.add_argument(
         "--save_minutes",

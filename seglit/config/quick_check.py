@@ -3,6 +3,7 @@
 The parser, which finds all of them, needs every class that a configuration names.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -17,6 +18,7 @@ from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of
 from seglit.errors import InputError, did_you_mean
+from seglit.images.listing import nearest_entry
 
 _GROUPS = (*complete_groups(), "data")
 _OF_LIGHTNING = ("seed_everything", "ckpt_path", "verbose")
@@ -38,6 +40,7 @@ def check_command_line(args: Sequence[str]) -> None:
     if len(args) > 1 and not args[1].startswith("-"):
         raise InputError(_not_an_option(args[0], args[1]))
     _check_folders(args)
+    _check_initial_weights(args)
     expand_names(args)
     for file, group in _configurations(args):
         if not file.is_file():
@@ -76,6 +79,14 @@ def _check_folders(args: Sequence[str]) -> None:
     for option, value in _values(args):
         if option == "--data" and value not in list_configs("data") and Path(value).expanduser().is_dir():
             raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
+
+
+def _check_initial_weights(args: Sequence[str]) -> None:
+    """Rejects a path without file or folder as `--init_from`; `hf:owner/name` is none."""
+    for option, value in _values(args):
+        path = Path(value).expanduser()
+        if option == "--init_from" and value != "null" and not re.match(r"[a-z-]{2,}:", value) and not path.exists():
+            raise InputError(f"--init_from {value}: no such file or folder{nearest_entry(path)}")
 
 
 def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:

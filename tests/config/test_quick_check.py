@@ -44,6 +44,7 @@ ERRORS = [
     (["fit", "--data", "photos"], "photos: a folder; seglit inspect photos --write mine.yaml writes its configuration"),
     (["fit", "--data=./photos/"], "a folder; seglit inspect ./photos/ --write mine.yaml writes its configuration"),
     (["fit", "--lr=1", "--data"], "unknown setting 'lr'"),
+    (["fit", "--init_from", "endet"], "--init_from endet: no such file or folder; did you mean 'ended'?"),
     (["test", "none"], "no such run folder"),
     (["fit", "--resume", "none"], "no such run folder"),
 ]
