@@ -15,7 +15,7 @@ from seglit.networks import hub
 from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
 from seglit.networks.name_matching import match_names
-from seglit.networks.timm_weights import classifier_names, resample_positions
+from seglit.networks.timm_weights import classifier_names, rename_registers, resample_positions
 from seglit.networks.weight_file import read_weights, stated_normalization
 from seglit.normalization import Normalization
 
@@ -110,7 +110,7 @@ class EncoderWeights:
         if self.file is None:
             return
         target = encoder.state_dict()
-        source = _named_like(encoder, read_weights(self.file))
+        source = rename_registers(_named_like(encoder, read_weights(self.file)))
         names = match_names(source, target)
         found = {ours: self._adapted(source[theirs], target[ours]) for ours, theirs in names.items()}
         resample_positions(found, encoder)

@@ -7,6 +7,29 @@ from typing import Any
 from torch import Tensor, nn
 
 
+def rename_registers(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Converts Meta's files of DINOv2 with registers to timm's form, in which only patches have position embeddings.
+
+    As timm's `_convert_dinov2` does: the embedding of the class token is added to the token.
+
+    Args:
+        weights: Weights by their names in the file, which may have a prefix.
+    """
+    name = next((name for name in weights if name.endswith("register_tokens")), None)
+    if name is None:
+        return weights
+    prefix = name.removesuffix("register_tokens")
+    token, positions = weights.get(f"{prefix}cls_token"), weights.get(f"{prefix}pos_embed")
+    if token is None or positions is None:
+        return weights
+    others = {key: value for key, value in weights.items() if key != name}
+    return others | {
+        f"{prefix}reg_token": weights[name],
+        f"{prefix}cls_token": token + positions[:, :1],
+        f"{prefix}pos_embed": positions[:, 1:],
+    }
+
+
 def resample_positions(weights: dict[str, Tensor], encoder: nn.Module) -> None:
     """Resamples position embeddings to the grid of patches of the encoder (bicubic), as timm does.
 

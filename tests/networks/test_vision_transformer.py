@@ -12,6 +12,7 @@ from torch import nn
 
 from seglit.errors import InputError
 from seglit.networks import SMP, Segmenter
+from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.timm_transformer import transformer_like
 from seglit.networks.vision_transformer import VisionTransformer
 
@@ -74,6 +75,19 @@ def test_segmenter_takes_weights_of_a_file(tmp_path: Path) -> None:
     assert network.normalization.mean == (0.4, 0.5, 0.6)
     loaded = network.encoder.state_dict()
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
+
+
+def test_registers_of_meta_are_converted_as_by_timm(tmp_path: Path) -> None:
+    name = "vit_small_patch14_reg4_dinov2"
+    model: Any = timm.create_model(name, num_classes=0, img_size=56, depth=1)
+    state = {"mask_token": torch.zeros(1, 384), **{key: torch.randn_like(v) for key, v in model.state_dict().items()}}
+    state["register_tokens"] = state.pop("reg_token")
+    state["pos_embed"] = torch.randn(1, 1 + 16, 384)
+    torch.save(state, tmp_path / "dinov2.pth")
+    (tmp_path / "dinov2.json").write_text('{"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}')
+    EncoderWeights(f"tu-{name}", None, tmp_path / "dinov2.pth", 3).load(model)
+    expected = checkpoint_filter_fn(dict(state), model)
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("network", [Segmenter, SMP])
