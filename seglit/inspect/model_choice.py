@@ -40,15 +40,15 @@ def choose_model(images: int, classes: int, channels: int, gpu: bool) -> ModelCh
         gpu: Whether there is a GPU to train on.
     """
     if channels not in (1, 3):
-        return ModelChoice("unet", False, f"pretrained weights are for 3 channels, the images have {channels}")
+        return ModelChoice("unet", False, f"pretrained weights are of RGB images; the images have {channels} channels")
     data = f"{images:,} images of {classes} classes"
     few = images < max(_FEW_IMAGES, _FEW_PER_CLASS * classes)
     weights = f"{data} are few for random weights" if few else f"pretrained weights shorten the training on {data}"
     if not gpu:
-        return ModelChoice("unet-lite0", True, f"a small encoder, as no GPU was found; {weights}")
+        return ModelChoice("unet-lite0", True, f"a small encoder, as no GPU was found; {weights}; weights: Apache-2.0")
     if few:
-        return ModelChoice("unet-resnet34", True, f"a medium encoder; {weights}")
-    return ModelChoice("convnext", True, f"a large encoder, as a GPU was found; {weights}")
+        return ModelChoice("unet-resnet34", True, f"a medium encoder; {weights}; weights: BSD-3-Clause")
+    return ModelChoice("convnext", True, f"a large encoder, as a GPU was found; {weights}; weights: Apache-2.0")
 
 
 def has_gpu() -> bool:

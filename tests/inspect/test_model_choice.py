@@ -21,7 +21,7 @@ from tests.inspect.folders import split_folders
         (2000, 150, 3, True, "unet-resnet34", "2,000 images of 150 classes are few"),
         (2000, 5, 3, True, "convnext", "shorten the training on 2,000 images"),
         (20000, 5, 3, False, "unet-lite0", "no GPU was found"),
-        (48, 5, 7, True, "unet", "the images have 7"),
+        (48, 5, 7, True, "unet", "pretrained weights are of RGB images; the images have 7 channels"),
     ],
 )
 def test_model_by_data_and_hardware(
@@ -33,6 +33,9 @@ def test_model_by_data_and_hardware(
     assert choice.pretrained == (name != "unet")
     network = load_yaml(find_config("model", name).read_text(encoding="utf-8"))["network"]
     assert choice.pretrained == ("encoder_weights" in network["init_args"])
+    if choice.pretrained:
+        licence = choice.reason.rpartition("; weights: ")[2]
+        assert licence in find_config("model", name).read_text(encoding="utf-8")
 
 
 def test_both_commands_are_printed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
