@@ -16,7 +16,7 @@ from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
 from seglit.networks.name_matching import match_names
 from seglit.networks.timm_weights import classifier_names, rename_registers, resample_positions
-from seglit.networks.weight_file import read_weights, stated_normalization
+from seglit.networks.weight_file import read_content, read_weights, recorded_normalization, stated_normalization
 from seglit.normalization import Normalization
 
 PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
@@ -92,7 +92,7 @@ class EncoderWeights:
         if self.file is None:
             with self.downloading():
                 return encoder_normalization(self.encoder, self.named, self.in_channels)
-        stated = stated_normalization(self.file)
+        stated = stated_normalization(self.file) or recorded_normalization(read_content(self.file))
         if stated is None:
             raise InputError(
                 f"weights {self.file}: no {self.file.stem}.json or config.json beside it states the mean and "

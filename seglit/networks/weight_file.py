@@ -80,8 +80,8 @@ def read_torch(file: str | Path) -> Any:
 def stated_normalization(file: Path) -> Normalization | None:
     """Reads mean and standard deviation of 8-bit images from the JSON beside a weight file.
 
-    Of `<name>.json`, timm's or smp's `config.json` and transformers' `preprocessor_config.json`, the first that states
-    them.
+    Of `<name>.json`, which may be the record of a bundle, timm's or smp's `config.json` and transformers'
+    `preprocessor_config.json`, the first that states them.
 
     Returns:
         The normalisation, one value per channel that the weights were trained with; None if no file states it.
@@ -93,6 +93,8 @@ def stated_normalization(file: Path) -> Normalization | None:
         beside = file.with_name(name)
         try:
             content = json.loads(beside.read_bytes()) if beside.is_file() else {}
+            if recorded := recorded_normalization(content):
+                return recorded
             settings = {**content, **content.get("pretrained_cfg", {})}
             mean, std = (settings.get(key, settings.get(f"image_{key}")) for key in ("mean", "std"))
             if mean is None or std is None or not settings.get("do_normalize", True):
@@ -105,6 +107,23 @@ def stated_normalization(file: Path) -> Normalization | None:
         if not mean or len(mean) != len(std) or min(std) <= 0:
             raise InputError(f"{beside}: mean {mean} and std {std} are not one value, and one above 0, per channel")
         return Normalization(tuple(mean), tuple(std), scale)
+    return None
+
+
+def recorded_normalization(content: Any) -> Normalization | None:
+    """Returns the normalisation of 8-bit images that a checkpoint or the record of a bundle of seglit states, if any.
+
+    Args:
+        content: What the file contains; its record is in a checkpoint, or the whole of a JSON file.
+    """
+    records = [content, *content.values()] if isinstance(content, Mapping) else []
+    for record in records:
+        try:
+            found = Normalization.from_dict(record["normalization"])
+        except (LookupError, TypeError, ValueError):  # another part of the file
+            continue
+        if found.scale != 1 and len(found.mean) == len(found.std) and min(found.std, default=0) > 0:
+            return found
     return None
 
 

@@ -170,6 +170,22 @@ def test_mean_and_std_that_are_not_stated_are_asked_for(tmp_path: Path, stored: 
         SegmentationModule(network, *rest)
 
 
+def test_files_of_seglit_state_mean_and_std_themselves(tmp_path: Path, stored: State) -> None:
+    def normalization(record: dict[str, Any]) -> Normalization | None:
+        state = prefixed("network.model.encoder.", stored)
+        torch.save({"epoch": 3, "state_dict": state, "seglit": record}, tmp_path / "best.ckpt")
+        weights = str(tmp_path / "best.ckpt")
+        return SMP(2, 1, architecture="fpn", encoder_name="resnet18", encoder_weights=weights).normalization
+
+    record = {"version": "0", "normalization": {"mean": MEAN, "std": STD, "scale": 255.0}}
+    assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
+    (tmp_path / "model.json").write_text(json.dumps(record))
+    assert stated_normalization(tmp_path / "model.safetensors") == Normalization(tuple(MEAN), tuple(STD))
+    for other in ({"mean": MEAN, "std": STD, "scale": 1.0}, {"mean": MEAN, "std": [0.0]}, 3):
+        with pytest.raises(InputError, match=r"set data\.init_args\.mean and std"):
+            normalization({"normalization": other})
+
+
 @pytest.mark.parametrize("content", ["[1]", "{broken", '{"mean": 1, "std": 2}', '{"mean": [0.5], "std": [0]}'])
 def test_unreadable_mean_and_std_are_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "weights.json").write_text(content)
