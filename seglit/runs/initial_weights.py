@@ -42,7 +42,7 @@ def load_initial_weights(
     done = transfer(model.network, spec, source.weights, model.labels.class_names, source_classes)
     if done.share < _MIN_SHARE:
         raise InputError(
-            f"{source.path}: of another network: {done.share:.0%} of the weights fit, less than half; "
+            f"{source.path}: of another network: {int(100 * done.share)}% of the weights fit, less than half; "
             f"{_reason(done, source, spec)}"
         )
     normalization = source.normalization

@@ -78,16 +78,17 @@ def transfer(
     for ours, theirs in names.items():
         weight, value = target[ours], source[theirs]
         if ours in heads:
-            copied = _copy_classes(weight, value, heads[ours], classes, source_classes or ())
+            copied = used = _copy_classes(weight, value, heads[ours], classes, source_classes or ())
         else:
             adapted = _adapt(value, weight, first.get(ours, ()))
+            copied = used = _copy(weight, adapted)
             if adapted is not value:
                 done.adapted.append(f"{ours}: {describe_adaptation(value, adapted)}")
-            copied = _copy(weight, adapted)
+                used = value.numel() if weight.shape[first[ours][0]] == 1 else copied  # one channel is the sum of all
             if not copied:
                 done.unfit.append((ours, value.shape, weight.shape))
         done.taken[ours] = copied
-        done.left_over[theirs] = max(0, done.left_over[theirs] - copied)
+        done.left_over[theirs] = max(0, value.numel() - used)
     return done
 
 

@@ -21,7 +21,7 @@ from seglit.errors import InputError
 from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
-from seglit.networks import FCN, SMP, Torchvision, UNet
+from seglit.networks import FCN, SMP, Segmenter, Torchvision, UNet
 from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord, network_spec
 from seglit.runs.initial_weights import load_initial_weights
@@ -32,11 +32,14 @@ from tests.runs.passing_on import PassingOn
 NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "unet": (UNet, {"channels": [4, 8]}),
     "fcn": (FCN, {"channels": [4, 4, 6, 6, 8, 8]}),
+    "segmenter": (Segmenter, {"width": 8, "depth": 1, "heads": 2, "patch_size": 8}),
+    "segmenter-linear": (Segmenter, {"width": 8, "depth": 1, "heads": 2, "patch_size": 8, "decoder": "linear"}),
+    "small-encoder": (UNet, {"channels": [8, 64, 128], "encoder": "tu-mobilenetv3_small_050"}),
     "smp": (SMP, {"architecture": "unet", "encoder_name": "resnet18"}),
     "smp-not-on-meta": (SMP, {"architecture": "segformer", "encoder_name": "mit_b0"}),
     "torchvision": (Torchvision, {"architecture": "lraspp_mobilenet_v3_large"}),
 }
-LIBRARIES = ("smp", "smp-not-on-meta", "torchvision")
+OTHERS = ("segmenter-linear", "smp", "smp-not-on-meta", "torchvision")
 SOURCE = ["road", "sky", "car", "tree"]
 TARGETS = {
     "reordered": ["tree", "road", "car", "sky"],
@@ -62,7 +65,7 @@ def with_trained_head(network: nn.Module) -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize(("name", "change"), [*product(("unet", "fcn"), TARGETS), *product(LIBRARIES, ["mixed"])])
+@pytest.mark.parametrize(("name", "change"), [*product(("unet", "fcn"), TARGETS), *product(OTHERS, ["mixed"])])
 def test_classes_that_keep_their_names_keep_their_logits(name: str, change: str) -> None:
     classes, images = TARGETS[change], torch.rand(1, 3, 40, 40)
     source = with_trained_head(build(name, len(SOURCE))[0])
@@ -82,6 +85,30 @@ def test_classes_that_keep_their_names_keep_their_logits(name: str, change: str)
             assert torch.equal(network.state_dict()[key][row], before[key][row]) != (each in SOURCE)
             new += before[key][row].numel() * (each not in SOURCE)
     assert sum(done.taken.values()) == sum(done.sizes.values()) - new
+
+
+@pytest.mark.parametrize("change", ["reordered", "mixed"])
+def test_class_tokens_of_a_mask_transformer_keep_their_names(change: str) -> None:
+    """Tokens of classes see each other, so that with other classes beside them, logits of the kept ones differ."""
+    classes, images = TARGETS[change], torch.rand(1, 3, 40, 40)
+    source = with_trained_head(build("segmenter", len(SOURCE))[0])
+    network, spec = build("segmenter", len(classes))
+    heads = varying_dims(network.state_dict(), spec, "num_classes")
+    assert heads == {
+        "decoder.class_tokens": (1,),
+        "decoder.score_norm.weight": (0,),
+        "decoder.score_norm.bias": (0,),
+    }
+    transfer(network, spec, source.state_dict(), classes, SOURCE)
+    pairs = [(ours, SOURCE.index(each)) for ours, each in enumerate(classes) if each in SOURCE]
+    for name, (dim,) in heads.items():
+        for ours, theirs in pairs:
+            new, old = (each.state_dict()[name].select(dim, row) for each, row in ((network, ours), (source, theirs)))
+            assert torch.equal(new, old)
+    if change == "reordered":
+        with torch.no_grad():
+            expected = source(images)[:, [theirs for _, theirs in pairs]]
+            torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_without_class_names_start_the_head_from_random_weights() -> None:
@@ -104,9 +131,15 @@ def test_head_is_what_changes_its_shape_in_any_network() -> None:
 def test_first_convolution_is_adapted_to_the_channels(name: str, channels: int) -> None:
     source, (network, spec) = build(name, 4)[0], build(name, 4, channels)
     done = transfer(network, spec, source.state_dict(), SOURCE, SOURCE)
-    assert len(done.adapted) == 1
+    said = {
+        1: "weights of 3 channels summed for 1",
+        2: "weights of the first 2 of 3 channels, times 3 / 2",
+        5: "weights of 3 channels repeated for 5, times 3 / 5",
+    }
+    assert [line.partition(": ")[2] for line in done.adapted] == [said[channels]]
     assert not done.unfit
     ours, theirs = (next(m for m in each.modules() if isinstance(m, nn.Conv2d)).weight for each in (network, source))
+    assert sum(done.left_over.values()) == (theirs.numel() / 3 if channels == 2 else 0)
     repeated = torch.cat([theirs, theirs], dim=1)[:, :channels] * (3 / channels)
     torch.testing.assert_close(ours, theirs.sum(1, keepdim=True) if channels == 1 else repeated)
     grey = torch.rand(1, 1, 40, 40)
@@ -183,6 +216,67 @@ def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.Capture
     assert "all classes start from random weights, since the file does not name its classes" in out
     assert "normalised by mean 0.449 and std 0.226, since the file does not state" in out
     assert len(out.splitlines()) < 14
+
+
+@pytest.mark.parametrize(
+    ("classes", "line"),
+    [
+        (SOURCE[::-1], "classes kept: tree, car, sky, road"),
+        (["road", "bus", "sky", "lane"], "classes kept: road, sky; new: bus, lane; left over: car, tree"),
+        (["bus", "lane", "man", "dog"], "all classes start from random weights"),
+    ],
+)
+def test_classes_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: list[str], line: str) -> None:
+    record = ModelRecord("0", SPEC, Labels.create(SOURCE), STATED)
+    state = {f"network.{name}": value for name, value in model(SOURCE).network.state_dict().items()}
+    torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "source.ckpt")
+    load_initial_weights(model(classes), DATA, SPEC, WeightSource.read(str(tmp_path / "source.ckpt")))
+    assert line in capsys.readouterr().out.splitlines()
+
+
+def some_of(state: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """The last weights of a state dict that together have less than a share of its elements, but for a part of one."""
+    left = share * sum(value.numel() for value in state.values())
+    found = {}
+    for name, value in sorted(state.items(), key=lambda item: -item[1].numel()):
+        if value.numel() <= left and not name.startswith("head"):
+            found[name] = value
+            left -= value.numel()
+    assert left < 0.001 * share * sum(value.numel() for value in state.values()) + 1
+    return found
+
+
+@pytest.mark.parametrize(("share", "printed"), [(0.4505, 45), (0.499, 49), (0.501, None), (0.55, None)])
+def test_half_of_the_weights_have_to_fit(tmp_path: Path, share: float, printed: int | None) -> None:
+    torch.save(some_of(model(SOURCE).network.state_dict(), share), tmp_path / "part.pth")
+    source, target = WeightSource.read(str(tmp_path / "part.pth")), model(SOURCE)
+    if printed is None:
+        load_initial_weights(target, DATA, SPEC, source)
+        return
+    with pytest.raises(InputError, match=rf"of another network: {printed}% of the weights fit, less than half; "):
+        load_initial_weights(target, DATA, SPEC, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "part", "message"),
+    [
+        (
+            "small-encoder",
+            4,
+            "encoder.",
+            "all that fits is the encoder: name the file as encoder_weights of the network",
+        ),
+        ("fcn", 40, "", "most of the others are of classes that start from random weights"),
+    ],
+)
+def test_reason_is_the_part_that_fits(tmp_path: Path, name: str, classes: int, part: str, message: str) -> None:
+    network, spec = build(name, classes)
+    stored = {key: value for key, value in network.state_dict().items() if key.startswith(part)}
+    torch.save(stored, tmp_path / "part.pth")
+    labels = Labels.create([f"class {index}" for index in range(classes)])
+    target = SegmentationModule(network, CrossEntropy(), torch.optim.SGD, labels)
+    with pytest.raises(InputError, match=f"less than half; {message}"):
+        load_initial_weights(target, DATA, spec, WeightSource.read(str(tmp_path / "part.pth")))
 
 
 def test_repository_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
