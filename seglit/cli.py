@@ -29,7 +29,7 @@ from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
 from seglit.runs.ckpt_path import set_ckpt_path
 from seglit.runs.failures import explaining_failures
-from seglit.runs.init_from import read_source, start_from
+from seglit.runs.init_from import find_source, start_from
 from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
 from seglit.runs.named_run import resume_arguments
@@ -114,7 +114,7 @@ class SegmentationCLI(PlainLoadingCLI):
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
         with self._removing_empty_run_folder():
-            self.source = read_source(self.config[self.subcommand], self.record)
+            self.source = find_source(self.config[self.subcommand], self.record)
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:

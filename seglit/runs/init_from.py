@@ -20,8 +20,8 @@ TRAIN_IMAGES_KEY = "train_images"
 """Key, within `RESUME_KEY`, of what `describe_images` returns."""
 
 
-def read_source(config: Any, record: str) -> WeightSource | None:
-    """Reads what `--init_from` names, unless a checkpoint is continued, before the network is built.
+def find_source(config: Any, record: str) -> WeightSource | None:
+    """Finds what `--init_from` names, unless a checkpoint is continued, before the network is built.
 
     Pretrained weights that a checkpoint, or a network with the same settings, replaces are set to null in the
     configuration, in place: they are neither read nor downloaded.
@@ -34,9 +34,9 @@ def read_source(config: Any, record: str) -> WeightSource | None:
         The weights that training starts from; None if it does not start from others'.
 
     Raises:
-        InputError: `WeightSource.read` raises.
+        InputError: `WeightSource.find` raises.
     """
-    source = WeightSource.read(config.init_from) if config.init_from and not config.ckpt_path else None
+    source = WeightSource.find(config.init_from) if config.init_from and not config.ckpt_path else None
     if config.ckpt_path or (source and source.is_like(yaml.safe_load(record)["model"]["network"])):
         skip_pretrained(config.model.network)
     return source

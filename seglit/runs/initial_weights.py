@@ -33,13 +33,13 @@ def load_initial_weights(
         model: The LightningModule.
         data: The data module.
         spec: `class_path` and `init_args` of the network.
-        source: The weights.
+        source: Where the weights are.
 
     Raises:
         InputError: Less than half of the network's weights are in the source, or its normalisation is in other units.
     """
     source_classes = source.record.labels.class_names if source.record else None
-    done = transfer(model.network, spec, source.weights, model.labels.class_names, source_classes)
+    done = transfer(model.network, spec, source.read(), model.labels.class_names, source_classes)
     if done.share < _MIN_SHARE:
         raise InputError(
             f"{source.path}: of another network: {int(100 * done.share)}% of the weights fit, less than half; "
@@ -78,7 +78,7 @@ def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> st
     encoder = [name for name in done.sizes if _part(name) == "encoder"]
     if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
-    first = next(iter(source.weights))
+    first = next(iter(done.left_over))
     return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {first} there, {lacking[0]} here")
 
 

@@ -19,23 +19,21 @@ from seglit.runs.named_run import find_checkpoint
 
 @dataclass(frozen=True)
 class WeightSource:
-    """The weights of a trained network, on the CPU.
+    """Where the weights of a trained network are, and what is known of them.
 
     Args:
         path: The file, or the folder of a bundle.
         record: Network, classes and normalisation; None of a file of another tool.
-        weights: The weights by name.
-        normalization: How images are normalised for them; None if it is not stated.
+        normalization: How images are normalised for the weights; None if it is not stated.
     """
 
     path: Path
     record: ModelRecord | None
-    weights: Mapping[str, Tensor]
     normalization: Normalization | None
 
     @classmethod
-    def read(cls, init_from: str) -> Self:
-        """Reads the weights, and downloads those of a repository.
+    def find(cls, init_from: str) -> Self:
+        """Finds weights, and downloads those of a repository.
 
         Args:
             init_from: A run folder (its best checkpoint), a checkpoint, a bundle, a state dict, or `hf:owner/name`.
@@ -44,8 +42,12 @@ class WeightSource:
             InputError: There is no such file, it cannot be downloaded or read, or contains no weights.
         """
         path = _find(init_from)
-        record, weights = read_bundle(path) if path.is_dir() else read_any_weights(path)
-        return cls(path, record, weights, record.normalization if record else stated_normalization(path))
+        record, _ = _read(path)
+        return cls(path, record, record.normalization if record else stated_normalization(path))
+
+    def read(self) -> dict[str, Tensor]:
+        """Reads the weights by name, to the CPU; they are not kept, since training would not free them."""
+        return _read(self.path)[1]
 
     def difference(self, spec: Mapping[str, Any]) -> str:
         """Says in what a network differs from that of these weights; '' if in nothing, or if that is not known.
@@ -77,3 +79,7 @@ def _find(init_from: str) -> Path:
         with download_errors(init_from, "init_from", HF_HUB_CACHE), offline_at_once():
             path = download_weights(repository)
     return bundle_of(path) or find_checkpoint(path)
+
+
+def _read(path: Path) -> tuple[ModelRecord | None, dict[str, Tensor]]:
+    return read_bundle(path) if path.is_dir() else read_any_weights(path)

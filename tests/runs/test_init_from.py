@@ -69,7 +69,7 @@ def test_images_are_normalised_as_the_weights_were_trained_or_as_the_data_states
     for stated, expected in (({}, 30.0), ({"mean": [70.0], "std": [20.0]}, 70.0)):
         data = SyntheticDataModule(2, 2, 2, (8, 8), **stated)
         config = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [4, 8]}}}"
-        start_from(target := model(data), data, config, None, WeightSource.read(str(tmp_path / "source.ckpt")))
+        start_from(target := model(data), data, config, None, WeightSource.find(str(tmp_path / "source.ckpt")))
         assert target.normalization.mean == (expected,)
         assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
 

@@ -65,15 +65,15 @@ def test_images_of_other_units_are_refused(tmp_path: Path, mean: float, std: flo
     data = Filled(value, dtype)
     message = rf"first: values of {dtype} from {value} to {value}, but .*source.ckpt normalises by mean {mean} and std"
     with pytest.raises(InputError, match=message):
-        start_from(model(data), data, CONFIG, None, WeightSource.read(trained(tmp_path, mean, std)))
+        start_from(model(data), data, CONFIG, None, WeightSource.find(trained(tmp_path, mean, std)))
     stated = Filled(value, dtype, mean=[100.0], std=[50.0])
-    start_from(target := model(stated), stated, CONFIG, None, WeightSource.read(trained(tmp_path, mean, std)))
+    start_from(target := model(stated), stated, CONFIG, None, WeightSource.find(trained(tmp_path, mean, std)))
     assert target.normalization.mean == (100.0,)
 
 
 def test_stored_units_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = Filled(60, "uint8")
-    start_from(target := model(data), data, CONFIG, None, WeightSource.read(trained(tmp_path, 100, 50)))
+    start_from(target := model(data), data, CONFIG, None, WeightSource.find(trained(tmp_path, 100, 50)))
     assert target.normalization == Normalization((100,), (50,), 1)
     out = capsys.readouterr().out
     assert "normalised by mean 100 and std 50 in stored units, as in " in out
@@ -83,7 +83,7 @@ def test_stored_units_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("resumed", [False, True])
 def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, resumed: bool) -> None:
     data, file = Filled(290, "float32"), trained(tmp_path, 300, 20)
-    start_from(model(data), data, CONFIG, *((file, None) if resumed else (None, WeightSource.read(file))))
+    start_from(model(data), data, CONFIG, *((file, None) if resumed else (None, WeightSource.find(file))))
     assert len(data.train_dataloader()) == 1
     with pytest.raises(InputError, match="not from 0 to 1; set the data's mean and std"):
         Filled(290, "float32").train_dataloader()

@@ -179,7 +179,7 @@ def test_files_of_other_tools(tmp_path: Path, layout: str) -> None:
             {name: value.contiguous() for name, value in content.items()}, tmp_path / "weights.safetensors"
         )
     for file in tmp_path.iterdir():
-        load_initial_weights(target, DATA, SPEC, WeightSource.read(str(file)))
+        load_initial_weights(target, DATA, SPEC, WeightSource.find(str(file)))
         for name, value in target.network.state_dict().items():
             if not name.startswith("head."):
                 expected = source.network.state_dict()[name]
@@ -203,7 +203,7 @@ def model(classes: list[str], channels: int = 3) -> SegmentationModule:
 def test_a_short_table_says_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = model(SOURCE), model(SOURCE)
     torch.save({**source.network.state_dict(), "fc.weight": torch.zeros(10, 10)}, tmp_path / "plain.pth")
-    load_initial_weights(target, DATA, SPEC, WeightSource.read(str(tmp_path / "plain.pth")))
+    load_initial_weights(target, DATA, SPEC, WeightSource.find(str(tmp_path / "plain.pth")))
     out = capsys.readouterr().out
     rows = {row[0]: row[1:] for line in out.splitlines() if len(row := re.findall(r"[\w,.]+", line)) == 4}
     sizes = {
@@ -230,7 +230,7 @@ def test_classes_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], cl
     record = ModelRecord("0", SPEC, Labels.create(SOURCE), STATED)
     state = {f"network.{name}": value for name, value in model(SOURCE).network.state_dict().items()}
     torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "source.ckpt")
-    load_initial_weights(model(classes), DATA, SPEC, WeightSource.read(str(tmp_path / "source.ckpt")))
+    load_initial_weights(model(classes), DATA, SPEC, WeightSource.find(str(tmp_path / "source.ckpt")))
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -249,7 +249,7 @@ def some_of(state: dict[str, Tensor], share: float) -> dict[str, Tensor]:
 @pytest.mark.parametrize(("share", "printed"), [(0.4505, 45), (0.499, 49), (0.501, None), (0.55, None)])
 def test_half_of_the_weights_have_to_fit(tmp_path: Path, share: float, printed: int | None) -> None:
     torch.save(some_of(model(SOURCE).network.state_dict(), share), tmp_path / "part.pth")
-    source, target = WeightSource.read(str(tmp_path / "part.pth")), model(SOURCE)
+    source, target = WeightSource.find(str(tmp_path / "part.pth")), model(SOURCE)
     if printed is None:
         load_initial_weights(target, DATA, SPEC, source)
         return
@@ -276,7 +276,7 @@ def test_reason_is_the_part_that_fits(tmp_path: Path, name: str, classes: int, p
     labels = Labels.create([f"class {index}" for index in range(classes)])
     target = SegmentationModule(network, CrossEntropy(), torch.optim.SGD, labels)
     with pytest.raises(InputError, match=f"less than half; {message}"):
-        load_initial_weights(target, DATA, spec, WeightSource.read(str(tmp_path / "part.pth")))
+        load_initial_weights(target, DATA, spec, WeightSource.find(str(tmp_path / "part.pth")))
 
 
 def test_repository_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,12 +292,12 @@ def test_repository_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    load_initial_weights(target, DATA, SPEC, WeightSource.read("hf:owner/name@main"))
+    load_initial_weights(target, DATA, SPEC, WeightSource.find("hf:owner/name@main"))
     assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
     assert target.normalization == STATED
     (tmp_path / "pytorch_model.bin").unlink()
     with pytest.raises(InputError, match=r"owner/name@main: the repository has no model.safetensors or pytorch_model"):
-        load_initial_weights(target, DATA, SPEC, WeightSource.read("hf:owner/name@main"))
+        load_initial_weights(target, DATA, SPEC, WeightSource.find("hf:owner/name@main"))
 
 
 class Pickled:
@@ -324,7 +324,7 @@ def test_other_files_are_one_line(
     monkeypatch.chdir(tmp_path)
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(InputError, match=message) as raised:
-        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read("weights.pth"))
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.find("weights.pth"))
     assert "\n" not in str(raised.value)
     assert not Path("executed").exists()
 
@@ -333,7 +333,7 @@ def test_other_files_are_one_line(
 def test_damaged_files_are_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=r"weights.safetensors: (damaged|not a checkpoint)") as raised:
-        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read(str(tmp_path / "weights.safetensors")))
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.find(str(tmp_path / "weights.safetensors")))
     assert "\n" not in str(raised.value)
 
 
@@ -351,7 +351,7 @@ def test_checkpoint_of_another_network_names_what_differs(
     state = {f"network.{name}": value for name, value in UNet(4, 3, (6, 12, 24)).state_dict().items()}
     torch.save({"state_dict": state, "seglit": record.to_dict()}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match=rf"other.ckpt: of another network: 0% of the weights fit, .*; {reason}"):
-        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.read(str(tmp_path / "other.ckpt")))
+        load_initial_weights(model(SOURCE), DATA, SPEC, WeightSource.find(str(tmp_path / "other.ckpt")))
 
 
 def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
     data = SyntheticDataModule(2, 2, 2, (8, 8), in_channels=4)
     target = model(SOURCE, 4)
     spec = {**SPEC, "init_args": {**SPEC["init_args"], "in_channels": 4}}
-    load_initial_weights(target, data, spec, WeightSource.read(str(tmp_path / "source.ckpt")))
+    load_initial_weights(target, data, spec, WeightSource.find(str(tmp_path / "source.ckpt")))
     assert target.normalization == Normalization((0.1, 0.2, 0.3, 0.1), (0.4, 0.5, 0.6, 0.4))
 
 

@@ -66,7 +66,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["", "model.safetensors", "model.json", "hf:owner/name@v1", "hf-hub:owner/name@v1"])
 def test_bundle_keeps_classes_and_normalisation(bundle: Path, source: SegmentationModule, name: str) -> None:
     target = model(TARGET)
-    load_initial_weights(target, DATA, SPEC, WeightSource.read(name if ":" in name else str(bundle / name)))
+    load_initial_weights(target, DATA, SPEC, WeightSource.find(name if ":" in name else str(bundle / name)))
     images = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
         logits, expected = target.network(images), source.network(images)
@@ -78,5 +78,5 @@ def test_mean_and_std_in_model_json_make_no_bundle(tmp_path: Path, source: Segme
     weights = {name: value.contiguous() for name, value in source.network.state_dict().items()}
     safetensors.torch.save_file(weights, tmp_path / "model.safetensors")
     (tmp_path / "model.json").write_text('{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}')
-    found = WeightSource.read(str(tmp_path / "model.safetensors"))
+    found = WeightSource.find(str(tmp_path / "model.safetensors"))
     assert (found.record, found.normalization) == (None, STATED)
