@@ -1,5 +1,6 @@
 """Mean and standard deviation in stored units, of weights that were trained on other images."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,10 @@ def check_stored_units(normalization: Normalization, image: npt.NDArray[Any], na
     Raises:
         InputError: The image cannot have these units: its data type ends below the mean, or its values are far away.
     """
-    mean, std = (np.array(each) for each in (normalization.mean, normalization.std))
-    stated = " and ".join(f"{key} {_listed(each)}" for key, each in (("mean", mean), ("std", std)))
-    step = max(1, max(image.shape[:2]) // _MAX_SIDE)
-    values = np.ma.masked_array(image)[::step, ::step]  # pixels that lack data are masked
+    stated = f"mean {_listed(normalization.mean)} and std {_listed(normalization.std)}"
     own = f"{name}: values of {image.dtype} from {image.min()} to {image.max()}"
-    distances = abs(np.ma.median(values, axis=(0, 1)) - mean) / std  # (C,)
-    is_beyond = image.dtype.kind in "ui" and mean.max() > np.iinfo(image.dtype).max
-    if is_beyond or np.ma.min(distances) > _FARTHEST:
+    is_beyond = image.dtype.kind in "ui" and max(normalization.mean) > np.iinfo(image.dtype).max
+    if is_beyond or min(_distances(normalization, image), default=0) > _FARTHEST:
         raise InputError(
             f"{own}, but {source} normalises by {stated} in the units of its own images: set the data's mean and std, "
             "which `seglit inspect` prints"
@@ -42,5 +39,16 @@ def check_stored_units(normalization: Normalization, image: npt.NDArray[Any], na
     return f"normalised by {stated} in stored units, as in {source}; {own}"
 
 
-def _listed(values: npt.NDArray[Any]) -> str:
+def _distances(normalization: Normalization, image: npt.NDArray[Any]) -> Iterator[float]:
+    """Yields the distance of the median of each channel from the mean, in standard deviations."""
+    step = max(1, max(image.shape[:2]) // _MAX_SIDE)
+    means, stds = (np.broadcast_to(each, image.shape[2]) for each in (normalization.mean, normalization.std))
+    for channel, (mean, std) in enumerate(zip(means, stds, strict=True)):
+        band = image[::step, ::step, channel]
+        values = np.ma.getdata(band)[~np.ma.getmaskarray(band)]  # without pixels that lack data
+        if values.size:
+            yield float(abs(np.median(values) - mean) / std)
+
+
+def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

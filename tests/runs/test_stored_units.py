@@ -16,6 +16,7 @@ from seglit.networks import UNet
 from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.init_from import start_from
+from seglit.runs.stored_units import check_stored_units
 from seglit.runs.weight_source import WeightSource
 
 CONFIG = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [2, 2]}}}"
@@ -78,6 +79,13 @@ def test_stored_units_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "normalised by mean 100 and std 50 in stored units, as in " in out
     assert "source.ckpt; first: values of uint8 from 60 to 60\n" in out
+
+
+def test_pixels_without_data_have_no_units() -> None:
+    image = np.ma.masked_equal(np.array([[[0.0, 0.0], [9.0, 0.0]]], np.float32), 0)  # one channel lacks all data
+    check_stored_units(Normalization((9, 500), (0.1, 0.1), 1), image, "a", "b")
+    with pytest.raises(InputError, match=r"values of float32 from 9\.0 to 9\.0"):
+        check_stored_units(Normalization((3, 0), (0.1, 0.1), 1), image, "a", "b")
 
 
 @pytest.mark.parametrize("resumed", [False, True])
