@@ -38,12 +38,12 @@ def call(function: Callable[..., Any], command: str, args: list[str]) -> Any:
 
 
 class _Parser(ArgumentParser):
-    def format_help(self) -> str:
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
         """Names a list of positional arguments as usage lines do, not as YAML is written."""
         for action in self._get_positional_actions():
             if action.metavar == "[ITEM,...]":
                 action.metavar = f"{action.dest} ..."
-        text: str = super().format_help()
+        text: str = super().format_help(*args, **kwargs)
         return text
 
 

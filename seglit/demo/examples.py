@@ -95,10 +95,10 @@ def _tiff(image: Array) -> bytes:
     """Encodes an image with its values; pixels without data have a value of their own, which a tag states."""
     stream, tags = io.BytesIO(), []
     if isinstance(image, np.ma.MaskedArray):
-        value = _unused(image)
+        value, holes = _unused(image), np.ma.getmaskarray(image)
         if value is None:  # 8 or 16 bits, which float32 holds exactly
             image, value = image.astype(np.float32), float("nan")
-        image = image.filled(value)
+        image = np.where(holes, image.dtype.type(value), np.ma.getdata(image))
         tags = [(NODATA_TAG, "s", 0, str(value), True)]
     pages = image[..., 0] if image.shape[2] == 1 else image
     planar = None if pages.ndim == 2 else "contig"
