@@ -1,6 +1,7 @@
 """The LightningModule: training, validation and test steps, scores, and the optimizer."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -103,7 +104,7 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""
-        with FastDepthwise():
+        with FastDepthwise() if self.device.type == "cpu" else nullcontext():
             logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)

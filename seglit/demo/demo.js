@@ -7,7 +7,7 @@ const element = (id) => document.getElementById(id);
 const [stage, picture, layer, marker, opacity] = ["stage", "picture", "layer", "marker", "opacity"].map(element);
 const demo = await (await fetch("demo.json")).json();
 const names = Array.from({ length: 256 }, (_, index) => demo.classes[index]?.name ?? "no data");
-const colors = Array.from({ length: 256 }, (_, index) => demo.classes[index]?.color ?? [255, 255, 255]);
+const colors = Array.from({ length: 256 }, (_, index) => demo.classes[index]?.color ?? [200, 200, 200]); // as void in other pictures
 const stored = Array.from({ length: 256 }, (_, index) => demo.classes[index]?.stored ?? demo.void);
 const hidden = new Set(); // classes that the reader has switched off
 let current; // the prediction that is shown

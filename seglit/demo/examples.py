@@ -32,6 +32,11 @@ class Example(NamedTuple):
         """Whether it is an 8-bit grey or RGB image, which PNG stores as seglit reads it."""
         return self.image.dtype == np.uint8 and self.image.shape[2] in (1, 3)
 
+    @property
+    def has_file(self) -> bool:
+        """Whether a file can store it: in a TIFF, a value that no pixel has marks the pixels without data."""
+        return self.is_photo or not isinstance(self.image, np.ma.MaskedArray) or _unused(self.image) is not None
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -64,7 +69,13 @@ class Examples:
         dataset = data.dataset("test")
         chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int).tolist()
         pairs = (dataset.read(index) for index in chosen)
-        return cls(tuple(Example(name, image.reshape(*image.shape[:2], -1)) for image, _, name in pairs))
+        examples = [Example(name, image.reshape(*image.shape[:2], -1)) for image, _, name in pairs]
+        for example in examples:
+            if not example.has_file:
+                print(
+                    f"not shown: {example.name}, in which no value is left to mark pixels without data", file=sys.stderr
+                )
+        return cls(tuple(example for example in examples if example.has_file))
 
     def names(self) -> list[tuple[str, str, str]]:
         """Returns the name of each image, of its file, and of a small copy."""
@@ -95,10 +106,8 @@ def _tiff(image: Array) -> bytes:
     """Encodes an image with its values; pixels without data have a value of their own, which a tag states."""
     stream, tags = io.BytesIO(), []
     if isinstance(image, np.ma.MaskedArray):
-        value, holes = _unused(image), np.ma.getmaskarray(image)
-        if value is None:  # 8 or 16 bits, which float32 holds exactly
-            image, value = image.astype(np.float32), float("nan")
-        image = np.where(holes, image.dtype.type(value), np.ma.getdata(image))
+        value = _unused(image)
+        image = image.filled(value)
         tags = [(NODATA_TAG, "s", 0, str(value), True)]
     pages = image[..., 0] if image.shape[2] == 1 else image
     planar = None if pages.ndim == 2 else "contig"

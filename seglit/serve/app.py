@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Receive, Scope, Send
 
@@ -115,10 +115,6 @@ def _add_prediction(app: FastAPI, service: Service, allowed: list[Any]) -> None:
 
 def _add_descriptions(app: FastAPI, service: Service, allowed: list[Any]) -> None:
     predictor = service.predictor
-
-    @app.get("/", include_in_schema=False)
-    async def start() -> RedirectResponse:
-        return RedirectResponse("docs")
 
     @app.get("/labels", dependencies=allowed)
     async def labels() -> dict[str, Any]:

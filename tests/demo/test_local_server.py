@@ -21,8 +21,10 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 from fastapi import FastAPI
 
+from seglit.demo.local_server import create_demo
 from seglit.serve import server as serve_server
 from seglit.serve.limits import Limits
+from tests.serve.running import running
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +81,25 @@ def test_examples_are_files_that_read_as_the_images(tmp_path: Path, dtype: type[
         assert np.array_equal(np.ma.getdata(read)[~holes], image[~holes])
 
 
-def test_examples_that_use_every_value_keep_their_pixels_without_data(tmp_path: Path) -> None:
-    image = np.ma.MaskedArray(np.arange(17 * 17 * 2).reshape(17, 17, 2).astype(np.uint8), mask=False)
-    image[0, 0] = np.ma.masked
-    (tmp_path / "0.tif").write_bytes(Examples((Example("a", image),)).files()["examples/0.tif"])
-    read = read_image(tmp_path / "0.tif", 2, ())
-    assert np.array_equal(np.ma.getmaskarray(read), np.ma.getmaskarray(image))
-    assert np.array_equal(np.ma.compressed(read), image.compressed())
+def test_images_in_which_no_value_marks_pixels_without_data_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = np.ma.MaskedArray(np.arange(17 * 17 * 2).reshape(17, 17, 2).astype(np.uint8), mask=False)
+    full[0, 0] = np.ma.masked
+    images = {"a": full, "b": full.data, "c": np.ma.where(full == 200, 0, full)}
+    dataset = mock.Mock(read=lambda index: ([*images.values()][index], None, [*images][index]), __len__=lambda _: 3)
+    data = mock.Mock(dataset=lambda _: dataset)
+    monkeypatch.setattr("seglit.demo.examples.find_data", lambda *_: (data, ""))
+    examples = Examples.of_run(tmp_path, 3, ())
+    assert [example.name for example in examples.images] == ["b", "c"]
+    assert examples.files().keys() == {f"examples/{at}.{suffix}" for at in range(2) for suffix in ("tif", "webp")}
+    assert capsys.readouterr().err.startswith("not shown: a, ")
+
+
+def test_the_address_shows_the_page(trained: Outcome) -> None:
+    app = create_demo(seglit.load(trained.folder), "mine", Examples(), ["*"])
+    with running(app) as service:
+        assert b"<html" in service.request("/").body
 
 
 @pytest.mark.parametrize(
