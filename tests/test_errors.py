@@ -167,6 +167,11 @@ CASES = {
         {},
         "BatchSizeFinder changes .*: set --data.batch_size instead; if the memory .*",
     ),
+    "checkpoints that are written later": (
+        [*PARTS, "--trainer.plugins=pytorch_lightning.plugins.io.AsyncCheckpointIO", "--trainer.accelerator=cpu"],
+        {},
+        "trainer.plugins: AsyncCheckpointIO returns before a checkpoint is written, .*; leave it out",
+    ),
     "number below 1": ([*PARTS, "--patience=0"], {}, "patience is '0'; expected null or int above 0"),
     "gradient norm": (
         [*PARTS, "--trainer.gradient_clip_val=-1"],

@@ -1,10 +1,11 @@
-"""Which of Lightning's strategies train here, and with which other settings."""
+"""Which of Lightning's strategies and plugins train here, and with which other settings."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
+from pytorch_lightning.plugins.io import AsyncCheckpointIO
 from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 
 from seglit.errors import InputError
@@ -13,15 +14,21 @@ _EXAMPLE = "see configs/hardware/fsdp.yaml"
 
 
 def check_strategy(trainer: Any, callbacks: Sequence[pl.Callback]) -> None:
-    """Checks that a strategy writes checkpoints that all commands load, and fits other settings.
+    """Checks that a strategy and its plugins write checkpoints that all commands load, and fit other settings.
 
     Args:
-        trainer: The configuration of the trainer; its strategy is built, or a name of Lightning's.
+        trainer: The configuration of the trainer; strategy and plugins are built, or names of Lightning's.
         callbacks: The configured callbacks.
 
     Raises:
-        InputError: It does not.
+        InputError: They do not.
     """
+    plugins = trainer.plugins if isinstance(trainer.plugins, list) else [trainer.plugins]  # Lightning accepts one
+    if any(isinstance(plugin, AsyncCheckpointIO) for plugin in plugins):
+        raise InputError(
+            "trainer.plugins: AsyncCheckpointIO returns before a checkpoint is written, so that last.ckpt would be "
+            "renamed too early; leave it out"
+        )
     strategy = trainer.strategy
     named = str(strategy).partition("_")[0] in ("fsdp", "deepspeed")
     if named or isinstance(strategy, FSDPStrategy | DeepSpeedStrategy):
