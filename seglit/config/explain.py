@@ -18,6 +18,7 @@ from jsonargparse import ArgumentParser
 
 from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError, did_you_mean
+from seglit.images.listing import is_file, is_folder
 
 YAML = (".yaml", ".yml")
 """Suffixes of configuration files."""
@@ -151,12 +152,12 @@ def _unknown_class(module: str, name: str, class_paths: Sequence[str], args: Seq
 
 def missing_file(path: str, args: Sequence[str]) -> str:
     """Returns one line about a file that does not exist, with the nearest name and where it is named."""
-    if Path(path, "config.yaml").is_file():
+    if is_file(Path(path, "config.yaml")):
         return f"{path}: a run folder; its configuration is {path}/config.yaml{location(path, args)}"
-    if Path(path).is_dir():
+    if is_folder(Path(path)):
         return f"{path}: a folder, not a configuration file{location(path, args)}"
     folders = {(base / path).parent for base in (Path(), *(file.parent for file in _files(args)))}
-    names = sorted(entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
+    names = sorted(entry.name for folder in folders if is_folder(folder) for entry in folder.iterdir())
     return f"no such file {path}{did_you_mean(Path(path).name, names)}{location(path, args)}"
 
 
@@ -220,7 +221,7 @@ def _files(args: Sequence[str]) -> list[Path]:
     files: dict[Path, Path] = {}
     while queue:
         file = queue.pop(0)
-        if file.suffix in YAML and file.is_file() and file.resolve() not in files:
+        if file.suffix in YAML and is_file(file) and file.resolve() not in files:
             files[file.resolve()] = file
             text = file.read_text(encoding="utf-8", errors="replace")
             queue += [file.parent / name for name in re.findall(r"[\w./-]+\.ya?ml\b", text)]

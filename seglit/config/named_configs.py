@@ -10,6 +10,7 @@ from jsonargparse import get_loader, set_loader
 
 from seglit.config.bounded_yaml import check_bounds, load_yaml
 from seglit.errors import InputError, did_you_mean
+from seglit.images.listing import is_file
 
 Group = Literal["augment", "data", "model"]
 DEFAULT_MODEL = "unet"
@@ -97,7 +98,7 @@ def _names_network(args: Sequence[str]) -> bool:
     if options & {"--model", "--model.network", "--model.network.class_path"}:
         return True
     files = [arg.rpartition("=")[2] for arg in args if arg.endswith((".yaml", ".yml")) and not arg.startswith("--data")]
-    return any(_sets_network(Path(file)) for file in files if Path(file).is_file())
+    return any(_sets_network(Path(file)) for file in files if is_file(Path(file)))
 
 
 def _sets_network(file: Path) -> bool:

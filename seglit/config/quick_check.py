@@ -18,7 +18,7 @@ from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import nearest_entry
+from seglit.images.listing import is_file, is_folder, nearest_entry
 
 _GROUPS = (*complete_groups(), "data")
 _OF_LIGHTNING = ("seed_everything", "ckpt_path", "verbose")
@@ -43,7 +43,7 @@ def check_command_line(args: Sequence[str]) -> None:
     _check_initial_weights(args)
     expand_names(args)
     for file, group in _configurations(args):
-        if not file.is_file():
+        if not is_file(file):
             raise InputError(missing_file(str(file), args))
         _check_file(file, group, args)
     for option in args[1:]:
@@ -69,7 +69,7 @@ def all_settings() -> set[str]:
 def _not_an_option(command: str, value: str) -> str:
     if value.endswith(YAML):
         return f"{value}: name a configuration as {command} -c {value}, or the data as {command} --data {value}"
-    if Path(value, "config.yaml").is_file():
+    if is_file(Path(value, "config.yaml")):
         return f"{value}: to continue this run: {command} --resume {value}"
     return f"{command} takes options only, not {value!r}, such as --data NAME or FILE"
 
@@ -77,7 +77,7 @@ def _not_an_option(command: str, value: str) -> str:
 def _check_folders(args: Sequence[str]) -> None:
     """Rejects a folder of images in place of its configuration; a folder may have the name of a configuration."""
     for option, value in _values(args):
-        if option == "--data" and value not in list_configs("data") and Path(value).expanduser().is_dir():
+        if option == "--data" and value not in list_configs("data") and is_folder(Path(value).expanduser()):
             raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
 
 
@@ -120,7 +120,7 @@ def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
     for part in ("data", "model"):
         value = settings.get(part)
         if isinstance(value, str) and value.endswith(YAML):
-            if not (file.parent / value).is_file():
+            if not is_file(file.parent / value):
                 raise InputError(missing_file(value, args))
             _check_file(file.parent / value, part, args)
 

@@ -22,6 +22,11 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def is_folder(path: Path) -> bool:
+    """Like `Path.is_dir`, but False for invalid names, such as those of more than 255 bytes."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def normalized(name: str) -> str:
     """Returns a name in Unicode's form NFC: archives of macOS store names in NFD, lists mostly in NFC."""
     return unicodedata.normalize("NFC", name)
@@ -29,8 +34,8 @@ def normalized(name: str) -> str:
 
 def nearest_entry(path: Path) -> str:
     """Returns `did_you_mean` for the other entries of the parent folder."""
-    is_folder = os.path.isdir(path.parent)  # noqa: PTH112  (like `is_file`)
-    entries = [entry.name for entry in path.parent.iterdir() if entry.name != path.name] if is_folder else []
+    within = path.parent.iterdir() if is_folder(path.parent) else ()
+    entries = [entry.name for entry in within if entry.name != path.name]
     return did_you_mean(path.name, entries)
 
 

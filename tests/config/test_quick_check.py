@@ -1,5 +1,6 @@
 """Errors that are found before torch is imported."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from seglit.cli import SegmentationCLI
 from seglit.config.quick_check import check_command_line, top_level_settings
 from seglit.config.signatures import complete_groups, settings_of
+from seglit.errors import InputError
 
 
 class Parser(SegmentationCLI):
@@ -81,6 +83,16 @@ def test_errors_load_no_torch(tmp_path: Path) -> None:
 )
 def test_valid_options_pass(options: list[str]) -> None:
     check_command_line(["fit", "--data=shapes", *options])
+
+
+@pytest.mark.parametrize("equals", [True, False])
+def test_values_that_no_file_can_have_as_name(equals: bool) -> None:
+    names = [f"class {number}" for number in range(40)]
+    data = json.dumps({"class_path": "seglit.data.FolderDataModule", "init_args": {"class_names": names}})
+    check_command_line(["fit", f"--data={data}"] if equals else ["fit", "--data", data])
+    for args in (["fit", data], ["fit", "-c", data], ["fit", f"--model={data}.yaml"]):
+        with pytest.raises(InputError):
+            check_command_line(args)
 
 
 def test_files_in_comments_are_not_read(tmp_path: Path) -> None:
