@@ -88,7 +88,7 @@ ROOMS = {
         "cli config data drawing errors images.replacing",
     ),
     "budget": (
-        f"numpy {LIGHTNING}",
+        f"jsonargparse numpy {LIGHTNING}",
         "callbacks cli config data.base errors images runs.resume",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported hardware labels predict runs"),

@@ -60,7 +60,7 @@ class _Measurement(Probe):
 
     def change(self, config: Any) -> None:
         """Lets one device train until it is stopped, and evaluate a few batches."""
-        self.chosen = choose_unstated(config, self.command_line.args)
+        self.chosen = choose_unstated(config, self.command_line.args, self.command_line.parser)
         trainer = config.trainer
         devices = {name: trainer[name] for name in ("accelerator", "devices", "num_nodes")}
         self.ranks = pl.Trainer(**devices, logger=False, enable_checkpointing=False).world_size

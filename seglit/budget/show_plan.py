@@ -28,7 +28,8 @@ class _ThreeSteps(Probe):
     def change(self, config: Any) -> None:
         """Writes to no cache."""
         config.check = False
-        config.data.init_args.cache = None
+        if "cache" in config.data.init_args:
+            config.data.init_args.cache = None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

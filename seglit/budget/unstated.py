@@ -1,26 +1,32 @@
 """Crop and batch size for a command line that does not state them."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from seglit.config.bounded_yaml import load_yaml
+from jsonargparse import ArgumentParser
+
 from seglit.config.build_alone import build_alone
 from seglit.data.base import SegmentationDataModule
 from seglit.images.crop_choice import choose_batch, choose_crop, low_size
 from seglit.images.scaling import resized_shape
 
 _SAMPLED = 16  # images whose sizes are looked at
+_UNLIKELY = {"crop_size": "[7919,7919]", "batch_size": "7919"}  # values that nobody states
 
 
-def choose_unstated(config: Any, args: Sequence[str]) -> list[str]:
+def choose_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) -> list[str]:
     """Sets crop and batch size of a parsed configuration, as `seglit inspect` suggests them, if they are not stated.
+
+    Args:
+        config: The configuration.
+        args: The command line that it was parsed from.
+        parser: The parser.
 
     Returns:
         Options that set them.
     """
-    stated = {name: _states(name, config, args) for name in ("crop_size", "batch_size")}
-    if all(stated.values()):
+    unstated = _find_unstated(config, args, parser)
+    if not unstated:
         return []
     data = build_alone(SegmentationDataModule, config.data)
     data.prepare_data()
@@ -30,34 +36,23 @@ def choose_unstated(config: Any, args: Sequence[str]) -> list[str]:
     settings = config.data.init_args
     options = []
     crop = data.crop_size
-    if not stated["crop_size"]:
+    if "crop_size" in unstated:
         low = low_size([resized_shape((image.shape[0], image.shape[1]), data.resize) for image in images])
         settings.crop_size = crop = choose_crop(low)
         options.append(f"--data.crop_size=[{crop[0]},{crop[1]}]")
-    if not stated["batch_size"] and crop:
+    if "batch_size" in unstated and crop:
         settings.batch_size = choose_batch(crop, len(dataset))
         options.append(f"--data.batch_size={settings.batch_size}")
     return options
 
 
-def _states(name: str, config: Any, args: Sequence[str]) -> bool:
-    """Whether a setting of the data is on the command line, or in one of its configuration files.
+def _find_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) -> list[str]:
+    """Returns the settings of the data that it has and that neither the command line nor one of its files states.
 
-    Args:
-        name: The setting, such as batch_size.
-        config: The parsed configuration.
-        args: The command line.
+    What is stated, in whatever form, replaces a value that precedes it on the command line.
     """
-    options = {f"--data.{name}", f"--data.init_args.{name}"}
-    if any(arg.partition("=")[0] in options for arg in args):
-        return True
-    files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
-    return any(name in _keys(load_yaml(Path(str(file)).read_text(encoding="utf-8"))) for file in files)
-
-
-def _keys(value: object) -> Iterator[str]:
-    """Yields the keys of all mappings within each other."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _keys(inner)
+    settings = config.data.init_args
+    names = [name for name in _UNLIKELY if name in settings]
+    before = [f"--data={config.data.class_path}", *(f"--data.{name}={_UNLIKELY[name]}" for name in names)]
+    parsed = parser.parse_args([args[0], *before, *args[1:]])[args[0]].data.init_args
+    return [name for name in names if parsed[name] != settings[name]]

@@ -19,12 +19,17 @@ from pytorch_lightning.trainer.states import RunningStage
 from torch.utils.data import DataLoader
 
 from seglit import cli
-from seglit.budget import minutes
+from seglit.budget import minutes, show_plan
 from seglit.budget.minutes import Costs, batches_of_rank, divide
+from seglit.budget.unstated import choose_unstated
+from seglit.cli import run as run_command_line
+from seglit.config.named_configs import expand_names
+from seglit.data import FolderDataModule
 from seglit.data.sampling import KeySampler
 from seglit.errors import InputError
+from seglit.preview.command import PreviewCLI
 from seglit.runs.init_from import start_from
-from tests.conftest import Outcome, Run
+from tests.conftest import CLASS_NAMES, Outcome, Run
 
 
 def entries(folder: Path) -> set[Path]:
@@ -93,6 +98,42 @@ def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.M
     assert validated[-1] == steps
     assert (interval, steps) == (23, 46)
     assert minutes.INHERITED not in os.environ
+
+
+class Fixed(FolderDataModule):
+    """A data module whose batches are not a setting."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root, CLASS_NAMES, batch_size=2, num_workers=0)
+
+
+STATED = '{"class_path": "seglit.data.FolderDataModule", "init_args": {"batch_size": 2, "crop_size": null}}'
+CHOSEN = [
+    (["--data=data.yaml"], ["--data.crop_size=[32,32]", "--data.batch_size=2"]),
+    (["--data=data.yaml", f"--data={STATED}"], []),  # as of `seglit.fit`
+    (["-c", "run.yaml"], ["--data.batch_size=2"]),
+    (["-c", "run.yaml", "--data", "data.yaml", "--data", "init_args: {batch_size: 8}"], []),  # keeps the other's crop
+]
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_what_is_stated_in_any_form_is_kept(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    data = f"class_path: seglit.data.FolderDataModule\ninit_args: {{root: {shapes}, class_names: {CLASS_NAMES}}}\n"
+    Path("data.yaml").write_text(data)
+    Path("run.yaml").write_text("data: ../data.yaml\n")
+    (tmp_path / "data.yaml").write_text(data.replace("{root", "{crop_size: [16, 16], root"))
+    parser = run_command_line(["fit", "--data=data.yaml"], PreviewCLI).parser
+    for options, chosen in CHOSEN:
+        args = expand_names(["fit", *options])
+        assert choose_unstated(parser.parse_args(args).fit, args, parser) == chosen
+    args = expand_names(["fit", "--data=tests.budget.test_budget.Fixed", f"--data.root={shapes}"])
+    config = parser.parse_args(args).fit
+    show_plan._ThreeSteps().change(config)
+    assert choose_unstated(config, args, parser) == []
+    assert vars(config.data.init_args) == {"root": str(shapes)}
 
 
 def test_time_is_divided_to_its_end() -> None:
