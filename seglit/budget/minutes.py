@@ -27,6 +27,8 @@ _TRIAL_SHARE, _MIN_TRIAL, _MAX_TRIAL = 0.04, 5.0, 60.0  # of the time; seconds o
 _EVALUATED = 8  # batches of the validation and test split that a trial evaluates
 _EXIT = 1.0  # seconds that Python takes to end
 _NEVER = 10**9
+_LENGTH = ("max_epochs", "max_steps", "max_time", "check_val_every_n_epoch", "val_check_interval")
+"""Settings of the trainer that `--minutes` decides."""
 
 
 class Costs(NamedTuple):
@@ -59,12 +61,18 @@ class _Measurement(Probe):
         self.one_off = 0.0  # seconds of what the run does not do again: reading all pairs
 
     def change(self, config: Any) -> None:
-        """Lets one device train until it is stopped, and evaluate a few batches."""
+        """Lets one device train until it is stopped, and evaluate a few batches.
+
+        Raises:
+            InputError: A file continues another training.
+        """
+        if config.ckpt_path:
+            raise InputError(_contradiction("ckpt_path"))
         self.chosen = choose_unstated(config, self.command_line.args, self.command_line.parser)
         trainer = config.trainer
         devices = {name: trainer[name] for name in ("accelerator", "devices", "num_nodes")}
         self.ranks = pl.Trainer(**devices, logger=False, enable_checkpointing=False).world_size
-        trainer.max_epochs, trainer.max_steps = None, _NEVER
+        trainer.max_epochs, trainer.max_time, trainer.max_steps = None, None, _NEVER
         trainer.check_val_every_n_epoch, trainer.val_check_interval = None, _NEVER
         trainer.devices, trainer.num_nodes, trainer.strategy = 1, 1, "auto"
         for split in ("val", "test"):
@@ -199,19 +207,29 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: 
         )
     return [
         "--trainer.max_epochs=null",
+        "--trainer.max_time=null",
         f"--trainer.max_steps={count * interval // accumulated}",
         "--trainer.check_val_every_n_epoch=null",
         f"--trainer.val_check_interval={interval}",
     ]
 
 
+def _contradiction(option: str) -> str:
+    return f"--minutes and {option} are both set; --minutes decides the length of a new run, and when it validates"
+
+
 def _check(args: Sequence[str], minutes: float) -> None:
     """Raises InputError for options that contradict `--minutes`."""
-    if not minutes > 0:
+    if not 0 < minutes < math.inf:
         raise InputError(f"--minutes is {minutes:g}; give the time that the whole command may take, such as 30")
-    for option in ("--trainer.max_epochs", "--trainer.max_steps", "--resume", "--ckpt_path"):
-        if any(arg.partition("=")[0] == option for arg in args):
-            raise InputError(f"--minutes and {option} are both set; --minutes decides the length of a new run")
+    options = {arg.partition("=")[0] for arg in args}
+    inline = [arg for arg in args if arg.removeprefix("--trainer=").startswith("{")]  # as of `seglit.fit`
+    for name in _LENGTH:
+        if f"--trainer.{name}" in options or any(f'"{name}"' in arg for arg in inline):
+            raise InputError(_contradiction(f"--trainer.{name}"))
+    for option in ("--resume", "--ckpt_path"):
+        if option in options:
+            raise InputError(_contradiction(option))
     if TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or rank_zero_only.rank:  # type: ignore[attr-defined]
         raise InputError(
             "--minutes measures before the processes start, which torchrun and SLURM have started already; "

@@ -73,7 +73,8 @@ def _add_length(parser: ArgumentParser) -> None:
         type=_refuse,
         default=SUPPRESS,
         help="Time that the whole command may take: steps and validations, and crop and batch size where they are not "
-        "stated, are chosen after a trial of some seconds (fit only; not with trainer.max_epochs or max_steps).",
+        "stated, are chosen after a trial of some seconds (fit only). It replaces the length and the intervals between "
+        "validations of files, and contradicts trainer.max_epochs, max_steps, ... on the command line.",
     )
 
 

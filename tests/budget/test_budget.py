@@ -70,7 +70,7 @@ def test_plan_of_a_resumed_run_leaves_its_folder_alone(trained: Outcome, run: Ru
     assert f"{folder} has finished its 2 epochs" in run("fit", "--resume", "run", "--plan").err
 
 
-def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minutes_become_numbers(run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minutes, "_MIN_TRIAL", 0.0)
     monkeypatch.setattr(minutes, "_TRIAL_SHARE", 0.0)
     measured: list[Costs] = []
@@ -81,7 +81,9 @@ def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.M
 
     monkeypatch.setattr(minutes, "divide", divide_little)
     options = [option for option in tiny if "max_epochs" not in option]
-    outcome = run("fit", *options, "--minutes", "5")
+    length = {"max_epochs": 9, "max_time": "00:00:00:01", "val_check_interval": 0.5}
+    (tmp_path / "length.yaml").write_text(yaml.dump({"trainer": length}))
+    outcome = run("fit", "-c", "length.yaml", *options, "--minutes", "5")
     assert outcome.code == 0, outcome.err
     (costs,) = measured
     assert min(costs) > 0
@@ -89,7 +91,7 @@ def test_minutes_become_numbers(run: Run, tiny: list[str], monkeypatch: pytest.M
     trainer, data = config["trainer"], config["data"]["init_args"]
     interval, steps = trainer["val_check_interval"], trainer["max_steps"]
     assert "minutes" not in config
-    assert (trainer["max_epochs"], trainer["check_val_every_n_epoch"]) == (None, None)
+    assert [trainer[name] for name in ("max_epochs", "max_time", "check_val_every_n_epoch")] == [None] * 3
     assert (trainer["limit_val_batches"], trainer["devices"]) == (None, "auto")  # those of the trial are not kept
     assert (data["crop_size"], data["batch_size"]) == ([32, 32], 2)  # as inspect suggests; as the file states
     with (outcome.folder / "metrics.csv").open() as rows:
@@ -182,9 +184,14 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     ("options", "environment", "message"),
     [
         (["--minutes=5", "--trainer.max_epochs=3"], {}, "--minutes and --trainer.max_epochs are both set"),
+        (["--minutes=5", "--trainer.val_check_interval", "9"], {}, "and --trainer.val_check_interval are both set"),
+        (["--minutes=5", "--trainer.max_time=00:01:00:00"], {}, "--minutes and --trainer.max_time are both set"),
+        (["--minutes=5", '--trainer={"max_steps": 3}'], {}, "--minutes and --trainer.max_steps are both set"),
         (["--minutes=5", "--resume=x"], {}, "--minutes and --resume are both set"),
         (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
+        (["--minutes=inf"], {}, "--minutes is inf; give the time that the whole command may take"),
+        (["--minutes=nan"], {}, "--minutes is nan; give the time that the whole command may take"),
         (["--minutes"], {}, "--minutes needs a number"),
         (["--plan=3"], {}, "--plan is '3'; expected true or false"),
         (["--minutes=5"], {"TORCHELASTIC_RUN_ID": "1"}, "which torchrun and SLURM have started already"),
@@ -203,6 +210,8 @@ def test_contradictions_are_errors(
 
 
 def test_only_the_command_line_of_fit_has_them(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    (tmp_path / "continued.yaml").write_text("ckpt_path: last.ckpt\n")
+    assert "--minutes and ckpt_path are both set" in run("fit", "-c", "continued.yaml", *tiny[:4], "--minutes=5").err
     (tmp_path / "run.yaml").write_text("minutes: 5\n")
     outcome = run("fit", "-c", "run.yaml", *tiny)
     assert outcome.code == 2
