@@ -11,7 +11,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.plan import Plan
+from seglit.callbacks.signals import Signals
 from seglit.callbacks.stopwatch import Stopwatch
 from seglit.cli import SegmentationCLI, run
 from seglit.errors import InputError
@@ -65,10 +67,13 @@ class Trial(SegmentationCLI):
         super().before_instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Adds the probe, and leaves out the plan."""
+        """Adds the probe, leaves out the plan, and ends at signals without saving."""
         trainer = super().instantiate_trainer(**kwargs)
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it
         (self.probe.stopwatch,) = (each for each in callbacks if isinstance(each, Stopwatch))
+        for callback in callbacks:
+            if isinstance(callback, MidEpochCheckpoint):
+                callback.signals = Signals(saves=False)
         callbacks[:] = [each for each in callbacks if not isinstance(each, Plan)]
         callbacks.insert(1, self.probe)
         return trainer

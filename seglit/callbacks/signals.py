@@ -23,9 +23,13 @@ class Signals:
     """Notes signals, so that a run ends after an optimizer step, with a checkpoint.
 
     A second Ctrl-C ends the process at once.
+
+    Args:
+        saves: Whether there is a checkpoint to save; a trial has none, and ends when a signal arrives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, saves: bool = True) -> None:
+        self.saves = saves
         self.received = 0
 
     def install(self, trainer: pl.Trainer, *, at_once: bool = False) -> None:
@@ -38,8 +42,9 @@ class Signals:
         self.received = 0
         if threading.current_thread() is not threading.main_thread():
             return  # Python allows handlers only there
+        handler = partial(_leave_at_once, trainer) if at_once or not self.saves else self._note
         for signum in _signals(trainer):
-            before = signal.signal(signum, partial(_leave_at_once, trainer) if at_once else self._note)
+            before = signal.signal(signum, handler)
             if isinstance(before, NotedSignal) and before.received:
                 before.received = False
                 signal.raise_signal(signum)

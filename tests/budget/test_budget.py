@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -68,6 +70,26 @@ def test_plan_of_a_resumed_run_leaves_its_folder_alone(trained: Outcome, run: Ru
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
     assert f"{folder} has finished its 2 epochs" in run("fit", "--resume", "run", "--plan").err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("option", "signum"), [("--minutes=5", signal.SIGINT), ("--plan", signal.SIGTERM)])
+def test_trial_that_is_interrupted_saves_nothing(
+    run: Run,
+    tiny: list[str],
+    tmp_path: Path,
+    signal_handlers: None,
+    capfd: pytest.CaptureFixture[str],
+    option: str,
+    signum: signal.Signals,
+) -> None:
+    callback = {"class_path": "tests.runs.interrupted.Signal", "init_args": {"signum": int(signum), "batch": 0}}
+    (tmp_path / "signal.yaml").write_text(yaml.dump({"trainer": {"callbacks": callback}}))
+    options = [each for each in tiny if "max_epochs" not in each]
+    outcome = run("fit", *options, "-c", "signal.yaml", option)
+    assert (outcome.code, outcome.err) == (128 + signum, "")
+    assert capfd.readouterr().err == f"\nseglit: stopped by {signum.name}\n"
+    assert not [*Path(tempfile.gettempdir()).glob("seglit-trial-*")]
 
 
 def test_minutes_become_numbers(run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
