@@ -1,6 +1,5 @@
 """`fit --plan`: the plan, with the time that three steps predict, and nothing else."""
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -11,7 +10,6 @@ import pytorch_lightning as pl
 
 from seglit.budget.trial import Probe, try_out
 from seglit.callbacks.plan import describe, say_end
-from seglit.callbacks.stopwatch import total_batches
 
 _STEPS = 3  # after the first, slower ones
 
@@ -47,9 +45,11 @@ class _ThreeSteps(Probe):
     def finish(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Describes the run; its time is what three steps predict, and what was spent before them."""
         facts = describe(trainer, module, self.command_line.datamodule) | {"run folder": self._run_folder()}
-        if total_batches(trainer) < math.inf:
-            left = self.stopwatch.remaining(trainer) or 0.0  # if it ended before three steps
-            facts["time"] = say_end(left + sum(self.stopwatch.seconds.values()), datetime.now())
+        watch = self.stopwatch
+        left, training = watch.remaining(trainer), watch.remaining_training(trainer)
+        if training is not None:
+            end = say_end((training if left is None else left) + sum(watch.seconds.values()), datetime.now())
+            facts["time"] = end + (left is None) * ", validations and test not included"
         width = max(map(len, facts))
         self.text = "\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items())
 

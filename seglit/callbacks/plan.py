@@ -1,5 +1,6 @@
 """Prints the plan of a training before it starts, and the estimated time after its first steps."""
 
+import math
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from seglit.callbacks.benchmark import device_name
-from seglit.callbacks.stopwatch import Stopwatch, total_batches, validations
+from seglit.callbacks.stopwatch import Stopwatch, time_limit, total_batches, validations
 from seglit.data.base import SegmentationDataModule
 from seglit.images.pairs import SPLITS
 
@@ -41,9 +42,9 @@ class Plan(pl.Callback):
         """Prints the estimate once."""
         watch = self.stopwatch
         enough = watch.counts["batch"] >= _MEASURED_BATCHES or watch.seconds["batch"] >= _MEASURED_SECONDS
-        if enough and not self._is_told:
+        if enough and not self._is_told and (seconds := watch.remaining(trainer)) is not None:
             self._is_told = True
-            if trainer.is_global_zero and (seconds := watch.remaining(trainer)) is not None:
+            if trainer.is_global_zero:
                 bar = trainer.progress_bar_callback
                 (bar.print if bar else print)(say_end(seconds, datetime.now()))
 
@@ -71,15 +72,16 @@ def describe(trainer: pl.Trainer, module: Any, data: SegmentationDataModule) -> 
 
 
 def _length(trainer: pl.Trainer) -> str:
-    batches = total_batches(trainer)
-    if batches == float("inf"):
-        return "until it is stopped"
+    batches, limit = total_batches(trainer), time_limit(trainer)
+    at_most = "" if math.isinf(limit) else f"at most {say_duration(limit)}"
+    if math.isinf(batches):
+        return at_most or "until it is stopped"
     per_epoch = trainer.num_training_batches
     epochs = batches / per_epoch
     steps, count = int(trainer.estimated_stepping_batches), validations(trainer, 0, batches)
     return (
         f"{epochs:.3g} epoch{'s' * (epochs != 1)} of {per_epoch:,} batch{'es' * (per_epoch != 1)}, "
-        f"{steps:,} step{'s' * (steps != 1)}, {count:,} validation{'s' * (count != 1)}"
+        f"{steps:,} step{'s' * (steps != 1)}, {count:,} validation{'s' * (count != 1)}" + (at_most and f", {at_most}")
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Timer
 
 from seglit.data.base import SegmentationDataModule
 
@@ -30,6 +31,7 @@ class Stopwatch(pl.Callback):
         self.data = data
         self.tests = tests
         self.num_test_batches = 0
+        self.validates = False
         self.seconds: dict[Part, float] = defaultdict(float)
         self.counts: dict[Part, int] = defaultdict(int)
         self.validation_batch = 0.0  # seconds of the latest one
@@ -41,21 +43,39 @@ class Stopwatch(pl.Callback):
         return self.seconds[part] / self.counts[part] if self.counts[part] else 0.0
 
     def remaining(self, trainer: pl.Trainer) -> float | None:
-        """Estimates the seconds until training and test end; None if that is not limited, or nothing is measured."""
-        done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        left = total_batches(trainer) - done
-        if not self.counts["batch"] or math.isinf(left):
+        """Estimates the seconds until training and test end.
+
+        Returns:
+            None if they are not limited, or no validation is measured yet: a run that is resumed starts without one.
+        """
+        training = self.remaining_training(trainer)
+        if training is None or (self.validates and not self.validation_batch):
             return None
+        return training + self.num_test_batches * (_TEST_FACTOR * self.validation_batch or self.mean("batch"))
+
+    def remaining_training(self, trainer: pl.Trainer) -> float | None:
+        """Estimates the seconds until the training ends, validations included once one is measured.
+
+        Returns:
+            None if it is not limited, or no batch is measured yet.
+        """
+        done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        left, limit = total_batches(trainer) - done, time_limit(trainer)
+        if not self.counts["batch"]:
+            return None
+        if math.isinf(left):
+            return None if math.isinf(limit) else limit
         validation = self.mean("validation") or self.validation_batch * sum(trainer.num_val_batches)
-        return (
+        seconds = (
             left * self.mean("batch")
             + left / trainer.num_training_batches * self.mean("epoch")
             + validations(trainer, done, done + left) * validation
-            + self.num_test_batches * _TEST_FACTOR * self.validation_batch
         )
+        return min(seconds, limit)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock."""
+        self.validates = trainer.enable_validation and self.data.has_split("val")
         if self.tests and self.data.has_split("test"):  # not before: the data may have been downloaded since
             batches = math.ceil(len(self.data.dataset("test")) / self.data.batch_size / trainer.world_size)
             limit = trainer.limit_test_batches
@@ -125,6 +145,13 @@ def total_batches(trainer: pl.Trainer) -> float:
     by_epochs = math.inf if epochs in (None, -1) else epochs * trainer.num_training_batches
     by_steps = math.inf if steps == -1 else steps * trainer.accumulate_grad_batches
     return min(by_epochs, by_steps)
+
+
+def time_limit(trainer: pl.Trainer) -> float:
+    """Returns the seconds that `trainer.max_time` leaves; infinite without it."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it
+    left = (callback.time_remaining() for callback in callbacks if isinstance(callback, Timer))
+    return max(0.0, min((seconds for seconds in left if seconds is not None), default=math.inf))
 
 
 def validations(trainer: pl.Trainer, first: float, last: float) -> int:

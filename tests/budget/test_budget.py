@@ -43,17 +43,19 @@ def test_plan_is_printed_and_nothing_written(
 ) -> None:
     prepared = mock.Mock(wraps=start_from)
     monkeypatch.setattr(cli, "start_from", prepared)
-    cache, temporary = Path(os.environ["XDG_CACHE_HOME"]), Path(tempfile.gettempdir())
-    before = entries(cache)
-    outcome = run("fit", *tiny, "--plan", "--trainer.max_epochs=40", "--experiment=mine")
+    temporary = Path(tempfile.gettempdir())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    length = ("--trainer.max_epochs=40", "--trainer.max_time=00:10:00:00", "--trainer.check_val_every_n_epoch=10")
+    without = "--trainer.num_sanity_val_steps=0"
+    outcome = run("fit", *tiny, *length, without, "--plan", "--experiment=mine")
     assert (outcome.code, outcome.err) == (0, "")
     prepared.assert_called_once()
     lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
-    assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 40 validations"
+    assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 4 validations, at most 10.0 hours"
     assert lines["run folder"].strip() == "runs/mine/<date>_<time>"
-    assert re.fullmatch(r" *about \d+ (seconds|minutes), done at ([A-Z]\w+ )?\d\d:\d\d", lines["time"])
+    end = r" *about \d+ (seconds|minutes), done at ([A-Z]\w+ )?\d\d:\d\d, validations and test not included"
+    assert re.fullmatch(end, lines["time"])  # as of a run that is resumed
     assert not entries(tmp_path)
-    assert entries(cache) == before
     assert not [*temporary.glob("seglit-trial-*")]
     assert run("fit", *tiny, "--plan=true", "--data.rooot=x").code == 2
 

@@ -1,10 +1,11 @@
 """The plan that `fit` prints before it trains, and the estimate of the time until the end."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pytorch_lightning.callbacks import Timer
 
 from seglit.callbacks.plan import say_end
 from seglit.callbacks.stopwatch import Stopwatch
@@ -35,16 +36,23 @@ def test_steps_and_accumulation_are_in_the_plan(run: Run, tiny: list[str]) -> No
     assert "3 epochs of 2 batches, 3 steps, 3 validations" in outcome.out
 
 
+def trainer_of(limit: float = 1.0, **changes: Any) -> Any:
+    """What a stopwatch reads of a trainer of 10 epochs."""
+    trainer: Any = SimpleNamespace(
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=-1)), max_epochs=10, max_steps=-1,
+        num_training_batches=4, num_val_batches=[3], sanity_checking=True, val_check_batch=4, check_val_every_n_epoch=2,
+        enable_validation=True, accumulate_grad_batches=1, world_size=1, limit_test_batches=limit, callbacks=[],
+    )  # fmt: skip
+    vars(trainer).update(changes)
+    return trainer
+
+
 @pytest.mark.parametrize(("limit", "tested"), [(1.0, 5), (0.5, 2), (3, 3), (9, 5)])
 def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch, limit: float, tested: int) -> None:
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
-    loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=-1))
-    trainer: Any = SimpleNamespace(
-        fit_loop=loop, max_epochs=10, max_steps=-1, num_training_batches=4, num_val_batches=[3], sanity_checking=True,
-        val_check_batch=4, check_val_every_n_epoch=2, enable_validation=True, accumulate_grad_batches=1,
-        world_size=1, limit_test_batches=limit,
-    )  # fmt: skip
+    trainer = trainer_of(limit)
+    loop = trainer.fit_loop
     module: Any = None
     watch = Stopwatch(SyntheticDataModule(num_test=9, batch_size=2), tests=True)
 
@@ -73,6 +81,26 @@ def test_estimate_is_the_sum_of_the_parts(monkeypatch: pytest.MonkeyPatch, limit
     assert dict(watch.seconds) == {"start": 21, "batch": 10, "validation": 4.75, "epoch": 1}
     # 32 batches of 2 s, the ends of 8 epochs, 4 validations, and a test of batches of twice 1.5 s
     assert watch.remaining(trainer) == pytest.approx(32 * 2 + 8 * 0.5 + 4 * 4.75 + tested * 3)
+    trainer.callbacks = [Timer(timedelta(seconds=50))]
+    assert watch.remaining(trainer) == pytest.approx(50 + tested * 3)
+    trainer.max_epochs = -1
+    assert watch.remaining(trainer) == pytest.approx(50 + tested * 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, None),  # resumed: without the validation before the first step
+        ({"enable_validation": False}, 40 * 2 + 3 * 2),  # a test batch then counts as one of training
+    ],
+)
+def test_estimate_needs_a_validation_where_there_is_one(changes: dict[str, Any], expected: float | None) -> None:
+    trainer, module = trainer_of(**changes), None
+    watch = Stopwatch(SyntheticDataModule(num_test=6, batch_size=2), tests=True)
+    watch.on_fit_start(trainer, module)  # type: ignore[arg-type]
+    watch.counts["batch"], watch.seconds["batch"] = 3, 6.0
+    assert watch.remaining_training(trainer) == pytest.approx(40 * 2)
+    assert watch.remaining(trainer) == (expected if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
