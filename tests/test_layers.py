@@ -89,7 +89,7 @@ ROOMS = {
     ),
     "budget": (
         f"jsonargparse numpy {LIGHTNING}",
-        "callbacks cli config data.base errors images runs.resume",
+        "callbacks cli config data.base data.user_cache errors images runs.resume",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported hardware labels predict runs"),
     "compare": (

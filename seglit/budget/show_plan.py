@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 
 from seglit.budget.trial import Probe, try_out
 from seglit.callbacks.plan import describe, say_end
+from seglit.data.user_cache import saving_nothing
 
 _STEPS = 3  # after the first, slower ones
 
@@ -24,7 +25,7 @@ class _ThreeSteps(Probe):
     text = ""
 
     def change(self, config: Any) -> None:
-        """Writes to no cache."""
+        """Keeps no decoded images."""
         config.check = False
         if "cache" in config.data.init_args:
             config.data.init_args.cache = None
@@ -62,13 +63,14 @@ class _ThreeSteps(Probe):
 
 
 def show_plan(args: Sequence[str]) -> None:
-    """Prints the plan of a command line of `fit`, without writing anything.
+    """Prints the plan of a command line of `fit`, without writing anything but downloads.
 
     Raises:
         InputError: What `fit` raises.
         RunError: Likewise.
     """
     probe = _ThreeSteps()
-    with suppress(_EnoughError):
+    with suppress(_EnoughError), saving_nothing():
         try_out(args, probe)
-    print(probe.text)
+    if probe.command_line.trainer.is_global_zero:
+        print(probe.text)

@@ -66,7 +66,8 @@ def _add_length(parser: ArgumentParser) -> None:
         "--plan",
         type=_refuse,
         default=SUPPRESS,  # both replaced before parsing
-        help="Print what fit would do and how long it takes, by the time of three steps, and stop; nothing is written.",
+        help="Print what fit would do and how long it takes, by the time of three steps, and stop; nothing is "
+        "written but downloads.",
     )
     parser.add_argument(
         "--minutes",

@@ -46,8 +46,9 @@ def test_plan_is_printed_and_nothing_written(
     temporary = Path(tempfile.gettempdir())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     length = ("--trainer.max_epochs=40", "--trainer.max_time=00:10:00:00", "--trainer.check_val_every_n_epoch=10")
+    weights = ("--model.criterion=seglit.losses.CrossEntropy", "--model.criterion.class_weights=auto")
     without = "--trainer.num_sanity_val_steps=0"
-    outcome = run("fit", *tiny, *length, without, "--plan", "--experiment=mine")
+    outcome = run("fit", *tiny, *length, *weights, without, "--plan", "--experiment=mine")
     assert (outcome.code, outcome.err) == (0, "")
     prepared.assert_called_once()
     lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
@@ -72,6 +73,16 @@ def test_plan_of_a_resumed_run_leaves_its_folder_alone(trained: Outcome, run: Ru
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
     assert f"{folder} has finished its 2 epochs" in run("fit", "--resume", "run", "--plan").err
+
+
+def test_plan_is_printed_by_one_rank(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank in (0, 1):
+        trainer = mock.Mock(is_global_zero=rank == 0)
+        monkeypatch.setattr(show_plan, "try_out", lambda *_: None)
+        monkeypatch.setattr(show_plan._ThreeSteps, "command_line", mock.Mock(trainer=trainer), raising=False)
+        monkeypatch.setattr(show_plan._ThreeSteps, "text", "the plan")
+        show_plan.show_plan(["fit"])
+        assert capsys.readouterr().out == ("" if rank else "the plan\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
