@@ -12,15 +12,25 @@ _HIGHER_IS_BETTER = ("miou", "dice", "pixel_accuracy", "mean_accuracy")
 class Patience(EarlyStopping):
     """Stops after a number of validations without a better score; the score is the one that selects `best.ckpt`.
 
+    NaN is no better score.
+
     Args:
         checkpoint: The callback that selects the best checkpoint.
         patience: Number of validations.
+
+    Raises:
+        InputError: No score selects it.
     """
 
     def __init__(self, checkpoint: BestCheckpoint, patience: int) -> None:
-        patience = int(patience)  # the parser's PositiveInt would be in checkpoints, which load plain data only
+        if checkpoint.monitor is None:
+            raise InputError("patience watches checkpoint.monitor, which is null; name a score, such as val/miou")
         super().__init__(
-            str(checkpoint.monitor), patience=patience, mode=checkpoint.mode, check_on_train_epoch_end=False
+            checkpoint.monitor,
+            patience=int(patience),  # the parser's PositiveInt would be in checkpoints, which load plain data only
+            mode=checkpoint.mode,
+            check_finite=False,
+            check_on_train_epoch_end=False,
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

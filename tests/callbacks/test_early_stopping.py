@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+from math import nan
 
 import pytest
+import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from seglit.callbacks import BestCheckpoint
-from seglit.callbacks.early_stopping import check_direction
+from seglit.callbacks.early_stopping import Patience, check_direction
 from seglit.errors import InputError
 from tests.conftest import Run
 
@@ -39,6 +41,18 @@ def test_early_stopping_in_the_wrong_direction_is_an_error(run: Run, tiny: list[
     assert outcome.code == 2
     expected = "EarlyStopping's mode is min, but a higher val/miou is better; write `mode: max`"
     assert outcome.err == f"seglit: error: {expected}\n"
+
+
+def test_nan_is_no_better_score() -> None:
+    stopping = Patience(BestCheckpoint(monitor="val/miou", mode="max"), 2)
+    stopped = [stopping._evaluate_stopping_criteria(torch.tensor(score))[0] for score in (0.5, nan, 0.6, nan, nan)]
+    assert stopped == [False, False, False, False, True]
+
+
+def test_patience_without_a_score_is_an_error(run: Run, tiny: list[str]) -> None:
+    outcome = run("fit", *tiny, "--checkpoint.monitor=null", "--patience=3")
+    expected = "patience watches checkpoint.monitor, which is null; name a score, such as val/miou"
+    assert (outcome.code, outcome.err) == (2, f"seglit: error: {expected}\n")
 
 
 @pytest.mark.parametrize(
