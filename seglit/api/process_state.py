@@ -22,7 +22,9 @@ def unchanged_process() -> Iterator[None]:
         stack.enter_context(quiet_libraries())
         # CUDA's generators only if they exist: asking for them would start CUDA, and Lightning could not fork
         with_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-        stack.enter_context(isolate_rng(with_cuda))
+        random_numbers = isolate_rng(with_cuda)
+        random_numbers.__enter__()
+        stack.callback(random_numbers.__exit__, None, None, None)  # by itself it restores nothing after an exception
         stack.callback(_set_environment, dict(os.environ))
         stack.callback(set_loader, "yaml", get_loader("yaml"), (yaml.YAMLError,))
         stack.callback(cv2.setNumThreads, cv2.getNumThreads())

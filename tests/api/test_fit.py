@@ -81,6 +81,9 @@ def test_fit_trains_as_the_command_does(tiny: list[str], tmp_path: Path, monkeyp
     assert SavedScores.read(same.folder).scores == saved
 
 
+FOLDER = {"class_path": "seglit.data.FolderDataModule"}
+
+
 def test_errors_leave_no_trace(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = state()
@@ -89,6 +92,7 @@ def test_errors_leave_no_trace(tiny: list[str], tmp_path: Path, monkeypatch: pyt
         ({"data": tiny[1], "epochs": 3}, "unknown setting 'epochs'; did you mean 'trainer.max_epochs'?"),
         ({"data": tiny[1], "model.network": torch.nn.ReLU()}, "model.network: a ReLU, not plain data"),
         ({"data": {"class_path": "seglit.data.SyntheticDataModule", "init_args": {"num_trai": 1}}}, "'num_trai'"),
+        ({"data": FOLDER | {"init_args": {"root": "none", "class_names": ["a"]}}}, "none: no such folder"),
         ({"data": tiny[1], "plan": True}, "plan: an option of the command line"),
     ):
         with pytest.raises(seglit.InputError) as error:
