@@ -89,11 +89,15 @@ def _option(name: str, value: Any) -> str:
     if isinstance(value, str | os.PathLike):
         return f"--{name}={os.fspath(value)}"
     try:
-        return f"--{name}={json.dumps(value)}"
+        return f"--{name}={json.dumps(value, default=_path_text)}"
     except TypeError as error:
-        raise InputError(
-            f"{name}: a {type(value).__name__}, not plain data; name a class by its class_path, as in YAML"
-        ) from error
+        raise InputError(f"{name}: {error}, not plain data; name a class by its class_path, as in YAML") from error
+
+
+def _path_text(value: object) -> str:
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    raise TypeError(f"a {type(value).__name__}")
 
 
 def _finished(command_line: "SegmentationCLI") -> TrainedRun:

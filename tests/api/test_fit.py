@@ -92,7 +92,8 @@ def test_errors_leave_no_trace(tiny: list[str], tmp_path: Path, monkeypatch: pyt
         ({"data": tiny[1], "epochs": 3}, "unknown setting 'epochs'; did you mean 'trainer.max_epochs'?"),
         ({"data": tiny[1], "model.network": torch.nn.ReLU()}, "model.network: a ReLU, not plain data"),
         ({"data": {"class_path": "seglit.data.SyntheticDataModule", "init_args": {"num_trai": 1}}}, "'num_trai'"),
-        ({"data": FOLDER | {"init_args": {"root": "none", "class_names": ["a"]}}}, "none: no such folder"),
+        ({"data": FOLDER | {"init_args": {"root": Path("none"), "class_names": ["a"]}}}, "none: no such folder"),
+        ({"data": {"init_args": {"mean": torch.zeros(3)}}}, "data: a Tensor, not plain data"),
         ({"data": tiny[1], "plan": True}, "plan: an option of the command line"),
     ):
         with pytest.raises(seglit.InputError) as error:
