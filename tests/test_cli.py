@@ -247,7 +247,7 @@ def test_ddp_trains_one_run_and_scores_as_one_process(tmp_path: Path, tiny: list
     on_cpu = ["--trainer.accelerator=cpu", "--trainer.sync_batchnorm=false"]  # which only GPUs have
     another = {"class_path": "pytorch_lightning.callbacks.ModelCheckpoint", "init_args": {"filename": "another"}}
     (tmp_path / "callbacks.yaml").write_text(yaml.dump({"trainer": {"callbacks": another}}))
-    more = ["-c", "callbacks.yaml", "--experiment=two", "--data.batch_size=1", "--data.crop_size=[32,32]"]
+    more = ["-c", "callbacks.yaml", "--experiment=two", "--data.batch_size=1", "--data.crop_size", "32"]
     more.append("--pictures.count=8")
     unlimited = [option for option in tiny if "max_epochs" not in option]
     two_ranks = [str(REPOSITORY / "tests" / "budget" / "two_ranks.py")]

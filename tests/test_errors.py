@@ -44,6 +44,7 @@ CASES = {
         {},
         "unknown setting 'epochs'; did you mean 'trainer.max_epochs'?",
     ),
+    "seed of other tools": ([*PARTS, "--seed=2"], {}, "unknown setting 'seed'; did you mean 'seed_everything'?"),
     "option that may be two": (
         [*PARTS, "--device", "cpu"],
         {},
@@ -150,7 +151,7 @@ CASES = {
     "package of this folder": (
         list(PARTS),
         {"model.yaml": MODEL.replace("seglit.networks", "mine"), "mine.py": ""},
-        "cannot import mine.UNet: .*; to import mine.py of this folder: python -m seglit fit ... (model.yaml, line 2)",
+        "cannot import mine.UNet: .*; to import mine.py of this folder, start python -m seglit .* (model.yaml, line 2)",
     ),
     "package of another name": (
         [*PARTS, "-c", "run.yaml"],

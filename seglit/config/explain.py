@@ -49,9 +49,7 @@ def explain(error: BaseException, args: Sequence[str], known_keys: Iterable[str]
         path = class_paths[-1] if class_paths else match[1]
         if path.endswith(YAML):
             return missing_file(path, args)
-        return (
-            f"cannot import {path}: no module named {match[1]!r}{_in_this_folder(match[1], args)}{location(path, args)}"
-        )
+        return f"cannot import {path}: no module named {match[1]!r}{_in_this_folder(match[1])}{location(path, args)}"
     if match := re.search(r"does not accept option '([^']+)'|unrecognized arguments: (?:--)?([^\s=]+)", leaf):
         return unknown_key(match[1] or match[2], known_keys, args)
     if match := re.search(r"arguments are required: (.+)", leaf):
@@ -184,11 +182,11 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     return f"{key} is {value[1]!r}; expected {' or '.join(expected)}{hint}{location(value[1], args)}"
 
 
-def _in_this_folder(module: str, args: Sequence[str]) -> str:
+def _in_this_folder(module: str) -> str:
     """Says how to import a module of the current folder, if it has one of this name."""
     name = module.partition(".")[0]
     beside = next((path for path in (Path(f"{name}.py"), Path(name)) if path.exists()), None)
-    return f"; to import {beside} of this folder: python -m seglit {args[0]} ..." if beside else ""
+    return f"; to import {beside} of this folder, start python -m seglit in place of seglit" if beside else ""
 
 
 def _dataclass_fields(chain: Sequence[str]) -> list[str]:
