@@ -1,12 +1,15 @@
 """Benchmark of one GPU: correctness against the CPU, speed of training and prediction, and a training on CamVid.
 
-python -m benchmarks gpu --camvid data/camvid --minutes 9
+python -m benchmarks gpu --camvid data/camvid
 
-It needs no network. CamVid is the folder that configs/data/camvid.yaml describes. The exit code is 1 if a check failed.
+It needs no network. CamVid is the folder that configs/data/camvid.yaml describes. A part that fails does not end the
+others; the exit code is 1 then, or if a check failed.
 """
 
+import sys
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,10 +23,9 @@ import torch
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks.correctness import check_losses_and_scores, check_networks
+from benchmarks.correctness import Check, check_losses_and_scores, check_network, check_step, networks
 from benchmarks.input import time_loader, write_pictures
 from benchmarks.machine import autocast, describe_machine, fastest_layout, now
 from benchmarks.scoring import time_call
@@ -32,6 +34,7 @@ from seglit.cli import SegmentationCLI
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.data import FolderDataModule
 from seglit.drawing.shapes import LABELS
+from seglit.errors import RunError
 from seglit.hardware import fastest_precision, find_device
 from seglit.module import DEFAULT_NORMALIZATION
 from seglit.networks import SMP
@@ -43,6 +46,7 @@ FILES = 32  # different images of the training benchmark; further files are link
 VALIDATIONS, SCORING_SECONDS = 12, 25  # of the CamVid training, and the time that it leaves for its test
 
 Part = Literal["checks", "training", "prediction", "camvid"]
+Job = Callable[[], Iterable[Table | str]]
 
 
 class SMPWorkload(Workload):
@@ -74,17 +78,26 @@ class EpochTimes(pl.Callback):
         self.times.append(now())
 
 
-def measure_checks() -> tuple[Table, bool]:
-    """Runs all checks; returns their table, and whether all passed."""
+def measure_checks(title: str, checks: Callable[[], Iterator[Check]]) -> Iterator[str]:
+    """Runs checks; yields the rows of their table.
+
+    Raises:
+        RunError: A difference is larger than its tolerance.
+    """
     torch.manual_seed(0)
-    checks = [*check_losses_and_scores(), *check_networks()]
-    table = _table("correctness: relative difference from the CPU", "difference", "tolerance", "result")
-    for name, difference, tolerance in checks:  # nan fails
-        table.add_row(name, f"{difference:.1e}", f"{tolerance:.0e}", "ok" if difference <= tolerance else "FAILED")
-    return table, all(difference <= tolerance for _, difference, tolerance in checks)
+    failed = 0
+    yield f"\n| {title}: relative difference from the CPU | difference | tolerance | result |\n|---|---:|---:|---:|"
+    for name, difference, tolerance in checks():
+        passed = difference <= tolerance  # nan fails
+        failed += not passed
+        yield f"| {name} | {difference:.1e} | {tolerance:.0e} | {'ok' if passed else 'FAILED'} |"
+    if failed:
+        raise RunError(f"{title}: {failed} checks failed")
 
 
-def measure_training(name: str, workload: Workload, size: tuple[int, int], steps: int, rounds: int = 2) -> Table:
+def measure_training(
+    name: str, workload: Workload, size: tuple[int, int], steps: int, rounds: int = 2
+) -> Iterator[Table]:
     """Images per second of `seglit fit`, and of the same without its data and without its code."""
     write_pictures(workload.root, FILES, size)
     loading = workload.data().loading
@@ -103,11 +116,12 @@ def measure_training(name: str, workload: Workload, size: tuple[int, int], steps
     ratios = (column["seglit fit"] / column["seglit fit, data-free"] for column in columns)
     table.add_row("seglit fit / data-free", *(f"{ratio:.3f}" for ratio in ratios))
     table.add_row(f"reading alone, {loading.workers} workers", f"{time_loader(workload.data(), 1):.0f}")
-    return table
+    yield table
 
 
-def measure_prediction(name: str, network: nn.Module, size: tuple[int, int]) -> Table:
+def measure_prediction(name: str, workload: Workload, size: tuple[int, int]) -> Iterator[Table]:
     """Images per second of the predictor, from arrays to masks, and of the network's forward pass alone."""
+    network = workload.network()
     predictor = Predictor(network, LABELS, DEFAULT_NORMALIZATION)
     batch_size = BATCH_PIXELS // (size[0] * size[1])
     images = [np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)] * (8 * batch_size)
@@ -116,17 +130,24 @@ def measure_prediction(name: str, network: nn.Module, size: tuple[int, int]) -> 
     table.add_row("predictor", f"{len(images) / time_call(lambda: [*predictor.stream(images)], 2.0):.0f}")
     with torch.inference_mode(), autocast(fastest_precision(find_device())):
         table.add_row("network alone", f"{batch_size / time_call(lambda: network(inputs), 2.0):.0f}")
-    return table
+    yield table
 
 
-def measure_camvid(folder: Path, deadline: float, fit_args: tuple[str, ...]) -> Iterator[str]:
+def measure_camvid(folder: Path, runs: Path, deadline: float, fit_args: tuple[str, ...]) -> Iterator[str]:
     """Trains on CamVid until shortly before the deadline and scores the test split; yields what it measured."""
+    if deadline - now() < SCORING_SECONDS:
+        yield "CamVid: no time is left"
+        return
     arguments = [f"-c={EXPERIMENTS / 'camvid.yaml'}", f"-c={EXPERIMENTS / 'camvid-gpu.yaml'}", f"--data.root={folder}"]
+    arguments.append(f"--trainer.default_root_dir={runs}")
     _, start_up, (first, *plain, validated, _) = _fit([*arguments, *fit_args, "--test_after_fit=false"], 6, 5)
     epoch = median(plain)
     validation = max(0.0, validated - epoch)
     yield f"start-up {start_up:.1f} s, first epoch {first:.1f} s, then {epoch:.2f} s, validation {validation:.2f} s"
     left = deadline - now() - start_up - SCORING_SECONDS
+    if left < epoch + validation:
+        yield f"CamVid: no time is left to train, {left:.0f} s"
+        return
     every = max(1, int(left / epoch / VALIDATIONS))
     start = now()
     run, _, epochs = _fit([*arguments, *fit_args], every * max(1, int(left / (every * epoch + validation))), every)
@@ -139,7 +160,7 @@ def measure_camvid(folder: Path, deadline: float, fit_args: tuple[str, ...]) -> 
 def benchmark_gpu(
     camvid: Path,
     parts: tuple[Part, ...] = get_args(Part),
-    minutes: float = 9.0,
+    minutes: float = 8.5,
     channels: tuple[int, ...] = (64, 128, 256, 512, 1024),
     unet_size: tuple[int, int] = (368, 480),
     smp_size: tuple[int, int] = (512, 512),
@@ -147,12 +168,13 @@ def benchmark_gpu(
     steps: int = 60,
     fit_args: tuple[str, ...] = (),
 ) -> bool:
-    """Prints all measurements; returns whether all checks passed.
+    """Prints all measurements; returns whether all parts ran and all checks passed.
 
     Args:
         camvid: Folder of CamVid.
         parts: What to measure.
-        minutes: Duration of the whole benchmark; the CamVid training takes what the other parts leave.
+        minutes: Duration of the whole benchmark but the half minute that imports take; the CamVid training takes what
+            the other parts leave.
         channels: Width of the levels of the hand-written U-Net, except on CamVid.
         unet_size: Height and width of its images.
         smp_size: Height and width of the images of the U-Net of segmentation_models_pytorch.
@@ -161,25 +183,44 @@ def benchmark_gpu(
         fit_args: Further arguments of `seglit fit` on CamVid.
     """
     deadline = now() + 60 * minutes
+    if "camvid" in parts and not (camvid / "images" / "test").is_dir():
+        sys.exit(f"--camvid {camvid}: contains no images/test; configs/data/camvid.yaml describes the folder")
     torch.backends.cudnn.benchmark = True
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|jsonargparse")
     console = Console(width=160, highlight=False)
     console.print(describe_machine())
-    table, passed = measure_checks() if "checks" in parts else ("", True)
-    console.print(table)
     with TemporaryDirectory() as folder:
-        for name, workload, size in (
-            (f"U-Net {list(channels)}", Workload(Path(folder, "unet"), channels, batch_size), unet_size),
-            ("smp U-Net resnet34", SMPWorkload(Path(folder, "smp"), (), batch_size), smp_size),
-        ):
-            if "training" in parts:
-                console.print(measure_training(name, workload, size, steps))
-            if "prediction" in parts:
-                console.print(measure_prediction(name, workload.network(), size))
-    if "camvid" in parts:
-        for line in measure_camvid(camvid, deadline, fit_args):
-            console.print(line)
-    return passed
+        unet = Workload(Path(folder, "unet"), channels, batch_size)
+        smp = SMPWorkload(Path(folder, "smp"), (), batch_size)
+        jobs: dict[Part, list[Job]] = {
+            "checks": [
+                partial(measure_checks, "losses and scores", check_losses_and_scores),
+                *(partial(measure_checks, name, partial(check_network, net)) for name, net in networks().items()),
+                partial(measure_checks, "clipped step", check_step),
+            ],
+            "training": [
+                partial(measure_training, f"U-Net {list(channels)}", unet, unet_size, steps),
+                partial(measure_training, "smp U-Net resnet34", smp, smp_size, steps),
+            ],
+            "prediction": [
+                partial(measure_prediction, f"U-Net {list(channels)}", unet, unet_size),
+                partial(measure_prediction, "smp U-Net resnet34", smp, smp_size),
+            ],
+            "camvid": [partial(measure_camvid, camvid, Path(folder, "runs"), deadline, fit_args)],
+        }
+        passed = [_run(job, console) for part in jobs if part in parts for job in jobs[part]]
+    return all(passed)
+
+
+def _run(job: Job, console: Console) -> bool:
+    """Prints what a job measures; returns False if it fails, with its traceback, so that the others still run."""
+    try:
+        for measured in job():
+            console.print(measured, soft_wrap=isinstance(measured, str))
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+        return False
+    return True
 
 
 def _make_loops(workload: Workload, compiled: bool) -> dict[str, Loop]:
