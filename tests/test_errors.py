@@ -177,7 +177,7 @@ CASES = {
     "gradient norm": (
         [*PARTS, "--trainer.gradient_clip_val=-1"],
         {},
-        "trainer.gradient_clip_val is -1; it must be finite and 0 or above",
+        "trainer.gradient_clip_val is -1.*; it must be finite and 0 or above",  # -1 or -1.0
     ),
     "folder of runs": (
         [*PARTS, "--trainer.default_root_dir=best.ckpt"],
