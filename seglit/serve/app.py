@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Receive, Scope, Send
 
@@ -92,6 +92,11 @@ def create_app(predictor: Predictor, limits: Limits | None = None, token: str | 
     _add_prediction(app, service, allowed)
     _add_descriptions(app, service, allowed)
     return app
+
+
+def redirect_start(app: FastAPI) -> None:
+    """Redirects `/`, where people look first, to the description."""
+    app.add_api_route("/", lambda: RedirectResponse("docs"), include_in_schema=False)
 
 
 def _add_prediction(app: FastAPI, service: Service, allowed: list[Any]) -> None:

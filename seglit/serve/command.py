@@ -49,10 +49,8 @@ def serve(
         InputError: The run or an option is invalid, the address is in use, or a package is missing.
     """
     require_packages()
-    from fastapi.responses import RedirectResponse
-
     from seglit.predict.load import load
-    from seglit.serve.app import create_app
+    from seglit.serve.app import create_app, redirect_start
     from seglit.serve.server import listen, run_server
 
     limits = Limits(max_mb, max_megapixels, queue, batch, timeout)
@@ -61,7 +59,7 @@ def serve(
         if token is None and host not in LOOPBACK:
             print(f"no token: whoever reaches {host} may use the service; see --token_file", file=sys.stderr)
         app = create_app(load(run, trust), limits, token)
-        app.add_api_route("/", lambda: RedirectResponse("docs"), include_in_schema=False)
+        redirect_start(app)
         run_server(app, listener, limits)
     return 0
 
