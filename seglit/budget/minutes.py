@@ -4,8 +4,10 @@ import gc
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -73,6 +75,7 @@ class _Measurement(Probe):
         devices = {name: trainer[name] for name in ("accelerator", "devices", "num_nodes")}
         self.ranks = pl.Trainer(**devices, logger=False, enable_checkpointing=False).world_size
         trainer.max_epochs, trainer.max_time, trainer.max_steps = None, None, _NEVER
+        trainer.min_epochs, trainer.min_steps = None, None  # Lightning would go on when the trial is to stop
         trainer.check_val_every_n_epoch, trainer.val_check_interval = None, _NEVER
         trainer.devices, trainer.num_nodes, trainer.strategy = 1, 1, "auto"
         for split in ("val", "test"):
@@ -223,9 +226,9 @@ def _check(args: Sequence[str], minutes: float) -> None:
     if not 0 < minutes < math.inf:
         raise InputError(f"--minutes is {minutes:g}; give the time that the whole command may take, such as 30")
     options = {arg.partition("=")[0] for arg in args}
-    inline = [arg for arg in args if arg.removeprefix("--trainer=").startswith("{")]  # as of `seglit.fit`
+    inline = [arg for before, arg in pairwise(args) if before == "--trainer" or arg.startswith("--trainer={")]
     for name in _LENGTH:
-        if f"--trainer.{name}" in options or any(f'"{name}"' in arg for arg in inline):
+        if f"--trainer.{name}" in options or any(re.search(rf"\b{name}\b[\"']?\s*:", arg) for arg in inline):
             raise InputError(_contradiction(f"--trainer.{name}"))
     for option in ("--resume", "--ckpt_path"):
         if option in options:

@@ -1,5 +1,6 @@
 """Crop and batch size for a command line that does not state them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from seglit.images.crop_choice import choose_batch, choose_crop, low_size
 from seglit.images.scaling import resized_shape
 
 _SAMPLED = 16  # images whose sizes are looked at
-_UNLIKELY = {"crop_size": "[7919,7919]", "batch_size": "7919"}  # values that nobody states
+_UNLIKELY = 7919  # pixels, or images per batch, that nobody states
 
 
 def choose_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) -> list[str]:
@@ -38,8 +39,9 @@ def choose_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) ->
     crop = data.crop_size
     if "crop_size" in unstated:
         low = low_size([resized_shape((image.shape[0], image.shape[1]), data.resize) for image in images])
-        settings.crop_size = crop = choose_crop(low)
-        options.append(f"--data.crop_size=[{crop[0]},{crop[1]}]")
+        crop = choose_crop(low)
+        settings.crop_size = min(crop) if isinstance(settings.crop_size, int) else crop  # as its own module takes it
+        options.append(f"--data.crop_size={json.dumps(settings.crop_size, separators=(',', ':'))}")
     if "batch_size" in unstated and crop:
         settings.batch_size = choose_batch(crop, len(dataset))
         options.append(f"--data.batch_size={settings.batch_size}")
@@ -52,7 +54,9 @@ def _find_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) -> 
     What is stated, in whatever form, replaces a value that precedes it on the command line.
     """
     settings = config.data.init_args
-    names = [name for name in _UNLIKELY if name in settings]
-    before = [f"--data={config.data.class_path}", *(f"--data.{name}={_UNLIKELY[name]}" for name in names)]
+    names = [name for name in ("crop_size", "batch_size") if name in settings]
+    pairs = {name for name in names if name == "crop_size" and not isinstance(settings[name], int)}
+    values = {name: [_UNLIKELY, _UNLIKELY] if name in pairs else _UNLIKELY for name in names}
+    before = [f"--data={config.data.class_path}", *(f"--data.{name}={value}" for name, value in values.items())]
     parsed = parser.parse_args([args[0], *before, *args[1:]])[args[0]].data.init_args
     return [name for name in names if parsed[name] != settings[name]]

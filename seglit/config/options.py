@@ -74,8 +74,8 @@ def _add_length(parser: ArgumentParser) -> None:
         type=_refuse,
         default=SUPPRESS,
         help="Time that the whole command may take: steps and validations, and crop and batch size where they are not "
-        "stated, are chosen after a trial of some seconds (fit only). It replaces the length and the intervals between "
-        "validations of files, and contradicts trainer.max_epochs, max_steps, ... on the command line.",
+        "stated, are chosen after a trial of some seconds (fit only). It replaces the lengths and validation intervals "
+        "that files set, and cannot be combined with trainer.max_epochs, max_steps, ... on the command line.",
     )
 
 

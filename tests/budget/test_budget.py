@@ -144,6 +144,13 @@ class Fixed(FolderDataModule):
         super().__init__(root, CLASS_NAMES, batch_size=2, num_workers=0)
 
 
+class Square(FolderDataModule):
+    """A data module of square crops."""
+
+    def __init__(self, root: str, crop_size: int = 64) -> None:
+        super().__init__(root, CLASS_NAMES, crop_size=(crop_size, crop_size), batch_size=2, num_workers=0)
+
+
 STATED = '{"class_path": "seglit.data.FolderDataModule", "init_args": {"batch_size": 2, "crop_size": null}}'
 CHOSEN = [
     (["--data=data.yaml"], ["--data.crop_size=[32,32]", "--data.batch_size=2"]),
@@ -171,6 +178,10 @@ def test_what_is_stated_in_any_form_is_kept(shapes: Path, tmp_path: Path, monkey
     show_plan._ThreeSteps().change(config)
     assert choose_unstated(config, args, parser) == []
     assert vars(config.data.init_args) == {"root": str(shapes)}
+    square = ["fit", "--data=tests.budget.test_budget.Square", f"--data.root={shapes}"]
+    for stated, chosen in ([], ["--data.crop_size=32"]), (["--data.crop_size=32"], []):
+        args = expand_names([*square, *stated])
+        assert choose_unstated(parser.parse_args(args).fit, args, parser) == chosen
 
 
 def test_time_is_divided_to_its_end() -> None:
@@ -222,6 +233,7 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
         (["--minutes=5", "--trainer.val_check_interval", "9"], {}, "and --trainer.val_check_interval are both set"),
         (["--minutes=5", "--trainer.max_time=00:01:00:00"], {}, "--minutes and --trainer.max_time are both set"),
         (["--minutes=5", '--trainer={"max_steps": 3}'], {}, "--minutes and --trainer.max_steps are both set"),
+        (["--minutes=5", "--trainer", "{max_steps: 3}"], {}, "--minutes and --trainer.max_steps are both set"),
         (["--minutes=5", "--resume=x"], {}, "--minutes and --resume are both set"),
         (["--minutes=soon"], {}, "--minutes is 'soon', not a number of minutes"),
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
