@@ -16,7 +16,7 @@ from seglit.callbacks import BestCheckpoint, LastCheckpoint, Pictures
 from seglit.callbacks.next_steps import print_next_steps
 from seglit.callbacks.of_every_run import callbacks_of_every_run
 from seglit.callbacks.saving import best_checkpoint
-from seglit.callbacks.strategies import check_launcher
+from seglit.callbacks.strategies import check_trainer
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
@@ -127,7 +127,7 @@ class SegmentationCLI(PlainLoadingCLI):
         trainer: pl.Trainer = super().instantiate_trainer(
             logger=[MetricsFile(self.run_folder, self.progress), *loggers], callbacks=callbacks, **kwargs
         )
-        check_launcher(trainer)
+        check_trainer(trainer)
         return trainer
 
     def before_fit(self) -> None:

@@ -151,7 +151,7 @@ CASES = {
     "package of this folder": (
         list(PARTS),
         {"model.yaml": MODEL.replace("seglit.networks", "mine"), "mine.py": ""},
-        "cannot import mine.UNet: .*; to import mine.py of this folder, start python -m seglit .* (model.yaml, line 2)",
+        "cannot import mine.UNet: .*; to import mine.py of this folder, run python -m seglit .* (model.yaml, line 2)",
     ),
     "package of another name": (
         [*PARTS, "-c", "run.yaml"],
@@ -171,7 +171,7 @@ CASES = {
     "checkpoints that are written later": (
         [*PARTS, "--trainer.plugins=pytorch_lightning.plugins.io.AsyncCheckpointIO", "--trainer.accelerator=cpu"],
         {},
-        "trainer.plugins: AsyncCheckpointIO returns before a checkpoint is written, .*; leave it out",
+        "AsyncCheckpointIO returns before a checkpoint is written, .*; leave it out",
     ),
     "number below 1": ([*PARTS, "--patience=0"], {}, "patience is '0'; expected null or int above 0"),
     "gradient norm": (

@@ -96,7 +96,7 @@ def _option(name: str, value: Any) -> str:
 
 def _path_text(value: object) -> str:
     if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
+        return os.fsdecode(value)
     raise TypeError(f"a {type(value).__name__}")
 
 

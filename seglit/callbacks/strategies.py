@@ -23,12 +23,6 @@ def check_strategy(trainer: Any, callbacks: Sequence[pl.Callback]) -> None:
     Raises:
         InputError: They do not.
     """
-    plugins = trainer.plugins if isinstance(trainer.plugins, list) else [trainer.plugins]  # Lightning accepts one
-    if any(isinstance(plugin, AsyncCheckpointIO) for plugin in plugins):
-        raise InputError(
-            "trainer.plugins: AsyncCheckpointIO returns before a checkpoint is written, so that last.ckpt would be "
-            "renamed too early; leave it out"
-        )
     strategy = trainer.strategy
     named = str(strategy).partition("_")[0] in ("fsdp", "deepspeed")
     if named or isinstance(strategy, FSDPStrategy | DeepSpeedStrategy):
@@ -51,12 +45,18 @@ def check_strategy(trainer: Any, callbacks: Sequence[pl.Callback]) -> None:
             )
 
 
-def check_launcher(trainer: pl.Trainer) -> None:
-    """Checks that torchrun or SLURM started as many ranks as the trainer expects, before Lightning waits for them.
+def check_trainer(trainer: pl.Trainer) -> None:
+    """Checks that checkpoints are written at once, and that torchrun or SLURM started as many ranks as are expected.
 
     Raises:
-        ValueError: It did not.
+        InputError: Checkpoints are not.
+        ValueError: Another number of ranks was started, for which Lightning would wait.
     """
+    if isinstance(trainer.strategy.checkpoint_io, AsyncCheckpointIO):
+        raise InputError(
+            "AsyncCheckpointIO returns before a checkpoint is written, so that last.ckpt would be renamed too early; "
+            "leave it out"
+        )
     environment = trainer._accelerator_connector.cluster_environment
     if environment is not None:
         environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)

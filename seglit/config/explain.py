@@ -186,7 +186,7 @@ def _in_this_folder(module: str) -> str:
     """Says how to import a module of the current folder, if it has one of this name."""
     name = module.partition(".")[0]
     beside = next((path for path in (Path(f"{name}.py"), Path(name)) if path.exists()), None)
-    return f"; to import {beside} of this folder, start python -m seglit in place of seglit" if beside else ""
+    return f"; to import {beside} of this folder, run python -m seglit instead of seglit" if beside else ""
 
 
 def _dataclass_fields(chain: Sequence[str]) -> list[str]:
