@@ -31,7 +31,7 @@ def test_a_failed_check_does_not_end_the_benchmark(difference: float, capsys: py
     printed = StringIO()
     assert not gpu._run(lambda: gpu.measure_checks("both", checks), Console(file=printed))
     assert [line.split(" | ")[-1] for line in printed.getvalue().splitlines()[-2:]] == ["FAILED |", "ok |"]
-    assert "RunError: both: 1 checks failed" in capsys.readouterr().err
+    assert "RunError: both: 1 check failed" in capsys.readouterr().err
 
 
 def test_a_wrong_folder_is_found_at_the_start(tmp_path: Path) -> None:
