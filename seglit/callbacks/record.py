@@ -18,7 +18,8 @@ from seglit.data.base import SegmentationDataModule
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
 from seglit.images.replacing import replacing
-from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, network_spec
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.runs.network_spec import network_spec
 from seglit.runs.training import Training
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from torch import Tensor, nn
 
 from seglit.errors import InputError
@@ -14,7 +13,7 @@ from seglit.labels import Labels
 from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
-from seglit.runs.build import argument_types, build
+from seglit.runs.build import build
 from seglit.runs.record_schema import check_record
 
 RECORD_KEY = "seglit"
@@ -73,21 +72,6 @@ class ModelRecord:
         return cls(
             data["version"], data["network"], labels, normalization, tuple(map(float, data.get("nodata", ()))), resize
         )
-
-
-def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
-    """Returns `class_path` and `init_args` of a network, with the arguments that the command line links from the data.
-
-    Args:
-        config: The complete configuration as YAML.
-        network: The class of the network.
-        data: The data module.
-    """
-    spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
-    linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    accepted, _ = argument_types(network)
-    linked = {name: value for name, value in linked.items() if name in accepted}
-    return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
 
 
 def load_network(file: Path, trust: Collection[str] = ()) -> tuple[nn.Module, ModelRecord]:

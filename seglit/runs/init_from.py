@@ -10,9 +10,10 @@ import yaml
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
-from seglit.runs.checkpoint import network_spec, read_checkpoint
+from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.ckpt_path import skip_pretrained
 from seglit.runs.initial_weights import load_initial_weights
+from seglit.runs.network_spec import network_spec
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
 

@@ -23,8 +23,9 @@ from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Segmenter, Torchvision, UNet
 from seglit.normalization import Normalization
-from seglit.runs.checkpoint import ModelRecord, network_spec
+from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.initial_weights import load_initial_weights
+from seglit.runs.network_spec import network_spec
 from seglit.runs.transfer import transfer, varying_dims
 from seglit.runs.weight_source import WeightSource
 from tests.runs.passing_on import PassingOn
