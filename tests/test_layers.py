@@ -42,7 +42,7 @@ ROOMS = {
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images labels metrics"),
     "config": ("jsonargparse yaml", "errors images.listing networks.encoder_weights networks.hub"),
     "runs": (
-        f"huggingface_hub msgspec numpy rich torch yaml {LIGHTNING}",
+        f"huggingface_hub jsonargparse msgspec numpy rich torch yaml {LIGHTNING}",
         "annotations config data.base data.user_cache drawing.terminal errors images labels networks normalization",
     ),
     "predict": (

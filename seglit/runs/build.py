@@ -78,16 +78,27 @@ def argument_types(kind: type) -> tuple[dict[str, Any], bool]:
     for base in kind.__mro__:
         if "__init__" not in vars(base):
             continue
+        function = vars(base)["__init__"]
         try:
-            parameters = inspect.signature(vars(base)["__init__"], eval_str=True).parameters.values()
-        except (NameError, ValueError):  # annotations that are not defined at run time; a class without a signature
+            parameters = inspect.signature(function).parameters.values()
+        except ValueError:  # a class without a signature
             return hints, False
         for parameter in parameters:
-            untyped = parameter.annotation is parameter.empty
-            hints.setdefault(parameter.name, Any if untyped else parameter.annotation)
+            hints.setdefault(parameter.name, _annotation(parameter, function))
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             return hints, True
     return hints, False
+
+
+def _annotation(parameter: inspect.Parameter, function: Any) -> Any:
+    """Returns the type of an argument; Any if it has none, or one that only type checkers import."""
+    hint = parameter.annotation
+    if isinstance(hint, str):  # `from __future__ import annotations`
+        try:
+            return eval(hint, inspect.unwrap(function).__globals__)  # noqa: S307 (the class is trusted)
+        except NameError:
+            return Any
+    return Any if hint is parameter.empty else hint
 
 
 def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:

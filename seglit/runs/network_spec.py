@@ -3,8 +3,7 @@
 from typing import Any
 
 import yaml
-
-from seglit.runs.build import argument_types
+from jsonargparse import ArgumentParser
 
 
 def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
@@ -17,6 +16,7 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     """
     spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    accepted, _ = argument_types(network)
+    # as the command line finds them: it follows `**kwargs`, but not to arguments that are given beside them
+    accepted = ArgumentParser().add_class_arguments(network, fail_untyped=False)
     linked = {name: value for name, value in linked.items() if name in accepted}
     return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}

@@ -10,3 +10,10 @@ class PassingOn(UNet):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+
+
+class TwoClasses(UNet):
+    """A U-Net of two classes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(num_classes=2, **kwargs)

@@ -12,6 +12,7 @@ import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
+import yaml
 from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor, nn
@@ -23,12 +24,13 @@ from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Segmenter, Torchvision, UNet
 from seglit.normalization import Normalization
-from seglit.runs.checkpoint import ModelRecord
+from seglit.runs.checkpoint import ModelRecord, build_untrained
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.network_spec import network_spec
 from seglit.runs.transfer import transfer, varying_dims
 from seglit.runs.weight_source import WeightSource
-from tests.runs.passing_on import PassingOn
+from tests.runs.later_types import LaterTypes
+from tests.runs.passing_on import PassingOn, TwoClasses
 
 NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "unet": (UNet, {"channels": [4, 8]}),
@@ -368,14 +370,37 @@ def test_normalisation_of_other_channels_is_adapted(tmp_path: Path) -> None:
 
 def test_network_that_passes_its_arguments_on_keeps_classes_by_name() -> None:
     """Its signature is `**kwargs`: the arguments that the command line links are those of its base class."""
-    config = "model: {network: {class_path: tests.runs.passing_on.PassingOn, init_args: {channels: [4, 8]}}}"
     data = SyntheticDataModule()
-    spec = network_spec(config, PassingOn, data)
+    spec = spec_of(PassingOn, data)
     assert spec["init_args"] == {"channels": [4, 8], "num_classes": data.num_classes, "in_channels": 3}
     source, target = (PassingOn(**spec["init_args"]) for _ in range(2))
     classes = data.labels.class_names
     transfer(target, spec, source.state_dict(), classes, classes[::-1])
     assert torch.equal(target.state_dict()["head.weight"], source.state_dict()["head.weight"].flip(0))
+
+
+def test_arguments_that_a_network_sets_are_not_linked() -> None:
+    spec = spec_of(TwoClasses, SyntheticDataModule())
+    assert spec["init_args"] == {"channels": [4, 8], "in_channels": 3}
+    assert isinstance(build_untrained(spec, "it", ["tests"]), TwoClasses)
+
+
+def test_annotations_may_be_for_type_checkers_only() -> None:
+    last = {"class_path": "torch.nn.ReLU"}
+    spec = spec_of(LaterTypes, SyntheticDataModule(), side=[1, 2], scale=0.5, last=last)
+    assert {"num_classes", "in_channels"} < spec["init_args"].keys()
+    network = build_untrained(spec, "it", ["tests"])
+    assert isinstance(network, LaterTypes)
+    assert isinstance(network.last, nn.ReLU)
+    assert (network.side, network.scale) == ((1, 2), 0.5)
+    with pytest.raises(InputError, match="has no setting 'sides'; did you mean 'side'"):
+        build_untrained({**spec, "init_args": {**spec["init_args"], "sides": 1}}, "it", ["tests"])
+
+
+def spec_of(network: type, data: SyntheticDataModule, **options: Any) -> dict[str, Any]:
+    options = options or {"channels": [4, 8]}
+    spec = {"class_path": f"{network.__module__}.{network.__name__}", "init_args": options}
+    return network_spec(yaml.safe_dump({"model": {"network": spec}}), network, data)
 
 
 def test_head_of_a_fixed_number_of_classes_is_not_taken_for_others() -> None:
