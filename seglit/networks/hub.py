@@ -15,7 +15,8 @@ from seglit.errors import InputError, printable
 
 _PREFIXES = ("hf:", "hf-hub:")  # the latter is timm's
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_SETTINGS = ("model.json", "config.json", "preprocessor_config.json")  # the first also of a bundle
+_RECORD = "model.json"  # of a bundle, or mean and std
+_SETTINGS = (_RECORD, "config.json", "preprocessor_config.json")
 _DEADLINE = 3.0  # seconds
 
 
@@ -36,32 +37,55 @@ def download_weights(repository: str) -> Path:
 
     Raises:
         InputError: The repository is not found or has no weights.
-        OSError: The hub cannot be reached and the files are not cached.
+        OSError: The hub cannot be reached and the files are not cached, or it is not known whether the weights are a
+            bundle's: settings of a library beside them say that they are not.
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     name, _, revision = repository.partition("@")
-    found: dict[str, Path] = {}
-    missing: dict[str, EntryNotFoundError] = {}
+    found: dict[str, Path | None] = {}
+    unknown: dict[str, OSError] = {}
     try:
         for file in (*_WEIGHTS, *_SETTINGS):
-            if file in _WEIGHTS and found:
+            if file in _WEIGHTS and any(found.values()):
                 continue
             try:
-                found[file] = Path(hf_hub_download(name, file, revision=revision or None))
-            except EntryNotFoundError as error:
-                missing[file] = error
+                found[file] = _download(name, revision or None, file)
+            except LocalEntryNotFoundError as error:
+                if not constants.HF_HUB_OFFLINE:  # the connection was lost
+                    raise
+                unknown[file] = error
     except (RepositoryNotFoundError, HFValidationError) as error:
         reason = printable(str(error).strip().splitlines()[0])
         raise InputError(f"{repository}: no such repository of the hub, or it requires access ({reason})") from error
-    for file in _WEIGHTS:
-        if file in found:
-            return found[file]
-    for absent in missing.values():
-        if isinstance(absent, OSError):  # not known to be missing: it is not cached, and there is no connection
-            raise absent
-    raise InputError(f"{repository}: the repository has no {' or '.join(_WEIGHTS)}")
+    weights = next(filter(None, map(found.get, _WEIGHTS)), None)
+    if weights is None:
+        for cause in unknown.values():
+            raise cause
+        raise InputError(f"{repository}: the repository has no {' or '.join(_WEIGHTS)}")
+    if _RECORD in unknown and not any(map(found.get, _SETTINGS)):
+        raise FileNotFoundError(f"{weights.name} is cached, but not whether there is a {_RECORD}, as in a bundle")
+    return weights
+
+
+def _download(name: str, revision: str | None, file: str) -> Path | None:
+    """Downloads a file, or finds it cached; returns None if the repository is known to have none.
+
+    Raises:
+        LocalEntryNotFoundError: That is not known, since the hub cannot be reached.
+    """
+    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(name, file, revision=revision))
+    except LocalEntryNotFoundError:
+        if try_to_load_from_cache(name, file, revision=revision) is not _CACHED_NO_EXIST:
+            raise
+    except EntryNotFoundError:
+        pass
+    return None
 
 
 @contextmanager

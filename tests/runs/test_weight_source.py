@@ -3,20 +3,22 @@
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
 from huggingface_hub import constants
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RemoteEntryNotFoundError
 
 from seglit.data import SyntheticDataModule
+from seglit.errors import InputError
 from seglit.exported.bundle import write_bundle
 from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
-from seglit.networks import UNet
+from seglit.networks import UNet, hub
 from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.initial_weights import load_initial_weights
@@ -48,7 +50,7 @@ def bundle(tmp_path: Path, source: SegmentationModule) -> Path:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repository owner/name at the revision v1 consists of the files of `tmp_path`, each downloaded by its name."""
     (tmp_path / "cache").mkdir()
 
@@ -62,7 +64,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("repository")
 @pytest.mark.parametrize("name", ["", "model.safetensors", "model.json", "hf:owner/name@v1", "hf-hub:owner/name@v1"])
 def test_bundle_keeps_classes_and_normalisation(bundle: Path, source: SegmentationModule, name: str) -> None:
     target = model(TARGET)
@@ -80,3 +82,53 @@ def test_mean_and_std_in_model_json_make_no_bundle(tmp_path: Path, source: Segme
     (tmp_path / "model.json").write_text('{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}')
     found = WeightSource.find(str(tmp_path / "model.safetensors"))
     assert (found.record, found.normalization) == (None, STATED)
+
+
+def cached(folder: Path, source: SegmentationModule, *absent: str) -> Path:
+    """The cache of huggingface_hub with the weights of owner/name, and the files that it is known not to have."""
+    repository, weights = folder / "models--owner--name", source.network.state_dict()
+    for name in ("refs", "snapshots/abc", ".no_exist/abc"):
+        (repository / name).mkdir(parents=True)
+    (repository / "refs/main").write_text("abc")
+    safetensors.torch.save_file(
+        {name: value.contiguous() for name, value in weights.items()}, repository / "snapshots/abc/model.safetensors"
+    )
+    for name in absent:
+        (repository / ".no_exist/abc" / name).touch()
+    return repository / "snapshots/abc"
+
+
+def test_cached_weights_without_the_record_of_a_bundle_are_refused(
+    tmp_path: Path, source: SegmentationModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "a"))
+    snapshot = cached(tmp_path / "a", source)
+    with pytest.raises(
+        InputError,
+        match=r"hf:owner/name cannot .*\(model\.safetensors is cached, but not whether there is a model\.json",
+    ):
+        WeightSource.find("hf:owner/name")
+    (snapshot / "config.json").write_text('{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}')  # of timm
+    assert WeightSource.find("hf:owner/name").normalization == STATED
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "b"))
+    cached(tmp_path / "b", source, "model.json")
+    assert WeightSource.find("hf:owner/name").record is None
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_connection_that_is_lost_and_files_that_are_missing_differ(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    def download(repository: str, file: str, revision: str | None) -> str:
+        if is_lost and file == "model.safetensors":
+            return str(bundle / file)
+        lost, missing = LocalEntryNotFoundError("it is lost"), RemoteEntryNotFoundError(file, response=mock.MagicMock())
+        raise lost if is_lost else missing
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "_was_reachable", lambda *_: True)
+    message = r"hf:owner/name cannot .*\(it is lost\)" if is_lost else r"^owner/name: the repository has no model\.safe"
+    with pytest.raises(InputError, match=message):
+        WeightSource.find("hf:owner/name")
