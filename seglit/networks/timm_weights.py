@@ -13,21 +13,21 @@ def rename_registers(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     As timm's `_convert_dinov2` does: the embedding of the class token is added to the token.
 
     Args:
-        weights: Weights by their names in the file, which may have a prefix.
+        weights: Weights by their names in the file, which may have prefixes: of a student and its teacher, say.
     """
-    name = next((name for name in weights if name.endswith("register_tokens")), None)
-    if name is None:
-        return weights
-    prefix = name.removesuffix("register_tokens")
-    token, positions = weights.get(f"{prefix}cls_token"), weights.get(f"{prefix}pos_embed")
-    if token is None or positions is None:
-        return weights
-    others = {key: value for key, value in weights.items() if key != name}
-    return others | {
-        f"{prefix}reg_token": weights[name],
-        f"{prefix}cls_token": token + positions[:, :1],
-        f"{prefix}pos_embed": positions[:, 1:],
-    }
+    converted = dict(weights)
+    for name, registers in weights.items():
+        prefix = name.removesuffix("register_tokens")
+        token, positions = weights.get(f"{prefix}cls_token"), weights.get(f"{prefix}pos_embed")
+        if prefix == name or token is None or positions is None:
+            continue
+        del converted[name]
+        converted |= {
+            f"{prefix}reg_token": registers,
+            f"{prefix}cls_token": token + positions[:, :1],
+            f"{prefix}pos_embed": positions[:, 1:],
+        }
+    return converted
 
 
 def resample_positions(weights: dict[str, Tensor], encoder: nn.Module) -> None:

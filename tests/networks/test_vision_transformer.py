@@ -77,13 +77,15 @@ def test_segmenter_takes_weights_of_a_file(tmp_path: Path) -> None:
     assert all(torch.equal(loaded[name], value) for name, value in model.state_dict().items())
 
 
-def test_registers_of_meta_are_converted_as_by_timm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "teacher."])
+def test_registers_of_meta_are_converted_as_by_timm(tmp_path: Path, prefix: str) -> None:
     name = "vit_small_patch14_reg4_dinov2"
     model: Any = timm.create_model(name, num_classes=0, img_size=56, depth=1)
     state = {"mask_token": torch.zeros(1, 384), **{key: torch.randn_like(v) for key, v in model.state_dict().items()}}
     state["register_tokens"] = state.pop("reg_token")
     state["pos_embed"] = torch.randn(1, 1 + 16, 384)
-    torch.save(state, tmp_path / "dinov2.pth")
+    student = {f"student.{key}": value + 1 for key, value in state.items()} if prefix else {}
+    torch.save({**student, **{f"{prefix}{key}": value for key, value in state.items()}}, tmp_path / "dinov2.pth")
     (tmp_path / "dinov2.json").write_text('{"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}')
     EncoderWeights(f"tu-{name}", None, tmp_path / "dinov2.pth", 3).load(model)
     expected = checkpoint_filter_fn(dict(state), model)
