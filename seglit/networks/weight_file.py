@@ -106,6 +106,8 @@ def stated_normalization(file: Path) -> Normalization | None:
             raise InputError(f"{beside}: states no mean and std that can be read ({error})") from error
         if not mean or len(mean) != len(std) or min(std) <= 0:
             raise InputError(f"{beside}: mean {mean} and std {std} are not one value, and one above 0, per channel")
+        if max(mean) > 255 / scale:
+            raise InputError(f"{beside}: mean {mean} and std {std} are not those of images from 0 to {255 / scale:g}")
         return Normalization(tuple(mean), tuple(std), scale)
     return None
 
@@ -116,11 +118,14 @@ def recorded_normalization(content: Any) -> Normalization | None:
     Args:
         content: What the file contains; its record is in a checkpoint, or the whole of a JSON file.
     """
-    records = [content, *content.values()] if isinstance(content, Mapping) else []
+    records: tuple[Any, ...] = (content, content.get("seglit")) if isinstance(content, Mapping) else ()
     for record in records:
         try:
-            found = Normalization.from_dict(record["normalization"])
-        except (LookupError, TypeError, ValueError):  # another part of the file
+            values = record["normalization"]
+            if not {"network", "labels"} <= record.keys() or "scale" not in values:  # of another tool
+                continue
+            found = Normalization.from_dict(values)
+        except (LookupError, TypeError, ValueError):
             continue
         if found.scale != 1 and len(found.mean) == len(found.std) and min(found.std, default=0) > 0:
             return found

@@ -177,13 +177,27 @@ def test_files_of_seglit_state_mean_and_std_themselves(tmp_path: Path, stored: S
         weights = str(tmp_path / "best.ckpt")
         return SMP(2, 1, architecture="fpn", encoder_name="resnet18", encoder_weights=weights).normalization
 
-    record = {"version": "0", "normalization": {"mean": MEAN, "std": STD, "scale": 255.0}}
+    record: dict[str, Any] = {"network": {}, "labels": {}, "normalization": {"mean": MEAN, "std": STD, "scale": 255.0}}
     assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
     (tmp_path / "model.json").write_text(json.dumps(record))
     assert stated_normalization(tmp_path / "model.safetensors") == Normalization(tuple(MEAN), tuple(STD))
-    for other in ({"mean": MEAN, "std": STD, "scale": 1.0}, {"mean": MEAN, "std": [0.0]}, 3):
+    for other in ({"mean": MEAN, "std": STD, "scale": 1.0}, {"mean": MEAN, "std": [0.0], "scale": 255.0}, 3):
         with pytest.raises(InputError, match=r"set data\.init_args\.mean and std"):
-            normalization({"normalization": other})
+            normalization({**record, "normalization": other})
+
+
+def test_normalization_of_another_tool_is_not_that_of_seglit(tmp_path: Path, stored: State) -> None:
+    weights, in_255 = tmp_path / "other.pth", {"mean": [123.675] * 3, "std": [58.395] * 3}
+    record = {"network": {}, "labels": {}, "normalization": {**in_255, "scale": 255.0}}
+    for checkpoint in ({"hparams": record}, {"network": {}, "labels": {}, "normalization": in_255}):
+        torch.save({"state_dict": stored, **checkpoint}, weights)
+        weights.with_suffix(".json").write_text(json.dumps({"normalization": {**in_255, "scale": 1 / 255}}))
+        network = SMP(2, architecture="fpn", encoder_name="resnet18", encoder_weights=str(weights))
+        with pytest.raises(InputError, match=r"set data\.init_args\.mean and std"):
+            _ = network.normalization
+    weights.with_suffix(".json").write_text(json.dumps(in_255))
+    with pytest.raises(InputError, match=r"other\.json: mean \[123.*are not those of images from 0 to 1"):
+        _ = network.normalization
 
 
 @pytest.mark.parametrize("content", ["[1]", "{broken", '{"mean": 1, "std": 2}', '{"mean": [0.5], "std": [0]}'])
