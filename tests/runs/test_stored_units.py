@@ -88,6 +88,35 @@ def test_pixels_without_data_have_no_units() -> None:
         check_stored_units(Normalization((3, 0), (0.1, 0.1), 1), image, "a", "b")
 
 
+def spread(low: float, high: float, dtype: str) -> Any:
+    return np.linspace(low, high, 64 * 64 * 3).reshape(64, 64, 3).astype(dtype)
+
+
+MOSTLY_ZERO = np.where(np.arange(64 * 64 * 3).reshape(64, 64, 3) % 100 < 90, 0, 200).astype("uint8")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "image"),
+    [
+        (10000, 3000, spread(0, 1, "float32")),
+        (10000, 3000, spread(0, 255, "uint16")),
+        (0.4, 0.2, MOSTLY_ZERO),
+        (100, 50, spread(0, 1, "float32")),
+    ],
+)
+def test_usual_mix_ups_of_units_are_refused(mean: float, std: float, image: Any) -> None:
+    with pytest.raises(InputError, match=r"or these if the units are the same"):
+        check_stored_units(Normalization((mean,), (std,), 1), image, "a", "b")
+
+
+def test_defects_and_empty_channels_are_not_taken_for_other_units() -> None:
+    image = spread(8000, 12000, "uint16")
+    image[..., 1] = 0
+    image[0, 0] = 65535
+    check_stored_units(Normalization((10000, 900, 10000), (1000, 10, 1000), 1), image, "a", "b")
+    check_stored_units(Normalization((20,), (60,), 1), MOSTLY_ZERO, "a", "b")
+
+
 @pytest.mark.parametrize("resumed", [False, True])
 def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, resumed: bool) -> None:
     data, file = Filled(290, "float32"), trained(tmp_path, 300, 20)
