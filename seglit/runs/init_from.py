@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
@@ -90,9 +91,12 @@ def describe_images(data: SegmentationDataModule) -> dict[str, Any]:
     return {"count": len(dataset), "hash": hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]}
 
 
+@rank_zero_only
 def _check_images(saved: Mapping[str, Any] | None, data: SegmentationDataModule, path: str) -> None:
+    """Compares the training images, downloaded if the data module does so; rank 0 alone does it, as `verify`."""
     if saved is None:  # of an earlier version
         return
+    data.prepare_data()
     current = describe_images(data)
     if saved != current:
         raise InputError(

@@ -12,6 +12,7 @@ from rich.table import Table
 from seglit.data.base import SegmentationDataModule
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, printable
+from seglit.normalization import Normalization
 from seglit.runs.stored_units import check_stored_units
 from seglit.runs.transfer import Transfer, transfer
 from seglit.runs.weight_source import WeightSource
@@ -51,8 +52,7 @@ def load_initial_weights(
         fits = len(normalization.mean) in (1, data.in_channels)
         normalization = normalization if fits else normalization.for_channels(data.in_channels)
         if normalization.scale == 1:
-            image, _, name = data.dataset("train").read(0)
-            notes.append(check_stored_units(normalization, image, name, str(source.path)))
+            notes.append(_check_units(normalization, data, source.path) or "")
         model.normalize.set(normalization)
     elif data.normalization is None:
         current = model.normalization
@@ -62,6 +62,14 @@ def load_initial_weights(
             "set mean and std of the data if they were others"
         )
     _print(source.path, done, notes)
+
+
+@rank_zero_only
+def _check_units(normalization: Normalization, data: SegmentationDataModule, path: Path) -> str:
+    """Checks the first training image, downloaded if the data module does so; rank 0 alone does it, as `verify`."""
+    data.prepare_data()
+    image, _, name = data.dataset("train").read(0)
+    return check_stored_units(normalization, image, name, str(path))
 
 
 def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> str:

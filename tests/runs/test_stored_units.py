@@ -15,7 +15,8 @@ from seglit.module import SegmentationModule
 from seglit.networks import UNet
 from seglit.normalization import Normalization
 from seglit.runs.checkpoint import ModelRecord
-from seglit.runs.init_from import start_from
+from seglit.runs.init_from import TRAIN_IMAGES_KEY, describe_images, start_from
+from seglit.runs.resume import RESUME_KEY
 from seglit.runs.stored_units import check_stored_units
 from seglit.runs.weight_source import WeightSource
 
@@ -46,16 +47,30 @@ class Filled(SyntheticDataModule):
         return self.filled
 
 
+class Downloaded(Filled):
+    """Images that are not there before `prepare_data`."""
+
+    is_there = False
+
+    def prepare_data(self) -> None:
+        self.is_there = True
+
+    def dataset(self, split: Any) -> Any:
+        if not self.is_there:
+            raise InputError("no images")
+        return self.filled
+
+
 def model(data: SyntheticDataModule) -> SegmentationModule:
     network = UNet(data.num_classes, channels=[2, 2])
     return SegmentationModule(network, CrossEntropy(), torch.optim.SGD, data.labels, data.normalization)
 
 
-def trained(folder: Path, mean: float, std: float) -> str:
+def trained(folder: Path, mean: float, std: float, **added: Any) -> str:
     """A checkpoint of a training whose data states mean and std."""
     source = model(SyntheticDataModule())
     record = ModelRecord("0", {"class_path": "seglit.networks.UNet"}, source.labels, Normalization((mean,), (std,), 1))
-    torch.save({"state_dict": source.state_dict(), "seglit": record.to_dict()}, folder / "source.ckpt")
+    torch.save({"state_dict": source.state_dict(), "seglit": record.to_dict(), **added}, folder / "source.ckpt")
     return str(folder / "source.ckpt")
 
 
@@ -124,3 +139,12 @@ def test_floats_may_have_the_units_of_the_weights(tmp_path: Path, resumed: bool)
     assert len(data.train_dataloader()) == 1
     with pytest.raises(InputError, match="not from 0 to 1; set the data's mean and std"):
         Filled(290, "float32").train_dataloader()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_images_are_downloaded_before_they_are_looked_at(tmp_path: Path, resumed: bool) -> None:
+    images = describe_images(Filled(290, "uint16"))
+    file = trained(tmp_path, 300, 20, **{RESUME_KEY: {TRAIN_IMAGES_KEY: images}})
+    data = Downloaded(290, "uint16")
+    start_from(model(data), data, CONFIG, *((file, None) if resumed else (None, WeightSource.find(file))))
+    assert len(data.train_dataloader()) == 1
