@@ -86,7 +86,7 @@ def test_images_in_which_no_value_marks_pixels_without_data_are_left_out(
 ) -> None:
     full = np.ma.MaskedArray(np.arange(17 * 17 * 2).reshape(17, 17, 2).astype(np.uint8), mask=False)
     full[0, 0] = np.ma.masked
-    images = {"a": full, "b": full.data, "c": np.ma.where(full == 200, 0, full)}
+    images = {"a": full, "b": full.data, "c": np.ma.MaskedArray(full.data // 2, full.mask)}
     dataset = mock.Mock(read=lambda index: ([*images.values()][index], None, [*images][index]), __len__=lambda _: 3)
     data = mock.Mock(dataset=lambda _: dataset)
     monkeypatch.setattr("seglit.demo.examples.find_data", lambda *_: (data, ""))
