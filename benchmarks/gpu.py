@@ -197,11 +197,7 @@ def benchmark_gpu(
         unet = Workload(Path(folder, "unet"), channels, batch_size)
         smp = SMPWorkload(Path(folder, "smp"), (), batch_size)
         jobs: dict[Part, list[Job]] = {
-            "checks": [
-                partial(measure_checks, "losses and scores", check_losses_and_scores),
-                *(partial(measure_checks, name, partial(check_network, net)) for name, net in networks().items()),
-                partial(measure_checks, "clipped step", check_step),
-            ],
+            "checks": _checks(),
             "training": [
                 partial(measure_training, f"U-Net {list(channels)}", unet, unet_size, steps),
                 partial(measure_training, "smp U-Net resnet34", smp, smp_size, steps),
@@ -214,6 +210,14 @@ def benchmark_gpu(
         }
         passed = [_run(job, console) for part in jobs if part in parts for job in jobs[part]]
     return all(passed)
+
+
+def _checks() -> list[Job]:
+    return [
+        partial(measure_checks, "losses and scores", check_losses_and_scores),
+        *(partial(measure_checks, name, partial(check_network, net)) for name, net in networks().items()),
+        partial(measure_checks, "clipped step", check_step),
+    ]
 
 
 def _run(job: Job, console: Console) -> bool:

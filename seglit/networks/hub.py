@@ -83,9 +83,9 @@ def _download(name: str, revision: str | None, file: str) -> Path | None:
     except LocalEntryNotFoundError:
         if try_to_load_from_cache(name, file, revision=revision) is not _CACHED_NO_EXIST:
             raise
+        return None
     except EntryNotFoundError:
-        pass
-    return None
+        return None
 
 
 @contextmanager
