@@ -7,11 +7,12 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 Device = Literal["cuda", "mps", "cpu"]
@@ -93,6 +94,12 @@ def avoid_broken_amx() -> None:
         os._exit(int((ones @ ones)[0, 0].item() != 64))
     if os.waitpid(child, 0)[1] != 0:
         os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_FP16"
+
+
+def fast_depthwise(network: nn.Module, device: torch.device) -> AbstractContextManager[Any]:
+    """Returns the context of a training step: `FastDepthwise` where it may matter, since it costs a millisecond."""
+    grouped = (isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
+    return FastDepthwise() if device.type == "cpu" and any(grouped) else nullcontext()
 
 
 class FastDepthwise(TorchFunctionMode):

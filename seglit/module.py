@@ -1,7 +1,6 @@
 """The LightningModule: training, validation and test steps, scores, and the optimizer."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -16,7 +15,7 @@ from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
 from seglit.evaluation.own_metrics import MetricValue, by_name
-from seglit.hardware import FastDepthwise
+from seglit.hardware import fast_depthwise
 from seglit.labels import IGNORE_INDEX, Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
@@ -104,7 +103,7 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""
-        with FastDepthwise() if self.device.type == "cpu" else nullcontext():
+        with fast_depthwise(self.network, self.device):
             logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)

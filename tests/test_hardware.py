@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seglit.hardware import FastDepthwise, avoid_broken_amx
+from seglit.hardware import FastDepthwise, avoid_broken_amx, fast_depthwise
 
 PREPARED = """
 from seglit.hardware import avoid_broken_amx, keep_freed_memory
@@ -95,3 +95,9 @@ def test_slow_gradients_of_depthwise_convolutions_are_float32(
         assert torch.equal(ours, theirs) is not fast
         assert ours.dtype == torch.float32
         assert bool((ours - right).abs().max() < 1e-4) is fast
+
+
+@pytest.mark.parametrize(("groups", "device", "fast"), [(8, "cpu", True), (1, "cpu", False), (8, "cuda", False)])
+def test_other_networks_and_devices_do_not_pay_for_it(groups: int, device: str, fast: bool) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Sequential(nn.Conv2d(8, 8, 3, groups=groups)))
+    assert isinstance(fast_depthwise(network, torch.device(device)), FastDepthwise) is fast
