@@ -84,8 +84,10 @@ def _check_folders(args: Sequence[str]) -> None:
 def _check_initial_weights(args: Sequence[str]) -> None:
     """Rejects a path without file or folder as `--init_from`; `hf:owner/name` is none."""
     for option, value in _values(args):
+        if option != "--init_from" or value == "null" or re.match(r"[a-z-]{2,}:", value):
+            continue
         path = Path(value).expanduser()
-        if option == "--init_from" and value != "null" and not re.match(r"[a-z-]{2,}:", value) and not path.exists():
+        if not (is_file(path) or is_folder(path)):
             raise InputError(f"--init_from {value}: no such file or folder{nearest_entry(path)}")
 
 

@@ -47,6 +47,7 @@ ERRORS = [
     (["fit", "--data=./photos/"], "a folder; seglit inspect ./photos/ --write mine.yaml writes its configuration"),
     (["fit", "--lr=1", "--data"], "unknown setting 'lr'"),
     (["fit", "--init_from", "endet"], "--init_from endet: no such file or folder; did you mean 'ended'?"),
+    (["fit", f"--init_from={300 * 'x'}"], "no such file or folder"),
     (["test", "none"], "no such run folder"),
     (["fit", "--resume", "none"], "no such run folder"),
 ]
