@@ -10,8 +10,9 @@ _RUN_SPECIFIC = {
     "ckpt_path",
     "save_minutes",
     "save_steps",
+    "verbose",
 }
-"""Settings that name the run and its folders; not compared."""
+"""Settings that name the run and its folders, or decide when it saves and what `test` prints; not compared."""
 
 
 def differing_settings(configs: list[dict[str, Any]], environments: list[str]) -> dict[str, list[Any]]:
