@@ -38,12 +38,19 @@ def entries(folder: Path) -> set[Path]:
     return {*folder.rglob("*")}
 
 
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files of this test alone: other processes have trials, too."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 def test_plan_is_printed_and_nothing_written(
-    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tiny: list[str], tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = mock.Mock(wraps=start_from)
     monkeypatch.setattr(cli, "start_from", prepared)
-    temporary = Path(tempfile.gettempdir())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     length = ("--trainer.max_epochs=40", "--trainer.max_time=00:10:00:00", "--trainer.check_val_every_n_epoch=10")
     weights = ("--model.criterion=seglit.losses.CrossEntropy", "--model.criterion.class_weights=auto")
@@ -91,6 +98,7 @@ def test_trial_that_is_interrupted_saves_nothing(
     run: Run,
     tiny: list[str],
     tmp_path: Path,
+    temporary: Path,
     signal_handlers: None,
     capfd: pytest.CaptureFixture[str],
     option: str,
@@ -102,7 +110,7 @@ def test_trial_that_is_interrupted_saves_nothing(
     outcome = run("fit", *options, "-c", "signal.yaml", option)
     assert (outcome.code, outcome.err) == (128 + signum, "")
     assert capfd.readouterr().err == f"\nseglit: stopped by {signum.name}\n"
-    assert not [*Path(tempfile.gettempdir()).glob("seglit-trial-*")]
+    assert not [*temporary.glob("seglit-trial-*")]
 
 
 def test_minutes_become_numbers(run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
