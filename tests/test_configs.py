@@ -1,5 +1,6 @@
 """Every file of configs/ parses, and every model in it trains a step, as on the command line."""
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
+import seglit.networks
 from seglit.data import Augment
 from tests.conftest import QUIET, Run
 
@@ -38,11 +40,22 @@ def test_every_file_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", names("model"))
+def test_a_model_replaces_the_network_of_an_earlier_one(name: str) -> None:
+    networks = {
+        other: yaml.safe_load((CONFIGS / "model" / f"{other}.yaml").read_text())["network"] for other in names("model")
+    }
+    _, network_class = networks[name]["class_path"].rsplit(".", 1)
+    accepted = signature(getattr(seglit.networks, network_class)).parameters
+    kept = {key for other in networks.values() for key in other["init_args"] if key in accepted}
+    assert kept - {*networks[name]["init_args"]} <= {"options"}  # of another decoder, which rejects them
+
+
+@pytest.mark.parametrize("name", names("model"))
 def test_model_files_train_one_step(run: Run, name: str) -> None:
     file = CONFIGS / "model" / f"{name}.yaml"
     network = yaml.safe_load(file.read_text())["network"]["init_args"]
     options = ["--data.num_train=2", "--data.num_val=1", "--data.size=[32, 32]", "--data.batch_size=2"]
-    if "channels" in network and "encoder" not in network:
+    if "channels" in network and network["encoder"] is None:
         options.append(f"--model.network.init_args.channels={[width // 8 for width in network['channels']]}")
     if smallest := SMALLEST.get(network.get("encoder_name")):
         options.append(f"--model.network.init_args.encoder_name={smallest}")

@@ -1,7 +1,7 @@
 """Finds configurations by name: `--data voc` is configs/data/voc.yaml in the current folder or in seglit."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +62,14 @@ def expand_names(args: Sequence[str]) -> list[str]:
     return expanded
 
 
+def option_values(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yields options and their values, which are not empty."""
+    for option, following in zip(args, [*args[1:], ""], strict=True):
+        name, equals, value = option.partition("=")
+        if value := value if equals else following:
+            yield name, value
+
+
 def read_names_in_files() -> None:
     """Makes the parser resolve `augment: NAME`, and `data: NAME` and `model: NAME` at the top of a file, to files."""
     set_loader("yaml", _load_with_names, (yaml.YAMLError,))
@@ -90,15 +98,16 @@ def _expand_augment(settings: dict[str, Any]) -> None:
 
 def _file(group: Group, value: Any) -> Any:
     """The file of a configuration name; any other value is returned unchanged."""
-    return str(find_config(group, value)) if isinstance(value, str) and _NAME.fullmatch(value) else value
+    named = isinstance(value, str) and (_NAME.fullmatch(value) or value in list_configs(group))
+    return str(find_config(group, value)) if named else value
 
 
 def _names_network(args: Sequence[str]) -> bool:
     options = {arg.partition("=")[0] for arg in args}
     if options & {"--model", "--model.network", "--model.network.class_path"}:
         return True
-    files = [arg.rpartition("=")[2] for arg in args if arg.endswith((".yaml", ".yml")) and not arg.startswith("--data")]
-    return any(_sets_network(Path(file)) for file in files if is_file(Path(file)))
+    files = [Path(value).expanduser() for option, value in option_values(args) if option in ("-c", "--config")]
+    return any(_sets_network(file) for file in files if is_file(file))
 
 
 def _sets_network(file: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from seglit.config.explain import YAML, load_settings, location, missing_file, unknown_key
-from seglit.config.named_configs import expand_names, list_configs
+from seglit.config.named_configs import expand_names, list_configs, option_values
 from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of
@@ -37,8 +37,11 @@ def check_command_line(args: Sequence[str]) -> None:
     Raises:
         InputError: A file is missing, or not valid YAML, or a setting is unknown.
     """
-    if len(args) > 1 and not args[1].startswith("-"):
-        raise InputError(_not_an_option(args[0], args[1]))
+    takes_value = False
+    for arg in args[1:]:
+        if not (takes_value or arg.startswith("-")):
+            raise InputError(_not_an_option(args[0], arg))
+        takes_value = arg.startswith("-") and "=" not in arg
     _check_folders(args)
     _check_initial_weights(args)
     expand_names(args)
@@ -69,21 +72,22 @@ def all_settings() -> set[str]:
 def _not_an_option(command: str, value: str) -> str:
     if value.endswith(YAML):
         return f"{value}: name a configuration as {command} -c {value}, or the data as {command} --data {value}"
-    if is_file(Path(value, "config.yaml")):
+    if command == "fit" and is_file(Path(value, "config.yaml")):
         return f"{value}: to continue this run: {command} --resume {value}"
-    return f"{command} takes options only, not {value!r}, such as --data NAME or FILE"
+    after = " after RUN" if command != "fit" else ""
+    return f"{command} takes options only{after}, not {value!r}, such as --data NAME or FILE"
 
 
 def _check_folders(args: Sequence[str]) -> None:
     """Rejects a folder of images in place of its configuration; a folder may have the name of a configuration."""
-    for option, value in _values(args):
+    for option, value in option_values(args):
         if option == "--data" and value not in list_configs("data") and is_folder(Path(value).expanduser()):
             raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
 
 
 def _check_initial_weights(args: Sequence[str]) -> None:
     """Rejects a path without file or folder as `--init_from`; `hf:owner/name` is none."""
-    for option, value in _values(args):
+    for option, value in option_values(args):
         if option != "--init_from" or value == "null" or re.match(r"[a-z-]{2,}:", value):
             continue
         path = Path(value).expanduser()
@@ -93,17 +97,9 @@ def _check_initial_weights(args: Sequence[str]) -> None:
 
 def _configurations(args: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """Yields the files of `_FILES` on a command line."""
-    for option, value in _values(args):
+    for option, value in option_values(args):
         if option in _FILES and (value.endswith(YAML) or not _FILES[option]):
             yield Path(value).expanduser(), _FILES[option]
-
-
-def _values(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yields options and their values, which are not empty."""
-    for option, following in zip(args, [*args[1:], ""], strict=True):
-        name, equals, value = option.partition("=")
-        if value := value if equals else following:
-            yield name, value
 
 
 def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
@@ -122,9 +118,10 @@ def _check_file(file: Path, group: str, args: Sequence[str]) -> None:
     for part in ("data", "model"):
         value = settings.get(part)
         if isinstance(value, str) and value.endswith(YAML):
-            if not is_file(file.parent / value):
+            named = file.parent / Path(value).expanduser()
+            if not is_file(named):
                 raise InputError(missing_file(value, args))
-            _check_file(file.parent / value, part, args)
+            _check_file(named, part, args)
 
 
 def _keys(settings: Mapping[Any, Any]) -> Iterator[str]:

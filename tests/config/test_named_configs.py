@@ -44,14 +44,29 @@ def test_the_default_network_is_a_unet(run: Run, tmp_path: Path, model: tuple[st
 
 
 @pytest.mark.parametrize(
-    "model", [("--model.network=seglit.networks.FCN",), ("-c", "net.yaml"), ("--model", "net_of_model.yaml")]
+    "model",
+    [
+        *(("--model.network=seglit.networks.FCN",), ("--model", "net_of_model.yaml")),
+        *(("-c", "net.yaml"), ("-c", "net.json"), ("--config=~/net.yaml",)),
+    ],
 )
-def test_a_named_network_replaces_the_default(run: Run, tmp_path: Path, model: tuple[str, ...]) -> None:
+def test_a_named_network_replaces_the_default(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "net.json").write_text('{"model": {"network": {"class_path": "seglit.networks.FCN"}}}')
     (tmp_path / "net.yaml").write_text("model: {network: {class_path: seglit.networks.FCN}}\n")
     (tmp_path / "net_of_model.yaml").write_text("network: {class_path: seglit.networks.FCN}\n")
     network = parsed_config(run, "--data=shapes", *model)["model"]["network"]
     assert network["class_path"] == "seglit.networks.FCN"
     assert network["init_args"]["channels"] == [64, 128, 256, 512, 512, 1024]  # FCN's default
+
+
+@pytest.mark.parametrize("model", ["unet", "unet-bilinear", "fcn8"])
+def test_a_named_model_replaces_the_encoder_of_a_file(run: Run, tmp_path: Path, model: str) -> None:
+    (tmp_path / "run.yaml").write_text("model: unet-resnet34\n")
+    network = parsed_config(run, "--data=shapes", "-c", "run.yaml", "--model", model)["model"]["network"]
+    assert "encoder" not in network["init_args"]  # null is not printed
 
 
 @pytest.mark.parametrize(

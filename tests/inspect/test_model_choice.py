@@ -32,7 +32,8 @@ def test_model_by_data_and_hardware(
     assert reason in choice.reason
     assert choice.pretrained == (name != "unet")
     network = load_yaml(find_config("model", name).read_text(encoding="utf-8"))["network"]
-    assert choice.pretrained == ("encoder_weights" in network["init_args"])
+    encoder = network["init_args"].get("encoder") or network["init_args"].get("encoder_name")
+    assert choice.pretrained == (encoder is not None)
     if choice.pretrained:
         licence = choice.reason.rpartition("; weights: ")[2]
         assert licence in find_config("model", name).read_text(encoding="utf-8")
