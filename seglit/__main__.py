@@ -146,9 +146,9 @@ def _run(args: list[str]) -> int:
 
 
 def _is_exported(name: str = "") -> bool:
-    """Whether `test` is given an exported file, not a run folder, a checkpoint or options."""
+    """Whether `test` is given an exported file, not a run folder, a checkpoint, a configuration or options."""
     path = Path(name).expanduser()
-    return not name.startswith("-") and path.is_file() and path.suffix != ".ckpt"
+    return not name.startswith("-") and path.is_file() and path.suffix not in (".ckpt", ".yaml", ".yml")
 
 
 def _call(args: list[str]) -> int:

@@ -3,9 +3,11 @@
 jsonargparse's messages span many lines and repeat whole values; the cause is at the end of the chain of exceptions.
 """
 
+import codecs
 import dataclasses
 import importlib
 import inspect
+import locale
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,10 +97,16 @@ def load_settings(file: Path) -> object:
     """Loads a configuration file as plain data.
 
     Raises:
-        InputError: It is not valid YAML.
+        InputError: It is not valid YAML, or would be read in another encoding than UTF-8.
     """
     try:
-        return load_yaml(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        encoding = locale.getpreferredencoding(False)  # in which jsonargparse reads it
+        if not text.isascii() and codecs.lookup(encoding).name != "utf-8":
+            raise InputError(
+                f"{file}: has letters that are not ASCII, which Python reads as {encoding}: set PYTHONUTF8=1"
+            )
+        return load_yaml(text)
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not valid YAML (not text in UTF-8)") from error
     except yaml.MarkedYAMLError as error:

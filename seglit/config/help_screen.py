@@ -43,7 +43,7 @@ DATA and MODEL are names of configurations, YAML files or classes.
   --print_config             print the whole configuration and stop"""
 
 _SCORE = """usage: seglit {command} RUN [options]
-       seglit {command} -c FILE --ckpt_path CHECKPOINT [options]
+       seglit {command} -c FILE --ckpt_path CHECKPOINT [options]{exported}
 
 Scores the best checkpoint of a run on the {split} split, in a run folder of
 its own. RUN stands for -c RUN/config.yaml --ckpt_path
@@ -76,7 +76,10 @@ def help_screen(command: str) -> str:
     if command == "preview":
         return _PREVIEW
     if command != "fit":
-        return _SCORE.format(command=command, split="validation" if command == "validate" else "test")
+        if command == "validate":
+            return _SCORE.format(command=command, split="validation", exported="")
+        exported = "\n       seglit test EXPORTED_FILE -c RUN/config.yaml [options]"
+        return _SCORE.format(command=command, split="test", exported=exported)
     return _FIT.format(**{group: _wrapped(", ".join(list_configs(group))) for group in get_args(Group)})
 
 

@@ -49,6 +49,8 @@ def score_arguments(args: Sequence[str]) -> list[str]:
         return list(args)
     run, *others = options
     folder = Path(run).expanduser().absolute()
+    if folder.suffix in (".yaml", ".yml"):
+        raise InputError(f"{run}: name a configuration as {command} -c {run}")
     if folder.is_file():
         raise InputError(f"{command} {run}: a file; name its run folder: {command} RUN --ckpt_path {run}")
     config = _config_of(folder, f"{command} {run}")

@@ -48,6 +48,11 @@ ERRORS = [
     (["fit", "--lr=1", "--data"], "unknown setting 'lr'"),
     (["fit", "--init_from", "endet"], "--init_from endet: no such file or folder; did you mean 'ended'?"),
     (["fit", f"--init_from={300 * 'x'}"], "no such file or folder"),
+    (["fit", "--data=shapes", "--data.crop_size", "256", "256"], "fit takes options only, not '256'"),
+    (["fit", "-c", "run.yaml", "broken.yaml"], "broken.yaml: name a configuration as fit -c broken.yaml"),
+    (["test", "--data.root", "photos", "ended"], "test takes options only after RUN, not 'ended'"),
+    (["validate", "mine.yaml"], "mine.yaml: name a configuration as validate -c mine.yaml"),
+    (["test", "mine.yaml"], "mine.yaml: name a configuration as test -c mine.yaml"),
     (["test", "none"], "no such run folder"),
     (["fit", "--resume", "none"], "no such run folder"),
 ]
@@ -84,6 +89,24 @@ def test_errors_load_no_torch(tmp_path: Path) -> None:
 )
 def test_valid_options_pass(options: list[str]) -> None:
     check_command_line(["fit", "--data=shapes", *options])
+
+
+def test_text_that_the_parser_would_decode_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("experiment: Straße\n", encoding="utf-8")
+    check_command_line(["fit", "-c", str(file)])
+    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "cp1252")
+    with pytest.raises(InputError, match="which Python reads as cp1252: set PYTHONUTF8=1"):
+        check_command_line(["fit", "-c", str(file)])
+    file.write_text("experiment: street\n", encoding="utf-8")
+    check_command_line(["fit", "-c", str(file)])
+
+
+def test_a_configuration_named_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("class_path: seglit.data.FolderDataModule\n")
+    (tmp_path / "run.yaml").write_text("data: ~/mine.yaml\n")
+    check_command_line(["fit", "-c", str(tmp_path / "run.yaml")])
 
 
 @pytest.mark.parametrize("equals", [True, False])
