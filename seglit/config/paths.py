@@ -19,6 +19,9 @@ def make_absolute(config: Any) -> None:
             network[name] = _absolute(weights)
     if root := config.data.init_args.get("root"):
         config.data.init_args.root = _absolute(root)
+    path = config.data.init_args.get("path")
+    if path and Path(path).expanduser().is_dir():  # else a repository of the hub
+        config.data.init_args.path = _absolute(path)
     if cache := config.data.init_args.get("cache"):
         cache.folder = _absolute(cache.folder)
 
