@@ -104,6 +104,7 @@ class SegmentationCLI(PlainLoadingCLI):
         make_absolute(config)
         self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
+        self.until_end.callback(remove_if_empty, self.run_folder)  # however the command ends
         self.until_end.enter_context(locked(self.run_folder))
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
@@ -112,8 +113,8 @@ class SegmentationCLI(PlainLoadingCLI):
         place_loggers(loggers, self.run_folder, self.progress)
 
     def instantiate_classes(self) -> None:
-        """Builds everything; if a class rejects a value, removes the empty run folder and raises InputError."""
-        with self._removing_empty_run_folder():
+        """Builds everything; if a class rejects a value, raises InputError."""
+        with self._raising_input_errors():
             self.source = find_source(self.config[self.subcommand], self.record)
             super().instantiate_classes()
 
@@ -131,9 +132,9 @@ class SegmentationCLI(PlainLoadingCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Reads initial weights, and all pairs unless `--check false`; on an error, removes the empty run folder."""
+        """Reads initial weights, and all pairs unless `--check false`."""
         config = self.config.fit
-        with self._removing_empty_run_folder():
+        with self._raising_input_errors():
             start_from(self.model, self.datamodule, self.record, config.ckpt_path, self.source)
             if config.check and not config.trainer.fast_dev_run:
                 verify(self.datamodule, test=config.test_after_fit)
@@ -150,11 +151,10 @@ class SegmentationCLI(PlainLoadingCLI):
             print_next_steps(self.run_folder, path, has_test_split=has_test_split, is_tested=bool(tested))
 
     @contextmanager
-    def _removing_empty_run_folder(self) -> Iterator[None]:
+    def _raising_input_errors(self) -> Iterator[None]:
         try:
             yield
         except (ValueError, TypeError, ImportError, MisconfigurationException) as error:
-            remove_if_empty(self.run_folder)
             raise InputError(refusal(error)) from error
 
 
