@@ -43,8 +43,9 @@ def advise(survey: Survey, coding: Coding) -> Advice:
     height, width = crop = choose_crop(low)
     images = sum(survey.split_counts[split] for split in TRAINING_SPLITS)
     batch = choose_batch(crop, images)
+    padded = ", smaller ones padded to 32" * (min(low) < 32)
     reason = (
-        f"a multiple of 32 that fits in 90 % of the images (10th percentile {low[0]} x {low[1]}), at most 512; "
+        f"a multiple of 32 that fits in 90 % of the images{padded} (10th percentile {low[0]} x {low[1]}), at most 512; "
         f"{batch} of them are {batch * height * width:,} pixels per step"
     )
     counts = ClassCounts(

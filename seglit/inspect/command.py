@@ -1,10 +1,12 @@
 """`seglit inspect`: reports on a folder of images and masks before training."""
 
+import shlex
 from json import dumps
 from pathlib import Path
 
 from rich.console import Console
 
+from seglit.errors import InputError
 from seglit.inspect.configuration import write_configuration
 from seglit.inspect.inspection import Inspection, inspect_folder
 from seglit.inspect.text import as_plain, print_summary
@@ -44,6 +46,8 @@ def inspect(
     Raises:
         InputError: The folder cannot be read at all.
     """
+    if write and not write.endswith((".yaml", ".yml")):
+        raise InputError(f"--write {write}: the name of a configuration ends with .yaml: --write {write}.yaml")
     names = [name.strip() for name in class_names.split(",")] if class_names else None
     folder = Path(root).expanduser().absolute()
     inspection = inspect_folder(folder, images, masks, pairs, names, workers, mask_divisor)
@@ -53,9 +57,9 @@ def inspect(
     else:
         print_summary(console, inspection)
     if write:
-        _write(console, Path(write), inspection, force)
+        _write(console, Path(write).expanduser(), inspection, force)
     if report:
-        _write_report(console, Path(report) / "index.html", inspection)
+        _write_report(console, Path(report).expanduser() / "index.html", inspection)
     return int(not inspection.is_clean)
 
 
@@ -63,10 +67,11 @@ def _write(console: Console, file: Path, inspection: Inspection, force: bool) ->
     """Writes the configuration, and prints the commands that train with it."""
     kept = write_configuration(file, inspection, force=force)
     said = f"not written: {file} {kept}; --force overwrites it" if kept else f"written: {file}"
-    console.print(f"{said}; train with `seglit fit --data {file}`", markup=False)
+    named = shlex.quote(str(file))
+    console.print(f"{said}; train with `seglit fit --data {named}`", markup=False)
     model = inspection.advice.model
     if model.pretrained:  # a download, so it is not the first command
-        command = f"seglit fit --data {file} {model.options}"
+        command = f"seglit fit --data {named} {model.options}"
         console.print(f"or, with network access, from pretrained weights: `{command}`", markup=False)
 
 

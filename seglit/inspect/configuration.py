@@ -30,25 +30,29 @@ def write_configuration(path: Path, inspection: Inspection, *, force: bool) -> s
     Raises:
         InputError: A file name is not valid Unicode.
     """
-    table = path.absolute().with_suffix(".pairs.csv") if inspection.layout.needs_table else None
+    beside = path.absolute().with_suffix(".pairs.csv")
+    table = beside if inspection.layout.needs_table else None
     text = configuration(inspection, table)
     if path.exists() and not force:
         present = path.read_text(encoding="utf-8", errors="replace")
         body, _, checksum = present.rpartition(_CHECKSUM)
-        if _digest(body) != checksum.strip():
-            return "was edited since `seglit inspect` wrote it" if checksum and body else "is not of `seglit inspect`"
+        if _digest(body, beside) != checksum.strip():
+            edited = f"or {beside.name} was edited" if beside.exists() else "was edited"
+            return f"{edited} since `seglit inspect` wrote it" if checksum and body else "is not of `seglit inspect`"
     elif table is not None and table.exists() and not force:
         return f"needs {table}, which exists"
     path.parent.mkdir(parents=True, exist_ok=True)
     if table is not None:
         write_pairs(table, inspection.layout.data_root, inspection.layout.pairing.pairs)
     with replacing(path) as part:
-        part.write_text(f"{text}{_CHECKSUM}{_digest(text)}\n", encoding="utf-8")
+        part.write_text(f"{text}{_CHECKSUM}{_digest(text, beside)}\n", encoding="utf-8")
     return None
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+def _digest(text: str, table: Path) -> str:
+    """Hashes a configuration and its table, if it has one."""
+    content = text.encode() + (table.read_bytes() if table.is_file() else b"")
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def configuration(inspection: Inspection, table: Path | None = None) -> str:
@@ -64,7 +68,7 @@ def configuration(inspection: Inspection, table: Path | None = None) -> str:
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     lines = [
         f"# {len(survey.pairs)} pairs of images and masks, found by `seglit inspect`: {printable(layout.description)}.",
-        f"# Masks: {coding.description}.",
+        f"# Masks: {printable(coding.description)}.",
         f"class_path: {layout.class_path}",
         "init_args:",
         *_entry("root" if layout.rows is None else "path", layout.data_root.absolute().as_posix()),

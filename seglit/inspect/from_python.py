@@ -16,6 +16,7 @@ def inspect_folder(
     pairs: str | None = None,
     class_names: Sequence[str] | None = None,
     workers: int | None = None,
+    mask_divisor: int | None = None,
 ) -> dict[str, Any]:
     """Inspects a folder of images and masks, and returns what `seglit inspect --json true` prints, as plain data.
 
@@ -26,6 +27,7 @@ def inspect_folder(
         pairs: CSV of the pairs with columns image and mask; inferred if not given.
         class_names: The classes in the order of their stored values; other values are void.
         workers: Worker processes; by default one per core.
+        mask_divisor: Stored integers are class * mask_divisor + instance; 1: they are classes; inferred if not given.
 
     Returns:
         Among others `class_path` and `settings` of a data module, `splits`, `values` and `findings`, of which each has
@@ -35,4 +37,4 @@ def inspect_folder(
         InputError: The folder cannot be read at all.
     """
     folder = Path(root).expanduser().absolute()
-    return as_plain(inspection.inspect_folder(folder, images, masks, pairs, class_names, workers))
+    return as_plain(inspection.inspect_folder(folder, images, masks, pairs, class_names, workers, mask_divisor))

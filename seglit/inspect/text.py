@@ -26,7 +26,7 @@ def print_summary(console: Console, inspection: Inspection) -> None:
     layout, survey, coding, advice = inspection.layout, inspection.survey, inspection.coding, inspection.advice
     line = console.print
     _fact(console, "pairs", pairs_text(survey))
-    _fact(console, "classes", f"{len(coding.classes)}; masks: {coding.description}")
+    _fact(console, "classes", f"{len(coding.classes)}; masks: {escaped(coding.description)}")
     line(_values_table(coding))
     if len(coding.values) > _MAX_ROWS:
         line(f"... and {len(coding.values) - _MAX_ROWS} more values (--json lists all)")

@@ -67,6 +67,18 @@ def test_pairs_that_only_the_metadata_tell(form: str, splits: dict[str, range], 
         assert names["test"] == {"10", "11"}
 
 
+def test_an_edited_table_is_kept(tmp_path: Path, run: Run) -> None:
+    write(tmp_path / "data", {".": range(10)}, "{other}_mask.png", "csv")
+    assert "written: mine.yaml" in run("inspect", "data", "--write=mine.yaml", "--workers=1").out
+    assert "written: mine.yaml" in run("inspect", "data", "--write=mine.yaml", "--workers=1").out  # the same again
+    table = tmp_path / "mine.pairs.csv"
+    edited = "\n".join(table.read_text(encoding="utf-8").splitlines()[:-1]) + "\n"
+    table.write_text(edited, encoding="utf-8")
+    outcome = run("inspect", "data", "--write=mine.yaml", "--workers=1")
+    assert "not written: mine.yaml or mine.pairs.csv was edited since `seglit inspect` wrote it" in outcome.out
+    assert table.read_text(encoding="utf-8") == edited
+
+
 def test_missing_masks_are_left_out(tmp_path: Path, run: Run) -> None:
     write(tmp_path / "data", {".": range(10)}, "{other}_mask.png", "csv")
     (tmp_path / "data/9_mask.png").unlink()  # of the first row

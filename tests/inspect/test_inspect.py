@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,7 @@ def test_clean_folder(tmp_path: Path, run: Run) -> None:
         ([__file__], "a file; give the folder"),
         ([".", "--worker=2"], "workers"),
         ([".", "--pairs=none.csv"], "none.csv is not a file"),
+        ([".", "--write=mine"], "the name of a configuration ends with .yaml: --write mine.yaml"),
     ],
 )
 def test_invalid_input_gives_one_line(args: list[str], message: str, run: Run) -> None:
@@ -406,6 +408,16 @@ def test_edited_configurations_are_kept(tmp_path: Path, run: Run) -> None:
     assert file.read_text() == "own: file\n"
     assert run(*arguments, "--force=true").code == 0
     assert file.read_text() == written
+
+
+def test_paths_to_write_are_expanded_and_quoted(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "my home"))
+    split_folders(tmp_path / "data")
+    outcome = run("inspect", "data", "--write=~/mine.yaml", "--class_names=[/b],b", "--workers=1")
+    assert outcome.code == 0, outcome.err
+    (command,) = re.findall("`seglit (fit --data [^`]*mine.yaml')`", outcome.out)
+    assert Path(shlex.split(command)[2]) == tmp_path / "my home/mine.yaml"
+    assert (tmp_path / "my home/mine.yaml").is_file()
 
 
 def test_written_configuration_trains_from_any_folder(tmp_path: Path, run: Run) -> None:
