@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -330,6 +331,14 @@ def test_run_that_ends_before_validation_is_scored(run: Run, tiny: list[str], tm
     assert "pixel accuracy" in out
     (scores,) = tmp_path.glob("runs/*/*/scores_test.json")
     assert json.loads(scores.read_text(encoding="utf-8"))["checkpoint"].endswith("last.ckpt")
+
+
+def test_nothing_is_left_of_a_check_that_is_interrupted(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seglit.cli.verify", mock.Mock(side_effect=KeyboardInterrupt))
+    assert run("fit", *tiny).code == 130
+    assert not [*tmp_path.glob("runs/*")]
 
 
 def test_run_is_named_after_its_file(run: Run, tiny: list[str]) -> None:
