@@ -95,7 +95,8 @@ def say_end(seconds: float, now: datetime) -> str:
 def say_duration(seconds: float) -> str:
     """Formats a duration by one unit."""
     if seconds < 90:
-        return f"{seconds:.0f} seconds"
+        count = max(1, round(seconds))
+        return f"{count} second{'s' * (count != 1)}"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"

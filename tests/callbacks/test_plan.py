@@ -106,6 +106,7 @@ def test_estimate_needs_a_validation_where_there_is_one(changes: dict[str, Any],
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
+        (0.3, "about 1 second, done at 14:46"),
         (40, "about 40 seconds, done at 14:46"),
         (34 * 60, "about 34 minutes, done at 15:20"),
         (3.4 * 3600, "about 3.4 hours, done at 18:10"),
