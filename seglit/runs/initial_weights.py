@@ -86,7 +86,7 @@ def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> st
     encoder = [name for name in done.sizes if _part(name) == "encoder"]
     if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
-    first = next(iter(done.left_over))
+    first = next(name for name, count in done.left_over.items() if count)
     return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {first} there, {lacking[0]} here")
 
 

@@ -317,6 +317,10 @@ class Pickled:
         (nn.Linear(2, 2), r"contains an object of torch.nn.modules.linear.Linear, .*torch.save\(model.state_dict"),
         ({"epoch": 3, "loss": 0.5}, "contains no state dict, names to tensors; its keys are epoch, loss"),
         ({"a": torch.zeros(3)}, "0% of the weights fit, less than half; .* names are not in it: a there, encoder"),
+        (
+            {**dict(list(UNet(4, 3, (4, 8, 16)).state_dict().items())[:2]), "a": torch.zeros(3)},
+            "names are not in it: a there, encoder",
+        ),
         (UNet(4, 3, (6, 12, 24)).state_dict(), r"0% of .*0.0.weight is \(6, 3, 3, 3\) there, here \(4, 3, 3, 3\)"),
         ({}, "contains no state dict"),
     ],
