@@ -11,6 +11,7 @@ import locale
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from pydoc import locate
 from typing import cast
@@ -186,7 +187,8 @@ def _wrong_value(chain: Sequence[str], keys: Sequence[str], args: Sequence[str])
     if not expected or value is None:
         return None
     key = ".".join(dict.fromkeys(keys)) or "a value"
-    hint = did_you_mean(value[1], re.findall(r"'([^']+)'", " ".join(expected)))
+    choices = re.findall(r"'([^']+)'", " ".join(expected))
+    hint = did_you_mean(value[1], get_close_matches(value[1], choices, 1))  # which are all listed already
     return f"{key} is {value[1]!r}; expected {' or '.join(expected)}{hint}{location(value[1], args)}"
 
 

@@ -43,4 +43,4 @@ def test_bash_completes_commands_options_and_values(run: Run, tmp_path: Path) ->
 def test_unknown_shell(run: Run) -> None:
     code, _, err = run("completion", "csh")
     assert code == 2
-    assert err.startswith("seglit: error: shell is 'csh'; expected one of 'bash', 'zsh', 'fish'")
+    assert err == "seglit: error: shell is 'csh'; expected one of 'bash', 'zsh', 'fish'\n"
