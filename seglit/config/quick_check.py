@@ -74,6 +74,8 @@ def _not_an_option(command: str, value: str) -> str:
         return f"{value}: name a configuration as {command} -c {value}, or the data as {command} --data {value}"
     if command == "fit" and is_file(Path(value, "config.yaml")):
         return f"{value}: to continue this run: {command} --resume {value}"
+    if command == "fit" and is_folder(Path(value)):
+        return _not_a_configuration(value)
     after = " after RUN" if command != "fit" else ""
     return f"{command} takes options only{after}, not {value!r}, such as --data NAME or FILE"
 
@@ -82,7 +84,11 @@ def _check_folders(args: Sequence[str]) -> None:
     """Rejects a folder of images in place of its configuration; a folder may have the name of a configuration."""
     for option, value in option_values(args):
         if option == "--data" and value not in list_configs("data") and is_folder(Path(value).expanduser()):
-            raise InputError(f"{value}: a folder; seglit inspect {value} --write mine.yaml writes its configuration")
+            raise InputError(_not_a_configuration(value))
+
+
+def _not_a_configuration(folder: str) -> str:
+    return f"{folder}: a folder; seglit inspect {folder} --write mine.yaml writes its configuration"
 
 
 def _check_initial_weights(args: Sequence[str]) -> None:

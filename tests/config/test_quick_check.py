@@ -44,6 +44,7 @@ ERRORS = [
     (["fit", "-c", "ended"], "ended: a run folder; its configuration is ended/config.yaml"),
     (["fit", "-c", "mine.yaml"], "contains one class only; name it as --data mine.yaml or --model mine.yaml"),
     (["fit", "--data", "photos"], "photos: a folder; seglit inspect photos --write mine.yaml writes its configuration"),
+    (["fit", "photos"], "photos: a folder; seglit inspect photos --write mine.yaml writes its configuration"),
     (["fit", "--data=./photos/"], "a folder; seglit inspect ./photos/ --write mine.yaml writes its configuration"),
     (["fit", "--lr=1", "--data"], "unknown setting 'lr'"),
     (["fit", "--init_from", "endet"], "--init_from endet: no such file or folder; did you mean 'ended'?"),
