@@ -41,7 +41,7 @@ def read_input(image: Input, in_channels: int, nodata: tuple[float, ...], name: 
     if isinstance(image, Tensor):
         image = _of_tensor(image, in_channels, name)
     if not isinstance(image, np.ndarray):
-        raise InputError(f"{name}: a {type(image).__name__}, not a path, an array, a Pillow image or a tensor")
+        raise InputError(f"{name}: of type {type(image).__name__}, not a path, an array, a Pillow image or a tensor")
     if image.ndim not in (2, 3):
         raise InputError(f"{name}: has the shape {image.shape}, not (height, width, channels); of several, give a list")
     return Picture(Path(name), image, "array", "array").image(in_channels, nodata)
