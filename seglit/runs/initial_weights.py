@@ -86,8 +86,11 @@ def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> st
     encoder = [name for name in done.sizes if _part(name) == "encoder"]
     if sum(done.taken.get(name, 0) for name in encoder) > _MIN_SHARE * sum(done.sizes[name] for name in encoder):
         return "all that fits is the encoder: name the file as encoder_weights of the network"
-    first = next(name for name, count in done.left_over.items() if count)
-    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {first} there, {lacking[0]} here")
+    first = lacking[0]
+    if done.left_over.get(first) not in (None, 0, done.sizes[first]):  # no shape fits, so names were not matched
+        return printable(f"{first} has {done.left_over[first]:,} values there, here {done.sizes[first]:,}")
+    there = next((f"{name} there, " for name, count in done.left_over.items() if count), "")
+    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {there}{first} here")
 
 
 def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Sequence[str] | None) -> list[str]:
