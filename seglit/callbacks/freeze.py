@@ -1,9 +1,16 @@
 """Freezes the encoder for the first epochs, or throughout."""
 
+import sys
+from collections.abc import Sequence
+from typing import Any
+
 import pytorch_lightning as pl
+import yaml
+from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.networks.encoder_layers import find_encoder
+from seglit.networks.encoder_weights import PRETRAINED
 
 
 class FreezeEncoder(pl.Callback):
@@ -37,3 +44,25 @@ class FreezeEncoder(pl.Callback):
             encoder.zero_grad(set_to_none=True)
 
     on_train_start = on_train_epoch_start  # Lightning skips the latter in a run resumed within an epoch
+
+
+@rank_zero_only
+def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, record: str) -> None:
+    """Warns of an encoder that is frozen throughout and starts from random weights, where a setting can name others.
+
+    Args:
+        callbacks: The configured callbacks.
+        config: The configuration of a training command.
+        record: The complete configuration as YAML.
+    """
+    if not any(isinstance(callback, FreezeEncoder) and callback.epochs is None for callback in callbacks):
+        return
+    settings = yaml.safe_load(record)["model"]["network"].get("init_args", {})
+    names = [name for name in PRETRAINED if name in settings]
+    if names and not any(settings[name] for name in names) and not (config.ckpt_path or config.init_from):
+        print(
+            "seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: "
+            f"--model.network.{names[-1]} or --init_from",
+            file=sys.stderr,
+            flush=True,
+        )

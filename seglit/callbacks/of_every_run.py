@@ -10,6 +10,7 @@ from seglit.callbacks.class_weighting import ClassWeighting
 from seglit.callbacks.early_stopping import Patience, check_direction
 from seglit.callbacks.exact_resume import ExactResume
 from seglit.callbacks.finite import Finite
+from seglit.callbacks.freeze import warn_if_random
 from seglit.callbacks.memory import MemoryAdvice
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.next_steps import NextSteps
@@ -52,6 +53,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         if any(isinstance(callback, kind) for callback in chosen):
             raise InputError(reason)
     check_direction(config.checkpoint, chosen)
+    warn_if_random(chosen, config, record)
     if config.patience is not None:
         chosen = [*chosen, Patience(config.checkpoint, config.patience)]
     stopwatch = Stopwatch(data, tests=config.test_after_fit)

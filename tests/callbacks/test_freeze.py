@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from seglit.callbacks.freeze import FreezeEncoder
+from seglit.callbacks.freeze import FreezeEncoder, warn_if_random
 from seglit.errors import InputError
 
 
@@ -133,6 +134,32 @@ def test_second_fit_freezes_again() -> None:
     start, first, second = module.history
     assert not changed(start, first)
     assert changed(first, second) == set(start)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "network", "init_from", "warned"),
+    [
+        (
+            None,
+            "{encoder_weights: null}",
+            None,
+            "--model.network.encoder_weights or --init_from",
+        ),
+        (None, "{weights: null, weights_backbone: null}", None, "--model.network.weights_backbone or --init_from"),
+        (None, "{encoder_weights: imagenet}", None, ""),
+        (None, "{encoder_weights: null}", "run", ""),
+        (None, "{width: 8}", None, ""),
+        (3, "{encoder_weights: null}", None, ""),
+    ],
+)
+def test_random_weights_that_stay_frozen_are_mentioned(
+    capsys: pytest.CaptureFixture[str], epochs: int | None, network: str, init_from: str | None, warned: str
+) -> None:
+    config = SimpleNamespace(ckpt_path=None, init_from=init_from)
+    record = f"model: {{network: {{class_path: a.Network, init_args: {network}}}}}"
+    warn_if_random([pl.Callback(), FreezeEncoder(epochs)], config, record)
+    err = capsys.readouterr().err
+    assert (warned in err and "random weights" in err) if warned else not err
 
 
 def test_bad_input_is_a_one_line_error() -> None:
