@@ -40,7 +40,8 @@ def test_bash_completes_commands_options_and_values(run: Run, tmp_path: Path) ->
     assert completed("test", "ru") == {"runs"}
 
 
-def test_unknown_shell(run: Run) -> None:
-    code, _, err = run("completion", "csh")
+@pytest.mark.parametrize(("shell", "hint"), [("csh", "; did you mean 'zsh'?"), ("powershell", "")])
+def test_unknown_shell(run: Run, shell: str, hint: str) -> None:
+    code, _, err = run("completion", shell)
     assert code == 2
-    assert err == "seglit: error: shell is 'csh'; expected one of 'bash', 'zsh', 'fish'\n"
+    assert err.strip() == f"seglit: error: shell is '{shell}'; expected one of 'bash', 'zsh', 'fish'{hint}"
