@@ -13,7 +13,7 @@ import safetensors.torch
 from torch import nn
 
 from seglit.errors import InputError
-from seglit.networks.hub import download_weights, offline_at_once
+from seglit.networks.hub import connection_errors, download_weights, offline_at_once
 from seglit.runs.bundle_folder import RECORD, WEIGHTS, is_bundle, read_bundle
 from seglit.runs.checkpoint import ModelRecord, build_network
 
@@ -84,13 +84,14 @@ def push_bundle(folder: Path, repository: str) -> str:
         raise InputError(f"{folder}: not a bundle; `seglit export RUN --format bundle` writes one")
     try:
         api = HfApi()
-        api.create_repo(repository, private=True, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            allow_patterns=[WEIGHTS, RECORD, CARD],
-            commit_message="Upload a network of seglit",
-        )
+        with connection_errors():
+            api.create_repo(repository, private=True, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repository,
+                folder_path=folder,
+                allow_patterns=[WEIGHTS, RECORD, CARD],
+                commit_message="Upload a network of seglit",
+            )
     except (OSError, ValueError) as error:
         raise InputError(f"hf:{repository}: cannot be uploaded ({' '.join(str(error).split())})") from error
     return str(commit.commit_url)

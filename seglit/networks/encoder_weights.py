@@ -150,7 +150,7 @@ class EncoderWeights:
 def _downloading(weights: str) -> Iterator[None]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    with download_errors(weights, "encoder_weights", HF_HUB_CACHE), hub.offline_at_once():
+    with download_errors(weights, "encoder_weights", HF_HUB_CACHE), hub.offline_at_once(), hub.connection_errors():
         yield
 
 

@@ -1,6 +1,7 @@
 """The Hugging Face hub, from which timm, smp and seglit download weights; and whether a server can be reached."""
 
 import time
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -26,6 +27,25 @@ def repository_of(name: str) -> str | None:
     return name.removeprefix(prefix) if prefix else None
 
 
+@contextmanager
+def connection_errors() -> Iterator[None]:
+    """Raises whatever fails within huggingface_hub as an OSError, as which errors of httpx and hf_xet are not classed.
+
+    Raises:
+        OSError: An error of huggingface_hub, with its message.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+        if not any(module.partition(".")[0] == "huggingface_hub" for module in modules):
+            raise
+        raise ConnectionError(str(error) or type(error).__name__) from error
+
+
+@connection_errors()
 def download_weights(repository: str) -> Path:
     """Downloads the weights of a repository, with the JSON files that describe them, or finds them cached.
 
@@ -36,12 +56,17 @@ def download_weights(repository: str) -> Path:
         The weight file.
 
     Raises:
-        InputError: The repository is not found or has no weights.
-        OSError: The hub cannot be reached and the files are not cached, or it is not known whether the weights are a
+        InputError: The repository or its revision is not found, or it has no weights.
+        OSError: The download fails and the files are not cached, or it is not known whether the weights are a
             bundle's: settings of a library beside them say that they are not.
     """
     from huggingface_hub import constants
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     name, _, revision = repository.partition("@")
     found: dict[str, Path | None] = {}
@@ -56,9 +81,11 @@ def download_weights(repository: str) -> Path:
                 if not constants.HF_HUB_OFFLINE:  # the connection was lost
                     raise
                 unknown[file] = error
-    except (RepositoryNotFoundError, HFValidationError) as error:
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         reason = printable(str(error).strip().splitlines()[0])
-        raise InputError(f"{repository}: no such repository of the hub, or it requires access ({reason})") from error
+        raise InputError(
+            f"{repository}: no such repository or revision of the hub, or it requires access ({reason})"
+        ) from error
     weights = next(filter(None, map(found.get, _WEIGHTS)), None)
     if weights is None:
         for cause in unknown.values():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 from torch import Tensor
@@ -29,7 +30,9 @@ def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:  # network, HTTP and missing-file errors of all libraries
+    except (OSError, HTTPException, RuntimeError) as error:  # network, HTTP and missing-file errors of all libraries
+        if isinstance(error, RuntimeError) and "invalid hash value" not in str(error):  # torch.hub's, of a part
+            raise
         reason = printable(" ".join(str(error).split()).partition(". ")[0]) or type(error).__name__
         raise InputError(
             f"the pretrained weights of {weights} cannot be downloaded and are not in {folder} ({reason}): "
