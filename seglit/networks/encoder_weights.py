@@ -87,12 +87,17 @@ class EncoderWeights:
         """The normalisation that the weights require; None without weights.
 
         Raises:
-            InputError: It is stated nowhere.
+            InputError: It is stated nowhere, or in units of the images that the weights were trained with.
         """
         if self.file is None:
             with self.downloading():
                 return encoder_normalization(self.encoder, self.named, self.in_channels)
-        stated = stated_normalization(self.file) or recorded_normalization(read_content(self.file))
+        stated = recorded_normalization(read_content(self.file)) or stated_normalization(self.file)
+        if stated is not None and stated.scale == 1:
+            raise InputError(
+                f"weights {self.file}: they were trained with mean {[*stated.mean]} and std {[*stated.std]} in units "
+                "of their images: set data.init_args.mean and std, in units of the images here"
+            )
         if stated is None:
             raise InputError(
                 f"weights {self.file}: no {self.file.stem}.json or config.json beside it states the mean and "

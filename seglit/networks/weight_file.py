@@ -78,13 +78,14 @@ def read_torch(file: str | Path) -> Any:
 
 
 def stated_normalization(file: Path) -> Normalization | None:
-    """Reads mean and standard deviation of 8-bit images from the JSON beside a weight file.
+    """Reads mean and standard deviation of the images from the JSON beside a weight file.
 
     Of `<name>.json`, which may be the record of a bundle, timm's or smp's `config.json` and transformers'
     `preprocessor_config.json`, the first that states them.
 
     Returns:
-        The normalisation, one value per channel that the weights were trained with; None if no file states it.
+        The normalisation, one value per channel that the weights were trained with, of 8-bit images except for a
+        record in units of its images; None if no file states it.
 
     Raises:
         InputError: A file cannot be read, or its values are not a mean and a standard deviation.
@@ -99,21 +100,22 @@ def stated_normalization(file: Path) -> Normalization | None:
             mean, std = (settings.get(key, settings.get(f"image_{key}")) for key in ("mean", "std"))
             if mean is None or std is None or not settings.get("do_normalize", True):
                 continue
-            divisor = settings.get("input_range", [0, 1])[1] if settings.get("do_rescale", True) else 255
-            scale = 1 / settings.get("rescale_factor", 1 / 255)
-            mean, std = ([float(value) / divisor for value in values] for values in (mean, std))
+            white = 255.0  # in the units of mean and std
+            if settings.get("do_rescale", True):
+                white *= settings.get("input_range", [0, 1])[1] * settings.get("rescale_factor", 1 / 255)
+            mean, std = ([float(value) / white for value in values] for values in (mean, std))
         except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
             raise InputError(f"{beside}: states no mean and std that can be read ({error})") from error
         if not mean or len(mean) != len(std) or min(std) <= 0:
             raise InputError(f"{beside}: mean {mean} and std {std} are not one value, and one above 0, per channel")
-        if max(mean) > 255 / scale:
-            raise InputError(f"{beside}: mean {mean} and std {std} are not those of images from 0 to {255 / scale:g}")
-        return Normalization(tuple(mean), tuple(std), scale)
+        if max(mean) > 1:
+            raise InputError(f"{beside}: mean {mean} and std {std} are not those of images from 0 to 1")
+        return Normalization(tuple(mean), tuple(std))
     return None
 
 
 def recorded_normalization(content: Any) -> Normalization | None:
-    """Returns the normalisation of 8-bit images that a checkpoint or the record of a bundle of seglit states, if any.
+    """Returns the normalisation that a checkpoint or the record of a bundle of seglit states, if any.
 
     Args:
         content: What the file contains; its record is in a checkpoint, or the whole of a JSON file.
@@ -127,7 +129,7 @@ def recorded_normalization(content: Any) -> Normalization | None:
             found = Normalization.from_dict(values)
         except (LookupError, TypeError, ValueError):
             continue
-        if found.scale != 1 and len(found.mean) == len(found.std) and min(found.std, default=0) > 0:
+        if len(found.mean) == len(found.std) and min(found.std, default=0) > 0:
             return found
     return None
 
@@ -138,6 +140,9 @@ def _is_safetensors(file: Path) -> bool:
         with file.open("rb") as opened:
             return opened.read(9)[8:] == b"{"
     except OSError as error:
+
+    Returns:
+        The normalisation, whose scale is 1 if the training stated it in units of its images.
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 

@@ -143,6 +143,16 @@ def test_first_convolution_and_normalisation_fit_the_channels(tmp_path: Path, st
         ),
         ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "rescale_factor": 1 / 255}, (MEAN, STD)),
         ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "do_normalize": False}, None),
+        (
+            "preprocessor_config.json",
+            {"image_mean": [51, 102, 204], "image_std": [51] * 3, "do_rescale": False, "rescale_factor": 1},
+            ((0.2, 0.4, 0.8), (0.2,) * 3),
+        ),
+        (
+            "preprocessor_config.json",
+            {"image_mean": [1, 1, 1], "image_std": [1, 1, 1], "rescale_factor": 1 / 127.5},
+            ((0.5,) * 3, (0.5,) * 3),
+        ),
         ("config.json", {"architecture": "resnet18"}, None),
         ("other.json", {"mean": MEAN, "std": STD}, None),
     ],
@@ -181,10 +191,16 @@ def test_files_of_seglit_state_mean_and_std_themselves(tmp_path: Path, stored: S
     assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
     (tmp_path / "model.json").write_text(json.dumps(record))
     assert stated_normalization(tmp_path / "model.safetensors") == Normalization(tuple(MEAN), tuple(STD))
-    for other in ({"mean": MEAN, "std": STD, "scale": 1.0}, {"mean": MEAN, "std": [0.0], "scale": 255.0}, 3):
-        with pytest.raises(InputError, match=r"set data\.init_args\.mean and std"):
+    for other in ({"mean": MEAN, "std": [0.0], "scale": 255.0}, 3):
+        with pytest.raises(InputError, match=r"no best\.json .* set data\.init_args\.mean and std"):
             normalization({**record, "normalization": other})
 
+    (tmp_path / "config.json").write_text(json.dumps({"mean": [0.1] * 3, "std": [0.1] * 3}))  # of other weights
+    assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
+    with pytest.raises(
+        InputError, match=r"mean \[0\.5, 0\.4, 0\.3\] and .* in units of their images: set data\.init"
+    ):
+        normalization({**record, "normalization": {"mean": MEAN, "std": STD, "scale": 1.0}})
 
 def test_normalization_of_another_tool_is_not_that_of_seglit(tmp_path: Path, stored: State) -> None:
     weights, in_255 = tmp_path / "other.pth", {"mean": [123.675] * 3, "std": [58.395] * 3}
