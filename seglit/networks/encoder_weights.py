@@ -19,8 +19,8 @@ from seglit.networks.timm_weights import classifier_names, rename_registers, res
 from seglit.networks.weight_file import read_content, read_weights, recorded_normalization, stated_normalization
 from seglit.normalization import Normalization
 
-PRETRAINED = ("encoder_weights", "weights", "weights_backbone")
-"""Arguments of networks that name pretrained weights."""
+PRETRAINED = ("encoder_weights", "weights_backbone", "pretrained")
+"""Arguments of networks that name pretrained weights, or say whether a network starts from them."""
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _NUMBERED = re.compile(r"(?P<prefix>(\w+\.)*(\w+_)?backbone\.)?(?P<index>\d+)\.(?P<rest>.+)")
 _RGB = 3  # channels of the images that encoders are pretrained on

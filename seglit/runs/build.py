@@ -14,6 +14,7 @@ from torch import nn
 
 from seglit.annotations.reader import Reader
 from seglit.errors import InputError, did_you_mean
+from seglit.networks.encoder_weights import PRETRAINED
 from seglit.runs.plain_data import check_plain, parts_of
 from seglit.runs.trusted import NotTrustedError, import_class, is_in
 
@@ -57,7 +58,9 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
     if unknown := [name for name in arguments if is_complete and name not in hints]:
         raise InputError(f"{where} has no setting {unknown[0]!r}{did_you_mean(unknown[0], hints)}")
     values = {
-        name: _convert(value, hints.get(name, Any), f"{where}: its argument {name!r}", trust)
+        name: None
+        if value is None and name in PRETRAINED  # left out, also where it is annotated as a str
+        else _convert(value, hints.get(name, Any), f"{where}: its argument {name!r}", trust)
         for name, value in arguments.items()
     }
     try:

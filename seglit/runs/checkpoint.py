@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from seglit.errors import InputError
 from seglit.images.scaling import Resize
 from seglit.labels import Labels
-from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
 from seglit.runs.build import build
+from seglit.runs.pretrained import without_pretrained
 from seglit.runs.record_schema import check_record
 
 RECORD_KEY = "seglit"
@@ -124,15 +124,6 @@ def build_untrained(spec: Mapping[str, Any], where: str, trust: Collection[str] 
     """
     network: nn.Module = build(nn.Module, without_pretrained(spec), where, trust)
     return network
-
-
-def without_pretrained(spec: Any) -> Any:
-    """Returns the `class_path` and `init_args` of a network, and of networks within it, without pretrained weights."""
-    if not isinstance(spec, Mapping) or "class_path" not in spec:
-        return spec
-    arguments = {name: without_pretrained(value) for name, value in spec.get("init_args", {}).items()}
-    untrained = {name: None for name in PRETRAINED if isinstance(arguments.get(name), str | bool)}
-    return {**spec, "init_args": {**arguments, **untrained}}
 
 
 def read_checkpoint(file: str | Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
 from seglit.images.replacing import replacing
 from seglit.images.scaling import Resize
-from seglit.networks.encoder_weights import PRETRAINED
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, read_checkpoint
 from seglit.runs.resume import progress_of
 
@@ -94,13 +93,6 @@ def _download(url: str) -> str:
         part.write_bytes(content)
     rank_zero_only(print)(f"downloaded {url} to {file}", flush=True)
     return str(file)
-
-
-def skip_pretrained(network: Any) -> None:
-    """Sets the pretrained weights in the parsed configuration of a network to null, in place."""
-    for name, value in network.items():
-        if name.rpartition(".")[2] in PRETRAINED and isinstance(value, str | bool):
-            network[name] = None
 
 
 def _check_resize(path: str, trained: Resize, resize: Resize) -> None:

@@ -12,9 +12,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
-from seglit.runs.ckpt_path import skip_pretrained
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.network_spec import network_spec
+from seglit.runs.pretrained import skip_pretrained
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
 
@@ -25,7 +25,7 @@ TRAIN_IMAGES_KEY = "train_images"
 def find_source(config: Any, record: str) -> WeightSource | None:
     """Finds what `--init_from` names, unless a checkpoint is continued, before the network is built.
 
-    Pretrained weights that a checkpoint, or a network with the same settings, replaces are set to null in the
+    Pretrained weights that a checkpoint, or a network with the same settings, replaces are left out of the
     configuration, in place: they are neither read nor downloaded.
 
     Args:

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from seglit.networks.encoder_weights import PRETRAINED
 from seglit.networks.hub import download_weights, offline_at_once, repository_of
 from seglit.networks.library import download_errors
 from seglit.networks.weight_file import stated_normalization
@@ -15,6 +14,7 @@ from seglit.normalization import Normalization
 from seglit.runs.bundle_folder import bundle_of, read_bundle
 from seglit.runs.checkpoint import ModelRecord, read_any_weights
 from seglit.runs.named_run import find_checkpoint
+from seglit.runs.pretrained import names_pretrained
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class WeightSource:
         if network["class_path"] != spec["class_path"]:
             return f"it is of {network['class_path']}, here {spec['class_path']}"
         theirs, ours = network.get("init_args", {}), spec.get("init_args", {})
-        may = ("num_classes", "in_channels", *PRETRAINED)
+        may = ("num_classes", "in_channels", *(name for name in ours if names_pretrained(spec["class_path"], name)))
         names = [name for name in ours if name in theirs and name not in may and ours[name] != theirs[name]]
         return ", ".join(f"{name} is {theirs[name]} there, here {ours[name]}" for name in names)
 
