@@ -59,7 +59,9 @@ class Segmenter(nn.Module):
         depth: Number of blocks of the encoder.
         heads: Attention heads per block.
         patch_size: Height and width of a patch in pixels; smaller patches give finer masks and cost more.
-        decoder: `mask` is the paper's mask transformer; `linear` scores each patch by a linear layer.
+        decoder: `mask` is the paper's mask transformer; `linear` scores each patch by a linear layer, and is the better
+            choice for two classes: `mask` normalises the scores of a patch, which leaves of two scores only which is
+            larger, so that nearly all patches get the same confidence.
         encoder: None for an encoder of the given width, depth, heads and patch size, or `tu-` and the name of a plain
             Vision Transformer of timm, which has its own (`tu-vit_small_patch16_224`, `tu-vit_small_patch14_dinov2`).
         encoder_weights: Pretrained weights of the encoder: `imagenet` for timm's default, a tag (`augreg_in21k`), or a
