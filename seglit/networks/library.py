@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
 
-from torch import Tensor
-
 from seglit.errors import InputError, did_you_mean, printable
 from seglit.normalization import Normalization
 
@@ -39,15 +37,6 @@ def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
             f"set {setting}: null{' or to the path of a file' if setting == 'encoder_weights' else ''}, or run once "
             "with network access"
         ) from error
-
-
-def check_batch(images: Tensor, architecture: str) -> None:
-    """Raises InputError for a batch of one image, of which BatchNorm would normalise a single value per channel."""
-    if len(images) == 1:
-        raise InputError(
-            f"{architecture} requires at least two images per batch in training: "
-            "set data.init_args.batch_size to 2 or more, or drop the last batch"
-        )
 
 
 def resolve_encoder(name: str, weights: str | None) -> tuple[str, str | bool | None]:

@@ -9,11 +9,8 @@ from seglit.errors import InputError
 from seglit.networks.blocks import crop, pad_to_multiple
 from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.encoders import LIBRARY_STRIDE
-from seglit.networks.library import any_size_options, check_batch, unknown_name
+from seglit.networks.library import any_size_options, unknown_name
 from seglit.normalization import Normalization
-
-# These pool the image to one value per channel and apply BatchNorm to it.
-POOLING_ARCHITECTURES = ("pan", "deeplabv3", "deeplabv3plus", "upernet")
 
 
 class SMP(nn.Module):
@@ -31,8 +28,8 @@ class SMP(nn.Module):
         options: Further arguments of the architecture (`decoder_channels`, ...), and of timm encoders.
 
     Raises:
-        InputError: Unknown names or options, an encoder that the architecture cannot use, weights that cannot be
-            downloaded or do not fit, or in training a batch of one image with PAN, DeepLabV3, DeepLabV3+ or UPerNet.
+        InputError: Unknown names or options, an encoder that the architecture cannot use, or weights that cannot be
+            downloaded or do not fit.
     """
 
     def __init__(
@@ -86,8 +83,6 @@ class SMP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, in_channels, H, W), float -> logits (B, num_classes, H, W)."""
-        if self.training and self.architecture in POOLING_ARCHITECTURES:
-            check_batch(x, self.architecture)
         # PAN halves its deepest map three times more.
         at_least = 8 * self.model.encoder.output_stride if self.architecture == "pan" else 0
         padded = pad_to_multiple(x, LIBRARY_STRIDE, at_least)  # (B, in_channels, H', W'), multiples of 32

@@ -11,7 +11,7 @@ from seglit.errors import InputError
 from seglit.networks.encoder_weights import EncoderWeights, find_weight_file, is_weight_file
 from seglit.networks.hub import is_reachable
 from seglit.networks.input_channels import adapt_channels
-from seglit.networks.library import check_batch, download_errors, unknown_name
+from seglit.networks.library import download_errors, unknown_name
 from seglit.normalization import Normalization
 
 
@@ -27,8 +27,7 @@ class Torchvision(nn.Module):
             (`weights/resnet50.pth`), or None.
 
     Raises:
-        InputError: Unknown names, both kinds of weights at once, weights that cannot be downloaded or do not fit, or in
-            training a batch of one image with DeepLabV3.
+        InputError: Unknown names, both kinds of weights at once, or weights that cannot be downloaded or do not fit.
     """
 
     def __init__(
@@ -90,8 +89,6 @@ class Torchvision(nn.Module):
 
         In training, if the architecture has an auxiliary head, the pair (logits, auxiliary logits).
         """
-        if self.training and self.architecture.startswith("deeplabv3"):
-            check_batch(x, self.architecture)
         logits: dict[str, Tensor] = self.model(x)  # "out" and perhaps "aux", each (B, num_classes, H, W)
         return tuple(logits.values()) if self.training and len(logits) > 1 else logits["out"]
 

@@ -18,6 +18,7 @@ from seglit.errors import InputError, RunError
 _FULL = re.compile(
     r"out of memory|MemoryError|can(?:'t|not) allocate memory|ALLOC_FAILED|Insufficient memory", re.IGNORECASE
 )
+_SINGLE_VALUE = "Expected more than 1 value per channel when training"
 _IN_WORKER = "in DataLoader worker process"
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: ([^.]+)|exited)")
 _SHM_FULL = re.compile(r"unable to write to file </torch|unable to (?:allocate|resize|mmap) .*shared memory")
@@ -47,7 +48,8 @@ def explaining_failures() -> Iterator[None]:
     """Replaces errors of memory, workers, ranks and settings, and the exit by which Lightning answers Ctrl-C.
 
     Raises:
-        InputError: Lightning, or an optimizer or loader of torch, rejects a setting once it is used.
+        InputError: Lightning, or an optimizer or loader of torch, rejects a setting once it is used, or batches are too
+            small for BatchNorm.
         KeyboardInterrupt: Ctrl-C, for which Lightning exits with 1.
         RunError: One line with the cause and the notes of the exception.
     """
@@ -58,7 +60,7 @@ def explaining_failures() -> Iterator[None]:
     except Exception as error:
         if message := _dead_worker(error) or _full_memory(error) or _lost_rank(error):
             raise RunError(message) from error
-        if message := _refusal(error):
+        if message := _single_value(error) or _refusal(error):
             raise InputError(message) from error
         raise
     except SystemExit as error:
@@ -94,6 +96,15 @@ def _full_memory(error: BaseException) -> str:
     on_gpu = isinstance(error, torch.OutOfMemoryError) or "CUDA" in str(error)
     where = " in a worker process" if _IN_WORKER in str(error) else " on the GPU" if on_gpu else ""
     return " ".join([f"out of memory{where}", *vars(error).get("__notes__", [])])
+
+
+def _single_value(error: BaseException) -> str:
+    if _SINGLE_VALUE not in str(error):
+        return ""
+    return (
+        "BatchNorm has a single value per channel to normalise in training, of a batch of one image: set "
+        "data.init_args.batch_size to 2 or more, with at least two training images per device"
+    )
 
 
 def _dead_worker(error: BaseException) -> str:
