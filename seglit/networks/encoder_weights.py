@@ -16,13 +16,20 @@ from seglit.networks.input_channels import adapt_channels
 from seglit.networks.library import download_errors, encoder_normalization, resolve_encoder
 from seglit.networks.name_matching import match_names
 from seglit.networks.timm_weights import classifier_names, rename_registers, resample_positions
-from seglit.networks.weight_file import read_content, read_weights, recorded_normalization, stated_normalization
+from seglit.networks.weight_file import (
+    find_weights,
+    read_content,
+    recorded_normalization,
+    stated_architecture,
+    stated_normalization,
+)
 from seglit.normalization import Normalization
 
 PRETRAINED = ("encoder_weights", "weights_backbone", "pretrained")
 """Arguments of networks that name pretrained weights, or say whether a network starts from them."""
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _NUMBERED = re.compile(r"(?P<prefix>(\w+\.)*(\w+_)?backbone\.)?(?P<index>\d+)\.(?P<rest>.+)")
+_SIZE = re.compile(r"_\d+$")  # of the images, in names of timm
 _RGB = 3  # channels of the images that encoders are pretrained on
 
 
@@ -110,12 +117,15 @@ class EncoderWeights:
         """Loads the weights of a file into the encoder; does nothing for weights that smp has loaded.
 
         Raises:
-            InputError: The file cannot be read, or lacks a weight of the encoder.
+            InputError: The file cannot be read, lacks a weight of the encoder, or is stated to be of another.
         """
         if self.file is None:
             return
+        content = read_content(self.file)
+        if recorded_normalization(content) is None:  # else it is seglit's, and the JSON beside it another's
+            self._check_architecture(self.file)
         target = encoder.state_dict()
-        source = rename_registers(_named_like(encoder, read_weights(self.file)))
+        source = rename_registers(_named_like(encoder, find_weights(content, self.file)))
         names = match_names(source, target)
         found = {ours: self._adapted(source[theirs], target[ours]) for ours, theirs in names.items()}
         resample_positions(found, encoder)
@@ -142,6 +152,19 @@ class EncoderWeights:
         """Within it, smp and timm download named weights: errors are one line, at once if there is no connection."""
         with _downloading(f"encoder {self.encoder}") if self.named else nullcontext():
             yield
+
+    def _check_architecture(self, file: Path) -> None:
+        """Compares names of timm, since some networks differ in what names and shapes of weights do not tell."""
+        import timm
+
+        stated = (stated_architecture(file) or "").partition(".")[0]
+        if self.encoder.startswith("tu-") and timm.is_model(stated):
+            here = self.encoder.removeprefix("tu-").partition(".")[0]
+            if _SIZE.sub("", stated) != _SIZE.sub("", here):
+                raise InputError(
+                    f"weights {file}: the JSON beside it states that they are of {stated}, not of {here}: name the "
+                    f"encoder tu-{stated}; or, if the JSON is of another file, move it"
+                )
 
     def _adapted(self, weight: Tensor, like: Tensor) -> Tensor:
         """Adapts the first convolution, (out_channels, 3, ...), to the channels of the images."""

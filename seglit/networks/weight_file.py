@@ -90,10 +90,9 @@ def stated_normalization(file: Path) -> Normalization | None:
     Raises:
         InputError: A file cannot be read, or its values are not a mean and a standard deviation.
     """
-    for name in (f"{file.stem}.json", "config.json", "preprocessor_config.json"):
-        beside = file.with_name(name)
+    for beside in _settings_of(file):
         try:
-            content = json.loads(beside.read_bytes()) if beside.is_file() else {}
+            content = json.loads(beside.read_bytes())
             if recorded := recorded_normalization(content):
                 return recorded
             settings = {**content, **content.get("pretrained_cfg", {})}
@@ -114,11 +113,36 @@ def stated_normalization(file: Path) -> Normalization | None:
     return None
 
 
+def stated_architecture(file: Path) -> str | None:
+    """Reads the name of a network of timm from the JSON beside a weight file; None if the first of it states none.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    for beside in _settings_of(file)[:1]:
+        try:
+            content = json.loads(beside.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{beside}: cannot be read ({error})") from error
+        name = content.get("architecture") if isinstance(content, dict) else None
+        return name if isinstance(name, str) else None
+    return None
+
+
+def _settings_of(file: Path) -> list[Path]:
+    """The JSON files beside a weight file that may describe it, nearest first."""
+    names = (f"{file.stem}.json", "config.json", "preprocessor_config.json")
+    return [file.with_name(name) for name in names if file.with_name(name).is_file()]
+
+
 def recorded_normalization(content: Any) -> Normalization | None:
     """Returns the normalisation that a checkpoint or the record of a bundle of seglit states, if any.
 
     Args:
         content: What the file contains; its record is in a checkpoint, or the whole of a JSON file.
+
+    Returns:
+        The normalisation, whose scale is 1 if the training stated it in units of its images.
     """
     records: tuple[Any, ...] = (content, content.get("seglit")) if isinstance(content, Mapping) else ()
     for record in records:
@@ -140,9 +164,6 @@ def _is_safetensors(file: Path) -> bool:
         with file.open("rb") as opened:
             return opened.read(9)[8:] == b"{"
     except OSError as error:
-
-    Returns:
-        The normalisation, whose scale is 1 if the training stated it in units of its images.
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 

@@ -26,6 +26,7 @@ from seglit.labels import Labels
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Normalization, UNet, hub
+from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.hub import offline_at_once
 from seglit.networks.weight_file import stated_normalization
 from tests.conftest import Run
@@ -142,7 +143,6 @@ def test_first_convolution_and_normalisation_fit_the_channels(tmp_path: Path, st
             ((0.2, 0.4, 0.8), (0.2,) * 3),
         ),
         ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "rescale_factor": 1 / 255}, (MEAN, STD)),
-        ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "do_normalize": False}, None),
         (
             "preprocessor_config.json",
             {"image_mean": [51, 102, 204], "image_std": [51] * 3, "do_rescale": False, "rescale_factor": 1},
@@ -153,6 +153,7 @@ def test_first_convolution_and_normalisation_fit_the_channels(tmp_path: Path, st
             {"image_mean": [1, 1, 1], "image_std": [1, 1, 1], "rescale_factor": 1 / 127.5},
             ((0.5,) * 3, (0.5,) * 3),
         ),
+        ("preprocessor_config.json", {"image_mean": MEAN, "image_std": STD, "do_normalize": False}, None),
         ("config.json", {"architecture": "resnet18"}, None),
         ("other.json", {"mean": MEAN, "std": STD}, None),
     ],
@@ -194,13 +195,11 @@ def test_files_of_seglit_state_mean_and_std_themselves(tmp_path: Path, stored: S
     for other in ({"mean": MEAN, "std": [0.0], "scale": 255.0}, 3):
         with pytest.raises(InputError, match=r"no best\.json .* set data\.init_args\.mean and std"):
             normalization({**record, "normalization": other})
-
     (tmp_path / "config.json").write_text(json.dumps({"mean": [0.1] * 3, "std": [0.1] * 3}))  # of other weights
     assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
-    with pytest.raises(
-        InputError, match=r"mean \[0\.5, 0\.4, 0\.3\] and .* in units of their images: set data\.init"
-    ):
+    with pytest.raises(InputError, match=r"mean \[0\.5, 0\.4, 0\.3\] and .* in units of their images: set data\.init"):
         normalization({**record, "normalization": {"mean": MEAN, "std": STD, "scale": 1.0}})
+
 
 def test_normalization_of_another_tool_is_not_that_of_seglit(tmp_path: Path, stored: State) -> None:
     weights, in_255 = tmp_path / "other.pth", {"mean": [123.675] * 3, "std": [58.395] * 3}
@@ -247,6 +246,27 @@ def test_wrong_files_are_one_line(tmp_path: Path, stored: State) -> None:
         with pytest.raises(InputError, match=message) as raised:
             UNet(2, channels=(4, 4, 4), encoder=encoder, encoder_weights=str(weights))
         assert "\n" not in str(raised.value)
+
+
+def test_architecture_beside_the_file_is_that_of_the_encoder(tmp_path: Path) -> None:
+    """Both have the same names and shapes, but pad differently."""
+    with torch.device("meta"):
+        one, other = (timm.create_model(f"{prefix}efficientnet_lite0").state_dict() for prefix in ("tf_", ""))
+    assert {name: value.shape for name, value in one.items()} == {name: value.shape for name, value in other.items()}
+    file, settings = tmp_path / "model.pth", {"architecture": "tf_efficientnet_lite0", "mean": MEAN, "std": STD}
+    file.with_suffix(".json").write_text(json.dumps(settings))
+    torch.save({}, file)
+    with pytest.raises(InputError, match=r"of tf_efficientnet_lite0, not of efficientnet_lite0: .* tu-tf_eff"):
+        EncoderWeights("tu-efficientnet_lite0.ra_in1k", None, file, 3).load(nn.Identity())
+    for encoder, stated in (
+        ("tu-tf_efficientnet_lite0", "tf_efficientnet_lite0"),
+        ("tu-vit_tiny_patch16_384", "vit_tiny_patch16_224"),  # of other images
+        ("tu-efficientnet_lite0", "unet"),
+        ("timm-efficientnet-b0", "tf_efficientnet_b0"),
+    ):
+        file.with_suffix(".json").write_text(json.dumps({**settings, "architecture": stated}))
+        with pytest.raises(InputError, match="contains no state dict"):  # which is read next
+            EncoderWeights(encoder, None, file, 3).load(nn.Identity())
 
 
 def test_hub_repository_is_a_file_with_its_settings(
