@@ -164,7 +164,7 @@ def within_minutes(args: Sequence[str], minutes: float, started: float) -> list[
     return [*args, *numbers]
 
 
-def _measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[str], Costs, float, int]:
+def _measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[str], Costs, int, int]:
     """Returns the options that a trial of some seconds chose, its costs, batches per epoch, and batches per step."""
     probe = _Measurement(seconds)
     try_out(args, probe)
@@ -181,14 +181,14 @@ def batches_of_rank(images: int, batch_size: int, ranks: int, limit: float, *, d
     return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
-def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: int = 1) -> list[str]:
+def divide(seconds: float, costs: Costs, batches_per_epoch: int, accumulated: int = 1) -> list[str]:
     """Divides a time into steps and validations, the last of which follows the last step.
 
     Args:
         seconds: The time.
         costs: What the parts take.
         batches_per_epoch: Training batches per epoch.
-        accumulated: Batches per step.
+        accumulated: Batches per step; the last step of an epoch may have fewer.
 
     Returns:
         Options of `fit`.
@@ -198,23 +198,29 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: float, accumulated: 
     """
     left = seconds - costs.once
     batch = costs.batch + costs.epoch / batches_per_epoch
-    count = max(1, min(_MAX_VALIDATIONS, int(left / batch / accumulated / _MIN_INTERVAL)))
+    accumulated = min(accumulated, batches_per_epoch)  # Lightning ends an epoch with a step
+    most = max(1, min(_MAX_VALIDATIONS, int(left / batch / accumulated / _MIN_INTERVAL)))
     if costs.validation:
-        count = max(1, min(count, int(_VALIDATION_SHARE * left / costs.validation)))
-    interval = int((left / count - costs.validation) / batch) // accumulated * accumulated
-    if interval < accumulated:
-        needed = costs.once + costs.validation
-        raise InputError(
-            f"--minutes is too short: set-up, one validation and the test take {needed:.0f} seconds, and "
-            f"{max(0.0, seconds):.0f} are left after measuring; give more"
-        )
-    return [
-        "--trainer.max_epochs=null",
-        "--trainer.max_time=null",
-        f"--trainer.max_steps={count * interval // accumulated}",
-        "--trainer.check_val_every_n_epoch=null",
-        f"--trainer.val_check_interval={interval}",
-    ]
+        most = max(1, min(most, int(_VALIDATION_SHARE * left / costs.validation)))
+    per_epoch = math.ceil(batches_per_epoch / accumulated)
+    for count in range(most, 0, -1):
+        longest = int((left / count - costs.validation) / batch)
+        intervals = range(longest, max(0, longest - accumulated), -1)
+        for interval in sorted(intervals, key=lambda length: length % accumulated):  # rather between two steps
+            epochs, others = divmod(count * interval, batches_per_epoch)
+            if others % accumulated == 0:  # a step ends there
+                return [
+                    "--trainer.max_epochs=null",
+                    "--trainer.max_time=null",
+                    f"--trainer.max_steps={epochs * per_epoch + others // accumulated}",
+                    "--trainer.check_val_every_n_epoch=null",
+                    f"--trainer.val_check_interval={interval}",
+                ]
+    needed = costs.once + costs.validation
+    raise InputError(
+        f"--minutes is too short: set-up, one validation and the test take {needed:.0f} seconds, and "
+        f"{max(0.0, seconds):.0f} are left after measuring; give more"
+    )
 
 
 def _contradiction(option: str) -> str:

@@ -141,10 +141,18 @@ class Stopwatch(pl.Callback):
 
 def total_batches(trainer: pl.Trainer) -> float:
     """Returns the number of batches of a whole training, as limited by epochs and steps; infinite without a limit."""
-    epochs, steps = trainer.max_epochs, trainer.max_steps
-    by_epochs = math.inf if epochs in (None, -1) else epochs * trainer.num_training_batches
-    by_steps = math.inf if steps == -1 else steps * trainer.accumulate_grad_batches
+    epochs, steps, per_epoch = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
+    by_epochs = math.inf if epochs in (None, -1) else epochs * per_epoch
+    by_steps = math.inf if steps == -1 else _batches_of(steps, per_epoch, trainer.accumulate_grad_batches)
     return min(by_epochs, by_steps)
+
+
+def _batches_of(steps: int, per_epoch: float, accumulated: int) -> float:
+    """Returns the number of batches of some steps; Lightning ends an epoch with a step, which may have fewer."""
+    if math.isinf(per_epoch):
+        return steps * accumulated
+    epochs, others = divmod(steps, math.ceil(per_epoch / accumulated))
+    return epochs * per_epoch + others * accumulated
 
 
 def time_limit(trainer: pl.Trainer) -> float:

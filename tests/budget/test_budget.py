@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -24,6 +25,7 @@ from seglit import cli
 from seglit.budget import minutes, show_plan
 from seglit.budget.minutes import Costs, batches_of_rank, divide
 from seglit.budget.unstated import choose_unstated
+from seglit.callbacks.stopwatch import total_batches
 from seglit.cli import run as run_command_line
 from seglit.config.named_configs import expand_names
 from seglit.data import FolderDataModule
@@ -192,21 +194,36 @@ def test_what_is_stated_in_any_form_is_kept(shapes: Path, tmp_path: Path, monkey
         assert choose_unstated(parser.parse_args(args).fit, args, parser) == chosen
 
 
+def last_batch(steps: int, per_epoch: int, accumulated: int) -> int:
+    """Counts batches as Lightning does until a step has ended: after each accumulation, and with each epoch."""
+    batch = 0
+    while steps:
+        batch += 1
+        of_epoch = (batch - 1) % per_epoch + 1
+        steps -= of_epoch % accumulated == 0 or of_epoch == per_epoch
+    return batch
+
+
 def test_time_is_divided_to_its_end() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):
         costs = Costs(*(rng.uniform(1, 60), rng.uniform(0.01, 2), rng.uniform(0, 3), rng.uniform(0.1, 30)))
-        seconds, per_epoch, accumulated = rng.uniform(300, 3000), int(rng.integers(1, 200)), int(rng.integers(1, 5))
+        seconds, per_epoch, accumulated = rng.uniform(300, 3000), int(rng.integers(1, 200)), int(rng.integers(1, 9))
         numbers = dict(option.removeprefix("--trainer.").split("=") for option in
                        divide(seconds, costs, per_epoch, accumulated))  # fmt: skip
         steps, interval = int(numbers["max_steps"]), int(numbers["val_check_interval"])
-        batches, count = steps * accumulated, steps * accumulated / interval
-        assert count == int(count)
+        batches = last_batch(steps, per_epoch, accumulated)
+        count = batches / interval
+        assert count == int(count)  # the last step is validated
         assert 1 <= count <= 20
+        assert per_epoch % accumulated or interval % accumulated == 0
         spent = costs.once + count * costs.validation + batches * (costs.batch + costs.epoch / per_epoch)
         unused = count * accumulated * (costs.batch + costs.epoch / per_epoch)  # less than a step each
         assert seconds - unused <= spent <= seconds + 1e-6
         assert count == 1 or spent - costs.once >= 0.94 * (seconds - costs.once)
+        trainer: Any = mock.Mock(max_epochs=-1, max_steps=steps, num_training_batches=per_epoch)
+        trainer.accumulate_grad_batches = accumulated
+        assert total_batches(trainer) == batches
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

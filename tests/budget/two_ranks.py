@@ -9,7 +9,7 @@ from seglit.budget import minutes
 from seglit.budget.minutes import Costs
 
 
-def measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[str], Costs, float, int]:
+def measure(args: Sequence[str], seconds: float, started: float) -> tuple[list[str], Costs, int, int]:
     assert "LOCAL_RANK" not in os.environ
     return [], Costs(once=0, batch=1500, epoch=0, validation=1000), 3, 1  # of 100 minutes: 3 batches, a validation
 

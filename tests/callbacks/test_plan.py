@@ -1,5 +1,6 @@
 """The plan that `fit` prints before it trains, and the estimate of the time until the end."""
 
+import csv
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -29,11 +30,13 @@ def test_plan_replaces_what_lightning_prints(trained: Outcome) -> None:
 
 
 def test_steps_and_accumulation_are_in_the_plan(run: Run, tiny: list[str]) -> None:
-    steps = ("--trainer.max_epochs=null", "--trainer.max_steps=3", "--trainer.accumulate_grad_batches=2")
+    steps = ("--trainer.max_epochs=null", "--trainer.max_steps=3", "--trainer.accumulate_grad_batches=3")
     validation = ("--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=2")
     outcome = run("fit", *tiny, *steps, *validation, "--data.crop_size=[32,16]", "--test_after_fit=false")
-    assert "2 x 32x16, 2 batches per step" in outcome.out
-    assert "3 epochs of 2 batches, 3 steps, 3 validations" in outcome.out
+    assert "2 x 32x16, 3 batches per step" in outcome.out
+    assert "3 epochs of 2 batches, 3 steps, 3 validations" in outcome.out  # an epoch ends with a step
+    with (outcome.folder / "metrics.csv").open() as rows:
+        assert [row["step"] for row in csv.DictReader(rows) if row["val/miou"]] == ["0", "1", "2"]
 
 
 def trainer_of(limit: float = 1.0, **changes: Any) -> Any:
