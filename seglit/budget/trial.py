@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from seglit.callbacks.freeze import FreezeEncoder
 from seglit.callbacks.mid_epoch import MidEpochCheckpoint
 from seglit.callbacks.plan import Plan
 from seglit.callbacks.signals import Signals
@@ -67,13 +68,15 @@ class Trial(SegmentationCLI):
         super().before_instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Adds the probe, leaves out the plan, and ends at signals without saving."""
+        """Adds the probe, leaves out the plan and a freezing that ends, and ends at signals without saving."""
         trainer = super().instantiate_trainer(**kwargs)
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it
         (self.probe.stopwatch,) = (each for each in callbacks if isinstance(each, Stopwatch))
         for callback in callbacks:
             if isinstance(callback, MidEpochCheckpoint):
                 callback.signals = Signals(saves=False)
+            elif isinstance(callback, FreezeEncoder) and callback.epochs is not None:
+                callback.epochs = 0  # the steps of a trial would be those of the first epochs, which are faster
         callbacks[:] = [each for each in callbacks if not isinstance(each, Plan)]
         callbacks.insert(1, self.probe)
         return trainer

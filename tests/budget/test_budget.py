@@ -194,6 +194,25 @@ def test_what_is_stated_in_any_form_is_kept(shapes: Path, tmp_path: Path, monkey
         assert choose_unstated(parser.parse_args(args).fit, args, parser) == chosen
 
 
+@pytest.mark.parametrize(("epochs", "trains"), [(2, True), (None, False)])
+def test_trial_trains_an_encoder_that_is_frozen_at_first(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int | None, trains: bool
+) -> None:
+    seen: list[bool] = []
+
+    class Watch(show_plan._ThreeSteps):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            seen.append(any(weight.grad is not None for weight in pl_module.network.encoder.parameters()))
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    monkeypatch.setattr(show_plan, "_ThreeSteps", Watch)
+    freeze = {"class_path": "seglit.callbacks.FreezeEncoder", "init_args": {"epochs": epochs}}
+    (tmp_path / "freeze.yaml").write_text(yaml.dump({"trainer": {"callbacks": freeze}}))
+    outcome = run("fit", "-c", "freeze.yaml", *tiny, "--plan")
+    assert outcome.code == 0, outcome.err
+    assert {*seen} == {trains}
+
+
 def last_batch(steps: int, per_epoch: int, accumulated: int) -> int:
     """Counts batches as Lightning does until a step has ended: after each accumulation, and with each epoch."""
     batch = 0
