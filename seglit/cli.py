@@ -80,7 +80,7 @@ class SegmentationCLI(PlainLoadingCLI):
             parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses the command line and its YAML files.
+        """Parses the command line and its YAML files; data without settings has empty `init_args`, else omitted.
 
         Raises:
             InputError: An option, a key or a value is invalid; the message names its file and line.
@@ -90,6 +90,8 @@ class SegmentationCLI(PlainLoadingCLI):
         except ArgumentError as error:
             keys = self._parser(args[0]).get_defaults().keys()
             raise InputError(check_yaml(args) or explain(error, args, keys)) from error
+        data = self.config[self.called].data
+        data.init_args = data.get("init_args", Namespace())  # type: ignore[no-untyped-call]
 
     def before_instantiate_classes(self) -> None:
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
@@ -142,10 +144,8 @@ class SegmentationCLI(PlainLoadingCLI):
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""
         path, has_test_split = best_checkpoint(self.trainer), self.datamodule.has_split("test")
-        tested = path and self.config.fit.test_after_fit and has_test_split  # no path after a fast_dev_run
-        if tested:
-            # Not `ckpt_path=path`: WeightAveraging would then restore the weights that are not averaged.
-            self.load_weights(path)
+        if tested := path and self.config.fit.test_after_fit and has_test_split:  # no path after a fast_dev_run
+            self.load_weights(path)  # `ckpt_path=path` would let WeightAveraging restore those that are not averaged
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self.trainer.is_global_zero:
             print_next_steps(self.run_folder, path, has_test_split=has_test_split, is_tested=bool(tested))

@@ -55,6 +55,8 @@ def _find_unstated(config: Any, args: Sequence[str], parser: ArgumentParser) -> 
     """
     settings = config.data.init_args
     names = [name for name in ("crop_size", "batch_size") if name in settings]
+    if not names:
+        return []
     pairs = {name for name in names if name == "crop_size" and not isinstance(settings[name], int)}
     values = {name: [_UNLIKELY, _UNLIKELY] if name in pairs else _UNLIKELY for name in names}
     before = [f"--data={config.data.class_path}", *(f"--data.{name}={value}" for name, value in values.items())]

@@ -1,8 +1,10 @@
 """Checks of `--ckpt_path`, made before data and model are built."""
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from http.client import HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -22,11 +24,13 @@ _TIMEOUT = 20.0  # seconds without an answer
 
 def set_ckpt_path(command: str, config: Any) -> None:
     """Replaces `ckpt_path` of a parsed configuration by what `find_ckpt_path` returns, in place."""
-    resize = config.data.init_args.get("resize")
-    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer.max_epochs, resize)
+    settings = vars(config.data.init_args)
+    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer.max_epochs, settings)
 
 
-def find_ckpt_path(command: str, path: str | None, max_epochs: int | None, resize: Resize = None) -> str | None:
+def find_ckpt_path(
+    command: str, path: str | None, max_epochs: int | None, data: Mapping[str, Any] = MappingProxyType({})
+) -> str | None:
     """Checks the checkpoint that a training command is given, and downloads it from an http address.
 
     Lightning looks for it only once everything is built, validates and tests random weights if there is none, and ends
@@ -36,7 +40,7 @@ def find_ckpt_path(command: str, path: str | None, max_epochs: int | None, resiz
         command: `fit`, `validate` or `test`.
         path: `--ckpt_path`; None trains from the start.
         max_epochs: `--trainer.max_epochs`.
-        resize: `--data.resize`.
+        data: Settings of the data, of which `resize` is compared if it is one: a class may set its own.
 
     Returns:
         The path, of the file if it was downloaded.
@@ -64,8 +68,8 @@ def find_ckpt_path(command: str, path: str | None, max_epochs: int | None, resiz
     checkpoint = read_checkpoint(path)
     if command == "fit":
         _check_epochs_left(path, checkpoint, max_epochs)
-    elif RECORD_KEY in checkpoint:
-        _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, resize)
+    elif RECORD_KEY in checkpoint and "resize" in data:
+        _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, data["resize"])
     return path
 
 

@@ -28,7 +28,7 @@ from seglit.budget.unstated import choose_unstated
 from seglit.callbacks.stopwatch import total_batches
 from seglit.cli import run as run_command_line
 from seglit.config.named_configs import expand_names
-from seglit.data import FolderDataModule
+from seglit.data import FolderDataModule, SyntheticDataModule
 from seglit.data.sampling import KeySampler
 from seglit.errors import InputError
 from seglit.preview.command import PreviewCLI
@@ -161,6 +161,13 @@ class Square(FolderDataModule):
         super().__init__(root, CLASS_NAMES, crop_size=(crop_size, crop_size), batch_size=2, num_workers=0)
 
 
+class Ready(SyntheticDataModule):
+    """A data module without settings."""
+
+    def __init__(self) -> None:
+        super().__init__(num_train=4, num_val=2, num_test=2, size=(32, 32), batch_size=2, resize=0.5, num_workers=0)
+
+
 STATED = '{"class_path": "seglit.data.FolderDataModule", "init_args": {"batch_size": 2, "crop_size": null}}'
 CHOSEN = [
     (["--data=data.yaml"], ["--data.crop_size=[32,32]", "--data.batch_size=2"]),
@@ -188,10 +195,21 @@ def test_what_is_stated_in_any_form_is_kept(shapes: Path, tmp_path: Path, monkey
     show_plan._ThreeSteps().change(config)
     assert choose_unstated(config, args, parser) == []
     assert vars(config.data.init_args) == {"root": str(shapes)}
+    args = expand_names(["fit", "--data=tests.budget.test_budget.Ready"])
+    config = run_command_line(args, PreviewCLI).config.fit
+    show_plan._ThreeSteps().change(config)
+    assert choose_unstated(config, args, parser) == []
     square = ["fit", "--data=tests.budget.test_budget.Square", f"--data.root={shapes}"]
     for stated, chosen in ([], ["--data.crop_size=32"]), (["--data.crop_size=32"], []):
         args = expand_names([*square, *stated])
         assert choose_unstated(parser.parse_args(args).fit, args, parser) == chosen
+
+
+def test_data_without_settings_is_trained_and_tested(run: Run, tiny: list[str]) -> None:
+    trained = run("fit", "--data=tests.budget.test_budget.Ready", *tiny[2:], "--trainer.max_epochs=1")
+    assert trained.code == 0, trained.err
+    tested = run("test", trained.folder)  # its resize is that of the checkpoint, and no option
+    assert tested.code == 0, tested.err
 
 
 @pytest.mark.parametrize(("epochs", "trains"), [(2, True), (None, False)])
