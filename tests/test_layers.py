@@ -84,7 +84,7 @@ ROOMS = {
         ),
     ),
     "preview": (
-        f"jsonargparse PIL torch {LIGHTNING}",
+        f"albumentations jsonargparse PIL torch {LIGHTNING}",
         "cli config data drawing errors images.replacing",
     ),
     "budget": (

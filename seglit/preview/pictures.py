@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 
+import albumentations as A
 import torch
 from PIL import Image
 
@@ -15,6 +16,7 @@ from seglit.drawing.training_batch import Panel, draw_steps
 
 _ROWS = 3
 _OURS = {"RandomScale": "scale", "PadIfNeeded": "padding", "ClassCrop": "crop"}
+_CROPS = (A.RandomCrop, A.CenterCrop, A.CropNonEmptyMaskIfExists)  # which reject smaller images
 
 
 def draw_preview(data: SegmentationDataModule) -> Image.Image:
@@ -25,10 +27,10 @@ def draw_preview(data: SegmentationDataModule) -> Image.Image:
     """
     dataset = data.dataset("train")
     pipeline = (data.augment or Augment()).pipeline(data.crop_size)
-    pipelines = {"": Pipeline([]), **_steps(pipeline), "as trained on": pipeline}
+    pipelines = [("", Pipeline([])), *_steps(pipeline), ("as trained on", pipeline)]
     count = min(_ROWS, len(dataset))
     columns: list[tuple[str, list[Sample]]] = []
-    for title, each in pipelines.items():
+    for title, each in pipelines:
         samples = Samples(dataset, each, data.seed, data.cache, data.resize)
         column = [samples[SampleKey(row * len(dataset) // count)] for row in range(count)]
         if not columns or title == "as trained on" or _differ(column, columns[0][1]):
@@ -37,16 +39,17 @@ def draw_preview(data: SegmentationDataModule) -> Image.Image:
     return draw_steps(rows, data.labels)
 
 
-def _steps(pipeline: Pipeline) -> dict[str, Pipeline]:
-    """Each transform alone and always applied, by its name and how often training applies it."""
-    steps = {}
+def _steps(pipeline: Pipeline) -> list[tuple[str, Pipeline]]:
+    """Each transform alone and always applied, with its name and how often training applies it."""
+    steps = []
     for step in pipeline.compose.transforms:
         for leaf in leaf_transforms(step):
             name = _OURS.get(type(leaf).__name__) or type(leaf).__name__
             always = copy.deepcopy(leaf)
             always.p = 1.0
             rate = f" ({step.p:.0%})" if leaf is step and step.p < 1 else ""
-            steps[f"{name}{rate}"] = Pipeline([always])
+            padding = [A.PadIfNeeded(leaf.height, leaf.width)] if isinstance(leaf, _CROPS) else []
+            steps.append((f"{name}{rate}", Pipeline([*padding, always])))
     return steps
 
 

@@ -53,6 +53,24 @@ def test_each_transform_is_beside_the_original(monkeypatch: pytest.MonkeyPatch) 
     assert second[0].title == "00001, 32x48"
 
 
+def test_crops_of_small_images_and_transforms_of_one_class_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[list[Panel]]] = []
+    monkeypatch.setattr(preview_pictures, "draw_steps", lambda rows, _: drawn.append(rows))
+    transforms = [A.RandomBrightnessContrast((value, value), 0, p=0.5) for value in (-0.3, 0.3)]
+    crops = [A.CenterCrop(40, 24), A.CropNonEmptyMaskIfExists(40, 24)]
+    data = SyntheticDataModule(1, size=(32, 48), crop_size=(64, 40), augment=Augment(transforms=[*transforms, *crops]))
+    draw_preview(data)
+    (((original, *steps),),) = drawn
+    titles = ["padding, 64x48", "crop, 64x40", *2 * ["RandomBrightnessContrast (50%), 32x48"],
+              "CenterCrop, 40x24", "CropNonEmptyMaskIfExists, 40x24", "as trained on, 40x24"]  # fmt: skip
+    assert [panel.title for panel in steps] == titles
+    cropped, dark, bright, centred = steps[1:5]
+    assert dark.image.mean() < original.image.mean() < bright.image.mean()
+    assert (cropped.mask == 255).any()
+    assert (centred.mask[4:36] == original.mask[:, 12:36]).all()
+    assert (centred.mask[:4] == 255).all()
+
+
 def test_first_batch_is_drawn_as_the_network_gets_it(
     run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
