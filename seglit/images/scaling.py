@@ -65,7 +65,7 @@ def resized_shape(size: Size, resize: Resize) -> Size:
 
 
 def resize_image(image: npt.NDArray[Any], resize: Resize) -> npt.NDArray[Any]:
-    """Resizes an image (H, W[, C]) of any dtype: the mean of the pixels below each one, bilinear where it is enlarged.
+    """Resizes an image (H, W[, C]) of any dtype: to the means of pixels along an axis that shrinks, else bilinearly.
 
     Of a masked array, means are of the pixels with data, and pixels of which less than half has data have none.
     """
@@ -87,5 +87,6 @@ def resize_image(image: npt.NDArray[Any], resize: Resize) -> npt.NDArray[Any]:
 def _resize_bands(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
     """Resizes (H, W, C); band by band, as OpenCV does no more than four at once."""
     bands = np.split(image, image.shape[2], axis=2)
-    resized = [cv2.resize(band, size[::-1], interpolation=cv2.INTER_AREA) for band in bands]
-    return np.stack(resized, axis=2)
+    height, width = map(min, image.shape, size)  # shrunk first: INTER_AREA takes means only if no axis grows
+    means = (cv2.resize(band, (width, height), interpolation=cv2.INTER_AREA) for band in bands)
+    return np.stack([cv2.resize(band, size[::-1], interpolation=cv2.INTER_LINEAR) for band in means], axis=2)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 import seglit
 from seglit.data import SyntheticDataModule
@@ -78,6 +79,19 @@ def test_images_are_reduced_to_means(dtype: type) -> None:
     assert resize_image(image, 0.5) == pytest.approx(means, abs=0.51 if image.dtype.kind != "f" else 1e-4)
     assert resize_image(image, (4, 12)).shape == (4, 12, 5)
     assert resize_image(image, None) is image
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("size", [(20, 6), (8, 6), (20, 30)])
+def test_sides_that_grow_are_bilinear_and_those_that_shrink_means(dtype: type, size: tuple[int, int]) -> None:
+    image: npt.NDArray[Any] = np.random.default_rng(0).integers(0, 200, (8, 12, 5)).astype(dtype)
+    means = image.reshape(8, 6, 2, 5).mean(2) if size[1] == 6 else image
+    planes = torch.from_numpy(means.astype(np.float32)).movedim(-1, 0)[None]
+    expected = F.interpolate(planes, size, mode="bilinear", align_corners=False)[0].movedim(0, -1).numpy()
+    assert resize_image(image, size) == pytest.approx(expected, abs=1.5 if dtype is np.uint8 else 1e-3)  # rounded twice
+    whole: Any = resize_image(np.ma.MaskedArray(image, False), size)
+    assert whole.data == pytest.approx(expected, abs=0.51 if dtype is np.uint8 else 1e-3)
+    assert not np.ma.getmaskarray(whole).any()
 
 
 def test_pixels_without_data_are_in_no_mean() -> None:
