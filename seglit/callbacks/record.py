@@ -70,7 +70,10 @@ class RunRecord(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock, at the time that a resumed training took before."""
-        resumed = Training.read(Path(trainer.ckpt_path).absolute().parent.parent) if trainer.ckpt_path else None
+        resumed = None
+        if trainer.ckpt_path:  # of this run, wherever its checkpoints are, or of another
+            folders = Path(trainer.default_root_dir), Path(trainer.ckpt_path).absolute().parent.parent
+            resumed = next(filter(None, map(Training.read, folders)), None)
         self.start = time.monotonic() - (resumed.seconds if resumed else 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
