@@ -1,9 +1,14 @@
-"""The steps at which values are logged: the only ones at which the host syncs with the device."""
+"""The steps at which values are logged: the only ones at which the host syncs with the device.
+
+If none is, with `log_every_n_steps: 0`, it syncs at every 50th: signals and the clock are looked at then, too.
+"""
 
 import math
 
 import pytorch_lightning as pl
 from torch import Tensor
+
+_DEFAULT_INTERVAL = 50  # Lightning's
 
 
 def is_logged_step(trainer: pl.Trainer) -> bool:
@@ -29,4 +34,4 @@ def mean_if_logged(value: Tensor, trainer: pl.Trainer) -> Tensor:
 
 def _is_logged(trainer: pl.Trainer, steps: int) -> bool:
     interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it
-    return interval > 0 and steps % interval == 0
+    return steps % (interval or _DEFAULT_INTERVAL) == 0
