@@ -1,5 +1,6 @@
 """Prints the run folder and the next commands, at the end of a run and after a failure."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,10 +27,10 @@ def print_how_to_resume(trainer: pl.Trainer, is_memory_full: bool = False) -> No
     checkpoint = last_checkpoint(trainer)
     if not checkpoint:
         return
-    command = f"fit --resume {trainer.default_root_dir}"
+    command = f"fit --resume {shlex.quote(trainer.default_root_dir)}"
     if is_memory_full:  # `--resume` keeps the batch size
-        config = Path(trainer.default_root_dir, "config.yaml")
-        command = f"fit -c {config} --ckpt_path {checkpoint}, with the smaller settings below"
+        files = ["-c", str(Path(trainer.default_root_dir, "config.yaml")), "--ckpt_path", checkpoint]
+        command = f"fit {shlex.join(files)}, with the smaller settings below"
     print(f"\nrun folder: {trainer.default_root_dir}")  # after the progress bar
     print(f"go on:      {_program()} {command}", flush=True)
 
@@ -48,12 +49,13 @@ def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_
     if not checkpoint:
         return
     own = Path(checkpoint).parent == folder / "checkpoints"  # which a run folder stands for
+    run, best = shlex.quote(str(folder)), shlex.quote(checkpoint)
     if is_tested:
-        print(f"report:     {_program()} report {folder}{_trust(folder)}")
+        print(f"report:     {_program()} report {run}{_trust(folder)}")
     else:
-        chosen = "" if own else f" --ckpt_path {checkpoint}"
-        print(f"score it:   {_program()} {'test' if has_test_split else 'validate'} {folder}{chosen}")
-    print(f"predict:    {_program()} predict {folder if own else checkpoint} IMAGES{_trust(folder)}")
+        chosen = "" if own else f" --ckpt_path {best}"
+        print(f"score it:   {_program()} {'test' if has_test_split else 'validate'} {run}{chosen}")
+    print(f"predict:    {_program()} predict {run if own else best} IMAGES{_trust(folder)}")
 
 
 def _trust(folder: Path) -> str:

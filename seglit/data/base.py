@@ -109,10 +109,10 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def dataset(self, split: Split) -> SegmentationDataset:
-        """Returns the data set of a split.
+        """Returns the data set of a split, empty if there is no such split (or override `has_split`).
 
         Raises:
-            InputError: There is no such split, or a file is missing.
+            InputError: A file is missing.
         """
 
     def has_split(self, split: Split) -> bool:
