@@ -24,9 +24,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Splits parameters into groups: encoder or decoder, with or without weight decay.
 
-    `NO_DECAY` and normalisation layers get no weight decay (He et al., 2019, section 3.1). The groups do not depend on
-    `encoder_lr_factor`, so a run can resume with another one, and they include frozen parameters, which may be unfrozen
-    later.
+    `NO_DECAY` and normalisation layers get no weight decay (He et al., 2019, section 3.1). The groups include frozen
+    parameters, which may be unfrozen later.
 
     Args:
         network: The network.

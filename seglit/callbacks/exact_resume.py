@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_info
 
 from seglit.data.base import SegmentationDataModule
 from seglit.runs.init_from import TRAIN_IMAGES_KEY, describe_images
+from seglit.runs.optimization import OPTIMIZATION_KEY, check_lengths, optimization_settings, saved_lengths
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.scores import SCORE_FILE
 
@@ -28,15 +29,21 @@ class ExactResume(pl.Callback):
 
     Args:
         data: The data module whose training loader is set to the position.
+        config: The complete configuration as YAML.
     """
 
-    def __init__(self, data: SegmentationDataModule) -> None:
+    def __init__(self, data: SegmentationDataModule, config: str) -> None:
         self.data = data
+        self.config = config
         self._random: dict[str, Any] | None = None  # to restore at the first batch
 
     @cached_property
     def _train_images(self) -> dict[str, Any]:
         return describe_images(self.data)
+
+    @cached_property
+    def _optimization(self) -> dict[str, Any]:
+        return optimization_settings(self.config)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -56,6 +63,7 @@ class ExactResume(pl.Callback):
             "random": states,
             "batch_size": self.data.batch_size,
             TRAIN_IMAGES_KEY: self._train_images,
+            OPTIMIZATION_KEY: self._optimization,
             "stopped": trainer.should_stop,  # early
             "loggers": {type(logger).__name__: logger.version for logger in trainer.loggers},
         }
@@ -80,8 +88,17 @@ class ExactResume(pl.Callback):
         trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
         self._random = saved["random"][trainer.global_rank] if same_ranks else None
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes the lengths of the schedules before Lightning restores their states."""
+        self._lengths = _lengths(trainer)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Removes the scores of a finished run that is trained on: they are not those of its next checkpoint."""
+        """Removes the scores of a finished run that is trained on: they are not those of its next checkpoint.
+
+        Raises:
+            InputError: A schedule was restored whose length is not that of this training.
+        """
+        check_lengths(_lengths(trainer), self._lengths, str(trainer.ckpt_path))
         if trainer.is_global_zero:
             Path(trainer.default_root_dir, SCORE_FILE).unlink(missing_ok=True)
 
@@ -100,6 +117,10 @@ class ExactResume(pl.Callback):
         if self._random is not None:
             _set_random_state(self._random)
             self._random = None
+
+
+def _lengths(trainer: pl.Trainer) -> dict[str, int]:
+    return saved_lengths(config.scheduler.state_dict() for config in trainer.lr_scheduler_configs)
 
 
 def _restart_epoch(loops: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
     stopwatch = Stopwatch(data, tests=config.test_after_fit)
     callbacks = [
         stopwatch,
-        ExactResume(data),
+        ExactResume(data, record),
         RankWatch(),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,

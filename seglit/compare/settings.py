@@ -1,7 +1,8 @@
 """Settings that differ between runs."""
 
-from collections.abc import Iterator
 from typing import Any
+
+from seglit.runs.flat_settings import flat_settings
 
 _RUN_SPECIFIC = {
     "experiment",
@@ -26,7 +27,7 @@ def differing_settings(configs: list[dict[str, Any]], environments: list[str]) -
         Dotted name, as on the command line, to one value per run, None if unset; then `environment`, with the parts
         that differ.
     """
-    flat = [dict(_flatten(config)) for config in configs]
+    flat = [dict(flat_settings(config)) for config in configs]
     names = dict.fromkeys(name for settings in flat for name in settings if name not in _RUN_SPECIFIC)
     parts = [environment.split(", ") for environment in environments]
     common = set(parts[0]).intersection(*parts[1:])
@@ -35,16 +36,3 @@ def differing_settings(configs: list[dict[str, Any]], environments: list[str]) -
         "environment": [", ".join(part for part in run_parts if part not in common) or None for run_parts in parts],
     }
     return {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
-
-
-def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields dotted names and values; a `class_path` gets the name of its setting, `init_args` follow below it."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            is_class = key in ("class_path", "init_args") and "class_path" in value
-            yield from _flatten(part, name if is_class else f"{name}.{key}".removeprefix("."))
-    elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
-        for index, part in enumerate(value):
-            yield from _flatten(part, f"{name}.{index}")
-    else:
-        yield name, value

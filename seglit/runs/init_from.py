@@ -14,6 +14,7 @@ from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.network_spec import network_spec
+from seglit.runs.optimization import OPTIMIZATION_KEY, check_optimization, optimization_settings
 from seglit.runs.pretrained import skip_pretrained
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
@@ -59,8 +60,8 @@ def start_from(
         source: The weights of `--init_from`; None without.
 
     Raises:
-        InputError: The checkpoint is of another network, other classes or other training images, or
-            `load_initial_weights` raises.
+        InputError: The checkpoint is of another network, other classes, other settings of the optimization or other
+            training images, or `load_initial_weights` raises.
     """
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
@@ -71,7 +72,9 @@ def start_from(
         except InputError as error:
             hint = f"to start a new training from its weights: --init_from {ckpt_path}"
             raise InputError(f"{ckpt_path}: {error}; {hint}") from error
-        _check_images(checkpoint.get(RESUME_KEY, {}).get(TRAIN_IMAGES_KEY), data, ckpt_path)
+        resume = checkpoint.get(RESUME_KEY, {})
+        check_optimization(resume.get(OPTIMIZATION_KEY, {}), optimization_settings(config), ckpt_path)
+        _check_images(resume.get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif source is not None:
         load_initial_weights(model, data, network_spec(config, type(model.network), data), source)
     if (ckpt_path or source) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1

@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
+from seglit.runs.optimization import saved_lengths
 from seglit.runs.scores import SCORE_FILE
 
 RESUME_KEY = "resume"
@@ -50,10 +51,12 @@ class _Loops(msgspec.Struct):
 class _Resume(msgspec.Struct):
     stopped: bool = False
     loggers: dict[str, str | int | None] = {}
+    optimization: dict[str, Any] = {}  # see `check_optimization`
 
 
 class _Training(msgspec.Struct):
     loops: _Loops
+    lr_schedulers: list[dict[str, Any]] = []
     resume: _Resume = msgspec.field(default_factory=_Resume, name=RESUME_KEY)
 
 
@@ -69,6 +72,7 @@ class Progress:
         validates: Whether the validation of the last step starts over.
         stopped: Whether training was stopped early.
         loggers: Class name of a logger to the run that it logs to.
+        lengths: See `saved_lengths`.
     """
 
     checkpoint: Path | None = None
@@ -78,6 +82,7 @@ class Progress:
     validates: bool = False
     stopped: bool = False
     loggers: Mapping[str, Any] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Describes the position."""
@@ -99,7 +104,7 @@ def continue_run(folder: Path, config: Any) -> Progress:
         How far the run is.
 
     Raises:
-        InputError: All checkpoints are damaged, or nothing is left to do.
+        InputError: All checkpoints are damaged, nothing is left to do, or the schedule has no more epochs.
     """
     if not (folder / "config.yaml").is_file():
         return Progress()
@@ -118,6 +123,12 @@ def set_start(folder: Path, config: Any) -> Progress:
     longer = recorded is not None and trainer.max_epochs is not None and trainer.max_epochs > recorded
     if recorded is not None and trainer.max_epochs is not None and 0 <= trainer.max_epochs < recorded:
         raise InputError(f"--trainer.max_epochs {trainer.max_epochs} is less than the {recorded} of {folder}")
+    if longer and progress.lengths:
+        raise InputError(
+            f"--trainer.max_epochs {trainer.max_epochs}: the learning rate schedule of {folder} continues with its own "
+            f"{', '.join(progress.lengths)}, of {recorded} epochs; to start a new training from its weights: "
+            f"seglit fit -c {folder / 'config.yaml'} --init_from {folder} --trainer.max_epochs {trainer.max_epochs}"
+        )
     if progress.stopped and not longer:
         trainer.max_epochs = progress.epochs
     if progress.is_trained(trainer) and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
@@ -180,6 +191,7 @@ def progress_of(checkpoint: dict[str, Any], file: Path) -> Progress:
         validation.started > validation.processed,
         training.resume.stopped,
         training.resume.loggers,
+        saved_lengths(training.lr_schedulers),
     )
 
 
