@@ -1,11 +1,13 @@
 """Builds objects from the `{class_path, init_args}` of checkpoints and run folders, which may be a stranger's.
 
 The parser of the command line imports and calls what a value names, wherever it stands. Here values are data: only the
-class itself is imported, and those of arguments that are annotated as modules, if `trusted.py` allows them.
+class itself is imported, and those of arguments that are annotated as modules, or as what makes modules, if
+`trusted.py` allows them.
 """
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 
 _KINDS = (nn.Module, Reader)  # of arguments that may name a class
 _CONTAINERS = (Union, UnionType, list, Sequence)
+_MAKERS = (type, Callable)  # annotations of arguments that may be a class of modules
 _READS_FILES = ("checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")  # arguments of timm
 
 
@@ -31,7 +34,7 @@ class _Spec(msgspec.Struct, forbid_unknown_fields=True):
     dict_kwargs: dict[str, Any] = {}
 
 
-def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) -> T:
+def build(kind: type[T], spec: Any, where: str, trust: Collection[str] = ()) -> T:
     """Builds an instance of a class or of its subclass.
 
     Args:
@@ -44,6 +47,18 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
         NotTrustedError: A class is not trusted, or is named where plain data is expected; it is not imported.
         InputError: The class is not found, lacks one of the arguments, or rejects a value.
     """
+    make = _maker(kind, spec, where, trust)
+    try:
+        return make()
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{where} {spec['class_path']} cannot be built ({reason})") from error
+
+
+def _maker(kind: type[T], spec: Any, where: str, trust: Collection[str]) -> partial[T]:
+    """Returns a class that a file states, with its arguments."""
     check_plain(spec, where)
     try:
         parts = msgspec.convert(spec, _Spec)
@@ -63,13 +78,7 @@ def build(kind: type[T], spec: object, where: str, trust: Collection[str] = ()) 
         else _convert(value, hints.get(name, Any), f"{where}: its argument {name!r}", trust)
         for name, value in arguments.items()
     }
-    try:
-        return found(**values)
-    except InputError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{where} cannot be built ({reason})") from error
+    return partial(found, **values)
 
 
 def argument_types(kind: type) -> tuple[dict[str, Any], bool]:
@@ -107,8 +116,10 @@ def _annotation(parameter: inspect.Parameter, function: Any) -> Any:
 def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
     """Converts plain data to the annotated type of an argument."""
     kind = _named_kind(hint)
+    if kind is type and isinstance(value, str) and str not in get_args(hint):
+        return import_class(nn.Module, value, where, trust)
     if kind is not None and isinstance(value, dict) and "class_path" in value:
-        return build(kind, value, where, trust)
+        return _maker(nn.Module, value, where, trust) if kind is type else build(kind, value, where, trust)
     if kind is not None and isinstance(value, list):
         return [_convert(item, kind, where, trust) for item in value]
     if class_path := _named_class(value):
@@ -122,7 +133,12 @@ def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
 
 
 def _named_kind(hint: Any) -> type | None:
-    """Returns the class that an annotation allows to be named: itself, or in a union or list."""
+    """Returns the class that an annotation allows to be named, itself or in a union or list; `type` if not an instance.
+
+    The value of `type[nn.Module]` is a class, that of `Callable[..., nn.Module]` a class with some of its arguments.
+    """
+    if hint in _MAKERS or get_origin(hint) in _MAKERS:
+        return type
     if isinstance(hint, type) and issubclass(hint, _KINDS):
         return hint
     if get_origin(hint) in _CONTAINERS:

@@ -1,10 +1,12 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from seglit.errors import InputError
@@ -13,6 +15,7 @@ from seglit.labels import Labels
 from seglit.networks.weight_file import find_weights, read_content, read_torch
 from seglit.normalization import Normalization
 from seglit.runs.build import build
+from seglit.runs.plain_data import parts_of
 from seglit.runs.pretrained import without_pretrained
 from seglit.runs.record_schema import check_record
 
@@ -124,6 +127,20 @@ def build_untrained(spec: Mapping[str, Any], where: str, trust: Collection[str] 
     """
     network: nn.Module = build(nn.Module, without_pretrained(spec), where, trust)
     return network
+
+
+def build_again(spec: Mapping[str, Any], where: str) -> nn.Module:
+    """Builds the network of a configuration once more, if possible without values; the random state stays as it is.
+
+    Args, Raises: As `build_untrained`; all that it names is trusted.
+    """
+    trust = {path.partition(".")[0] for path in parts_of(spec) if isinstance(path, str) and "." in path}
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):
+        try:
+            with torch.device("meta"):
+                return build_untrained(spec, where, trust)
+        except InputError:  # one that computes with numbers while it is built, such as smp's mit_b0
+            return build_untrained(spec, where, trust)
 
 
 def read_checkpoint(file: str | Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.initial_weights import load_initial_weights
-from seglit.runs.network_spec import network_spec
+from seglit.runs.network_spec import check_is_built_again, network_spec
 from seglit.runs.optimization import OPTIMIZATION_KEY, check_optimization, optimization_settings
 from seglit.runs.pretrained import skip_pretrained
 from seglit.runs.resume import RESUME_KEY
@@ -60,9 +60,11 @@ def start_from(
         source: The weights of `--init_from`; None without.
 
     Raises:
-        InputError: The checkpoint is of another network, other classes, other settings of the optimization or other
-            training images, or `load_initial_weights` raises.
+        InputError: No checkpoint of the network could be loaded; the checkpoint is of another network, other classes,
+            other settings of the optimization or other training images; or `load_initial_weights` raises.
     """
+    spec = network_spec(config, type(model.network), data)
+    check_is_built_again(spec)
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
         if not isinstance(checkpoint.get("state_dict"), dict):
@@ -76,7 +78,7 @@ def start_from(
         check_optimization(resume.get(OPTIMIZATION_KEY, {}), optimization_settings(config), ckpt_path)
         _check_images(resume.get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif source is not None:
-        load_initial_weights(model, data, network_spec(config, type(model.network), data), source)
+        load_initial_weights(model, data, spec, source)
     if (ckpt_path or source) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1
         data.normalization = model.normalization
 

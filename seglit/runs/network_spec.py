@@ -1,9 +1,14 @@
 """The network of a training as plain data, by which a checkpoint builds it again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser
+
+from seglit.errors import InputError
+from seglit.runs.checkpoint import build_again
+from seglit.runs.trusted import OWN, is_in
 
 
 def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
@@ -13,10 +18,34 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
         config: The complete configuration as YAML.
         network: The class of the network.
         data: The data module.
+
+    Raises:
+        InputError: The images do not have 3 channels, and the network has no argument for their number.
     """
     spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
     # as the command line finds them: it follows `**kwargs`, but not to arguments that are given beside them
     accepted = ArgumentParser().add_class_arguments(network, fail_untyped=False)
-    linked = {name: value for name, value in linked.items() if name in accepted}
+    linked = {name: value for name, value in linked.items() if name in accepted or name in spec.get("dict_kwargs", {})}
+    if "in_channels" not in linked and data.in_channels != 3:
+        raise InputError(
+            f"model.network: the images have {data.in_channels} channels, and {spec['class_path']} has no argument "
+            "in_channels, without which its checkpoints would be loaded for images of 3"
+        )
     return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
+
+
+def check_is_built_again(spec: Mapping[str, Any]) -> None:
+    """Builds a network that is not seglit's as its checkpoints would, so that none is trained that cannot be loaded.
+
+    Args:
+        spec: What `network_spec` returns.
+
+    Raises:
+        InputError: It cannot be built.
+    """
+    if not is_in(spec["class_path"], OWN):
+        try:
+            build_again(spec, "model.network:")
+        except InputError as error:
+            raise InputError(f"{error}; no checkpoint of it could be loaded") from error

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from seglit.errors import InputError
 from seglit.networks.input_channels import adapt_channels, describe_adaptation
 from seglit.networks.name_matching import match_names
-from seglit.runs.checkpoint import build_untrained
-from seglit.runs.plain_data import parts_of
+from seglit.runs.checkpoint import build_again
 
 
 @dataclass
@@ -101,27 +100,15 @@ def varying_dims(target: Mapping[str, Tensor], spec: Mapping[str, Any], argument
     value = spec["init_args"].get(argument)
     if value is None:
         return {}
-    other = _shapes({**spec, "init_args": {**spec["init_args"], argument: value + 1}})
+    other = build_again({**spec, "init_args": {**spec["init_args"], argument: value + 1}}, "the network").state_dict()
     found = {}
     for name, weight in target.items():
-        shape = other.get(name, weight.shape)
+        shape = other[name].shape if name in other else weight.shape
         if shape != weight.shape:
             changed = [dim for dim, size in enumerate(weight.shape) if size != shape[dim]]
             is_argument = all((weight.shape[dim], shape[dim]) == (value, value + 1) for dim in changed)
             found[name] = tuple(changed) if is_argument else ()
     return found
-
-
-def _shapes(spec: Mapping[str, Any]) -> dict[str, torch.Size]:
-    """Builds a network and returns the shapes of its weights; the random state stays as it is."""
-    trust = {path.partition(".")[0] for path in parts_of(spec) if isinstance(path, str) and "." in path}
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                network = build_untrained(spec, "the network", trust)
-        except InputError:  # one that computes with numbers while it is built, such as smp's mit_b0
-            network = build_untrained(spec, "the network", trust)
-    return {name: value.shape for name, value in network.state_dict().items()}
 
 
 def _copy_classes(

@@ -12,8 +12,8 @@ from seglit.errors import InputError
 
 T = TypeVar("T")
 
-_OWN = (__name__.partition(".")[0],)
-_NETWORKS = (*_OWN, "torch.nn", "torchvision", "segmentation_models_pytorch", "timm")
+OWN = (__name__.partition(".")[0],)
+_NETWORKS = (*OWN, "torch.nn", "torchvision", "segmentation_models_pytorch", "timm")
 
 
 Trust = str | Collection[str] | None
@@ -39,7 +39,7 @@ def packages_of(trust: Trust) -> tuple[str, ...]:
 
 def trust_option(network: str, data: str) -> str:
     """Returns the option, after a space, that a run with these classes needs to be reported; '' if it needs none."""
-    own = [path for path, trusted in ((network, _NETWORKS), (data, _OWN)) if not is_in(path, trusted)]
+    own = [path for path, trusted in ((network, _NETWORKS), (data, OWN)) if not is_in(path, trusted)]
     packages = ",".join(sorted({path.partition(".")[0] for path in own}))
     return f" --trust {f'[{packages}]' if ',' in packages else packages}" if packages else ""
 
@@ -67,7 +67,7 @@ def import_class(kind: type[T], class_path: str, where: str, trust: Collection[s
     from torch import nn  # here, as commands check their options without torch
 
     module, _, name = class_path.rpartition(".")
-    packages = _NETWORKS if issubclass(kind, nn.Module) else _OWN
+    packages = _NETWORKS if issubclass(kind, nn.Module) else OWN
     if not is_in(class_path, (*packages, *trust)):
         own = class_path.partition(".")[0]
         raise NotTrustedError(

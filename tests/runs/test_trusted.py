@@ -138,6 +138,67 @@ def test_a_network_of_ones_own(run: Run, trained: Outcome, tmp_path: Path, monke
     del sys.modules["ownnet"]
 
 
+MAKERS = """
+from collections.abc import Callable
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        act: type[nn.Module] = nn.ReLU,
+        norm: Callable[..., nn.Module] = nn.BatchNorm2d,
+        more: list[type[nn.Module]] | None = None,
+        call: Callable | None = None,
+    ):
+        super().__init__()
+        layers = [norm(num_classes), act(), *(each() for each in more or [])]
+        self.layers = nn.Sequential(nn.Conv2d(in_channels, num_classes, 1), *layers)
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+def test_classes_of_modules_in_arguments(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of such a network is loaded; one with a function, which no checkpoint may name, does not train."""
+    (tmp_path / "makers.py").write_text(MAKERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = {"eps": 0.5, "affine": True, "track_running_stats": True}
+    norm = {"class_path": "torch.nn.InstanceNorm2d", "init_args": settings}
+    network = {"class_path": "makers.Net", "init_args": {"norm": norm, "more": ["torch.nn.Tanh", "torch.nn.GELU"]}}
+    short = [*tiny, "--trainer.max_epochs=1", "--test_after_fit=false", f"--model.network={json.dumps(network)}"]
+    outcome = run("fit", *short)
+    assert outcome.code == 0, outcome.err
+    loaded = seglit.load(outcome.folder, trust="makers").network
+    norm_layer = nn.InstanceNorm2d(6, eps=0.5, affine=True, track_running_stats=True)
+    expected = nn.Sequential(nn.Conv2d(3, 6, 1), norm_layer, nn.ReLU(), nn.Tanh(), nn.GELU())
+    assert str(loaded.layers) == str(expected)
+    for function in ("os.system", "torch.nn.functional.relu"):
+        outcome = run("fit", *short, f"--model.network.call={function}", "--experiment=refused")
+        assert outcome.code == 2
+        assert only_line(outcome.err) == (
+            f"seglit: error: model.network: makers.Net: its argument 'call' {function} is not a class of the kind "
+            "Module; no checkpoint of it could be loaded"
+        )
+    assert not list(tmp_path.glob("runs/refused"))
+    del sys.modules["makers"]
+
+
+@pytest.mark.parametrize("value", ["os.system", {"class_path": "os.system"}, {"class_path": "torch.nn.init.zeros_"}])
+def test_arguments_that_are_called_are_no_functions(trained: Outcome, tmp_path: Path, value: object) -> None:
+    sizes = {"image_size": 8, "patch_size": 4, "num_layers": 1, "num_heads": 1, "hidden_dim": 4, "mlp_dim": 4}
+    network = {"class_path": "torchvision.models.VisionTransformer", "init_args": {**sizes, "norm_layer": value}}
+    folder = stranger(trained, tmp_path / "theirs", set_network(network))
+    with pytest.raises(
+        InputError, match=r"'norm_layer' (os.system is not of|torch.nn.init.zeros_ is not a cl)"
+    ):
+        seglit.load(folder)
+
+
 def test_modules_in_arguments_are_of_trusted_packages(trained: Outcome, tmp_path: Path, marker: Path) -> None:
     arguments = {"weights": [1.0], "terms": [command(marker)]}
     network = {"class_path": "seglit.losses.WeightedSum", "init_args": arguments}
