@@ -47,6 +47,13 @@ def read_input(image: Input, in_channels: int, nodata: tuple[float, ...], name: 
     return Picture(Path(name), image, "array", "array").image(in_channels, nodata)
 
 
+def input_name(image: Input, index: int | None) -> str:
+    """Returns what messages call an image: its path, else its place in the list that it was given in, if in one."""
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image)
+    return "image" if index is None else f"images[{index}]"
+
+
 def check_unit_range(image: Array, name: str) -> None:
     """Rejects a float image that is not in 0..1, for a network whose normalisation is that of 8-bit images.
 

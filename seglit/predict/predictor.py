@@ -21,7 +21,7 @@ from seglit.images.validity import Flags, no_data
 from seglit.labels import Labels
 from seglit.networks.contract import forward
 from seglit.normalization import Normalization, Normalize
-from seglit.predict.inputs import Input, Inputs, check_unit_range, read_input
+from seglit.predict.inputs import Input, Inputs, check_unit_range, input_name, read_input
 from seglit.predict.settings import Settings
 from seglit.predict.tile_scores import Array, Block, Prediction, Tile, at_stored_size, cut
 from seglit.predict.tiles import SMALLEST_TILE, Blend, Grid, divide_image, make_grid
@@ -227,7 +227,7 @@ class Predictor:
         """Yields an image, or those of a list, as arrays."""
         several = images if isinstance(images, list | tuple) else None
         for index, image in enumerate([images] if several is None else several):
-            name = "image" if several is None else f"images[{index}]"
+            name = input_name(image, None if several is None else index)
             array = read_input(image, self.in_channels, self.nodata_values, name)
             if self.normalize.normalization.scale != 1:
                 check_unit_range(array, name)

@@ -91,6 +91,13 @@ def test_what_is_not_an_image_is_rejected(predictor: Predictor) -> None:
             predictor(cast(Input, image))
 
 
+def test_file_is_named(predictor: Predictor, tmp_path: Path) -> None:
+    np.save(file := tmp_path / "a.npy", pixels().astype(np.float32))
+    for image in (file, str(file), [pixels(), file]):
+        with pytest.raises(InputError, match=rf"^{file}: float values range from 0 to 255"):
+            predictor(cast(Input, image))
+
+
 def test_overlay_and_description(predictor: Predictor) -> None:
     array = pixels()
     mask = predictor(array)
