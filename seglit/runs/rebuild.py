@@ -42,7 +42,7 @@ def build_data(config: Mapping[str, Any], file: Path, trust: Collection[str] = (
 
 
 def find_data(config: Path, split: Split, trust: Collection[str]) -> tuple[SegmentationDataModule | None, str]:
-    """Builds the data of a run if its files are still there.
+    """Builds the data of a run if it still can be.
 
     Args:
         config: The configuration of the run.
@@ -50,7 +50,7 @@ def find_data(config: Path, split: Split, trust: Collection[str]) -> tuple[Segme
         trust: See `build_data`.
 
     Returns:
-        The data and ""; or None, and what is missing.
+        The data and ""; or None, and why.
 
     Raises:
         NotTrustedError: See `build_data`.
@@ -63,8 +63,8 @@ def find_data(config: Path, split: Split, trust: Collection[str]) -> tuple[Segme
             return data, ""
     except NotTrustedError:
         raise
-    except InputError:
-        return None, "the data of the run is gone"
+    except InputError as error:
+        return None, f"the data of the run cannot be read ({error})"
     return None, f"the data has no {split} split"
 
 

@@ -1,16 +1,18 @@
 """Images of a tested run that are read again by their names."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from seglit.data import FolderDataModule
 from seglit.drawing.shapes import write_folder
 from seglit.images.pairs import Pair
 from seglit.images.read import PairReader
-from seglit.runs.rebuild import read_named
+from seglit.runs.rebuild import find_data, read_named
 from tests.conftest import CLASS_NAMES
 
 
@@ -29,3 +31,19 @@ def test_reads_named_images_and_no_others(tmp_path: Path, monkeypatch: pytest.Mo
     assert opened == list(pairs) == [name]
     np.testing.assert_array_equal(pairs[name][0], image)
     np.testing.assert_array_equal(pairs[name][1], mask)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"rot": "data"}, r"has no setting 'rot'; did you mean 'root'\?"),
+        ({"root": "nowhere", "class_names": CLASS_NAMES}, "nowhere"),
+    ],
+)
+def test_why_data_cannot_be_read(tmp_path: Path, settings: dict[str, Any], reason: str) -> None:
+    data = {"class_path": "seglit.data.FolderDataModule", "init_args": settings}
+    config = {"data": data, "model": {"network": {"class_path": "seglit.networks.UNet"}}, "trainer": {}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    found, missing = find_data(tmp_path / "config.yaml", "test", ())
+    assert found is None
+    assert re.match(rf"the data of the run cannot be read \(.*{reason}.*\)$", missing)
