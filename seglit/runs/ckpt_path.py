@@ -113,9 +113,13 @@ def _check_resize(path: str, trained: Resize, resize: Resize) -> None:
 
 
 def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:
-    done = progress_of(checkpoint, Path(path)).epochs
+    hint = f"; to start a new training from its weights: --init_from {path}"
+    try:
+        done = progress_of(checkpoint, Path(path)).epochs
+    except InputError as error:
+        raise InputError(f"{error}{hint}") from error
     if max_epochs is not None and 0 <= max_epochs <= done:
         raise InputError(
             f"{path} has finished its {done} epochs; to train on, give a larger --trainer.max_epochs than {max_epochs}"
-            f"; to start a new training from its weights: --init_from {path}"
+            f"{hint}"
         )

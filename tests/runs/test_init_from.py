@@ -14,6 +14,7 @@ from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import UNet
 from seglit.runs.checkpoint import read_checkpoint
+from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.init_from import describe_images, start_from
 from seglit.runs.weight_source import WeightSource
 from tests.conftest import CLASS_NAMES, Outcome, Run
@@ -120,6 +121,13 @@ def test_other_networks_and_classes_are_rejected(
     last = trained.folder / "checkpoints" / "last.ckpt"
     options = [option, last, changed, "--trainer.max_epochs=3"]
     assert error_of(run("fit", "-c", trained.folder / "config.yaml", *options)).startswith(f"{last}: {message}")
+
+
+def test_weights_alone_are_no_training_to_continue(tmp_path: Path) -> None:
+    torch.save(UNet(2).state_dict(), file := tmp_path / "weights.pth")
+    hint = f"; to start a new training from its weights: --init_from {file}"
+    with pytest.raises(InputError, match=rf"^{file}: has no state of a training to continue \(.*\){hint}$"):
+        find_ckpt_path("fit", str(file), 3)
 
 
 @pytest.mark.parametrize("command", ["fit --init_from", "fit --ckpt_path", "test --ckpt_path"])
