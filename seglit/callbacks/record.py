@@ -19,6 +19,7 @@ from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
 from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
+from seglit.runs.named_run import folder_of
 from seglit.runs.network_spec import network_spec
 from seglit.runs.training import Training
 
@@ -72,7 +73,7 @@ class RunRecord(pl.Callback):
         """Starts the clock, at the time that a resumed training took before."""
         resumed = None
         if trainer.ckpt_path:  # of this run, wherever its checkpoints are, or of another
-            folders = Path(trainer.default_root_dir), Path(trainer.ckpt_path).absolute().parent.parent
+            folders = Path(trainer.default_root_dir), folder_of(Path(trainer.ckpt_path).absolute())
             resumed = next(filter(None, map(Training.read, folders)), None)
         self.start = time.monotonic() - (resumed.seconds if resumed else 0)
 

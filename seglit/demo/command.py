@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from seglit.errors import InputError
+from seglit.runs.named_run import folder_of
 from seglit.runs.trusted import packages_of
 from seglit.serve.command import LOOPBACK, require_packages
 
@@ -58,13 +59,6 @@ def _write(run: Path, folder: Path, num_examples: int, trust: tuple[str, ...]) -
     print(f"demo: {folder} ({size / 2**20:.0f} MiB); to see it: python -m http.server --directory {folder}")
 
 
-def run_folder_of(model: Path) -> Path:
-    """Returns the run folder that a checkpoint, exported file or bundle is in; else the folder that it is in."""
-    # RUN/checkpoints/best.ckpt, RUN/export/float32.onnx, RUN/export/bundle/...
-    part = next((folder for folder in model.parents[:2] if folder.name in ("checkpoints", "export")), None)
-    return model.parent if part is None else part.parent
-
-
 def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, ...]) -> None:
     require_packages()
     from seglit.demo.examples import Examples
@@ -73,7 +67,7 @@ def _serve(run: str, num_examples: int, host: str, port: int, trust: tuple[str, 
     from seglit.predict.load import find_model, load
     from seglit.serve.server import listen, run_server
 
-    folder = run_folder_of(find_model(run).absolute())
+    folder = folder_of(find_model(run).absolute())
     hosts = _LOCAL_NAMES if host in LOOPBACK else ["*"]
     with listen(host, port) as listener:
         examples = Examples.of_run(folder, num_examples, trust)

@@ -33,9 +33,11 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
 
 
-def folder_of(checkpoint: Path) -> Path:
-    """Returns the run folder of a checkpoint; the folder that it is in if that is none's `checkpoints`."""
-    return checkpoint.parents[checkpoint.parent.name == "checkpoints"]
+def folder_of(model: Path) -> Path:
+    """Returns the run folder of a checkpoint, exported file or bundle; the folder that it is in if that is none's."""
+    # RUN/checkpoints/best.ckpt, RUN/export/float32.onnx, RUN/export/bundle/model.json
+    part = model.parents[model.name == "model.json"]
+    return part.parent if part.name in ("checkpoints", "export") else model.parent
 
 
 def score_arguments(args: Sequence[str]) -> list[str]:

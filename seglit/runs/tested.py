@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError
+from seglit.runs.named_run import folder_of
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.training import Training
 
@@ -123,7 +124,7 @@ class TestedRun:
     @property
     def _folders(self) -> list[Path]:
         """The run folder, and that of the checkpoint, which may be another one if the run only tests."""
-        return [self.folder, *([] if self.checkpoint is None else self.checkpoint.parents[1:2])]
+        return [self.folder, *([] if self.checkpoint is None else [folder_of(self.checkpoint)])]
 
 
 def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
