@@ -9,7 +9,7 @@ from seglit.networks.hub import repository_of
 
 def make_absolute(config: Any) -> None:
     """Makes the paths of a training command absolute, so that config.yaml works from any folder; in place."""
-    config.trainer.default_root_dir = str(Path(config.trainer.default_root_dir).absolute())
+    config.trainer.default_root_dir = _absolute(config.trainer.default_root_dir)
     if config.init_from and repository_of(config.init_from) is None:
         config.init_from = _absolute(config.init_from)
     network = config.model.network.get("init_args") or {}

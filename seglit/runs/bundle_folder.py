@@ -6,6 +6,7 @@ import msgspec
 from torch import Tensor
 
 from seglit.errors import InputError
+from seglit.images.listing import is_file
 from seglit.networks.weight_file import read_safetensors
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.record_schema import check_record
@@ -22,7 +23,7 @@ def bundle_of(path: Path) -> Path | None:
 
 def is_bundle(folder: Path) -> bool:
     """Whether a folder is a bundle: weights of other tools may have a model.json of mean and std beside them."""
-    if not ((folder / RECORD).is_file() and (folder / WEIGHTS).is_file()):
+    if not (is_file(folder / RECORD) and is_file(folder / WEIGHTS)):
         return False
     try:
         data = msgspec.json.decode((folder / RECORD).read_bytes())

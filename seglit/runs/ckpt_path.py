@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.data.user_cache import cache_file
 from seglit.errors import InputError, did_you_mean
+from seglit.images.listing import is_file, is_folder
 from seglit.images.replacing import replacing
 from seglit.images.scaling import Resize
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, read_checkpoint
@@ -43,7 +44,7 @@ def find_ckpt_path(
         data: Settings of the data, of which `resize` is compared if it is one: a class may set its own.
 
     Returns:
-        The path, of the file if it was downloaded.
+        The path of the file, if it is not at another address.
 
     Raises:
         InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no epoch left to
@@ -60,11 +61,13 @@ def find_ckpt_path(
     if "://" in path:
         _check_protocol(path)
         return path
-    if not Path(path).exists():
-        names = [file.name for file in Path(path).parent.glob("*.ckpt")]
-        raise InputError(f"no checkpoint {path}{did_you_mean(Path(path).name, names)}")
-    if Path(path).is_dir():
+    file = Path(path).expanduser()
+    if is_folder(file):
         raise InputError(f"--ckpt_path {path} is a folder; name a file, such as RUN/checkpoints/last.ckpt")
+    if not is_file(file):
+        names = [each.name for each in file.parent.glob("*.ckpt")] if is_folder(file.parent) else []
+        raise InputError(f"no checkpoint {path}{did_you_mean(file.name, names)}")
+    path = str(file)
     checkpoint = read_checkpoint(path)
     if command == "fit":
         _check_epochs_left(path, checkpoint, max_epochs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seglit.errors import InputError
-from seglit.images.listing import nearest_entry
+from seglit.images.listing import is_file, is_folder, nearest_entry
 
 _OPTIONS = (
     *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.logger", "save_minutes", "save_steps"),
@@ -20,14 +20,14 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         InputError: There is no checkpoint.
     """
-    if path.is_file():
+    if is_file(path):
         return path
     for name in ("checkpoints/best.ckpt", "best.ckpt", "checkpoints/last.ckpt", "last.ckpt"):
-        if (path / name).is_file():
+        if is_file(path / name):
             if name.endswith("last.ckpt"):
                 print(f"seglit: {path} has no best.ckpt; using {name}", file=sys.stderr, flush=True)
             return path / name
-    if path.is_dir():
+    if is_folder(path):
         runs = sorted(file.parents[1] for depth in ("*", "*/*") for file in path.glob(f"{depth}/checkpoints/best.ckpt"))
         raise InputError(f"{path}: contains no checkpoints/best.ckpt" + (f"; did you mean {runs[-1]}?" if runs else ""))
     raise InputError(f"{path}: no such file or folder{nearest_entry(path)}")
@@ -53,7 +53,7 @@ def score_arguments(args: Sequence[str]) -> list[str]:
     folder = Path(run).expanduser().absolute()
     if folder.suffix in (".yaml", ".yml"):
         raise InputError(f"{run}: name a configuration as {command} -c {run}")
-    if folder.is_file():
+    if is_file(folder):
         raise InputError(f"{command} {run}: a file; name its run folder: {command} RUN --ckpt_path {run}")
     config = _config_of(folder, f"{command} {run}")
     if any(arg.partition("=")[0] == "--ckpt_path" for arg in others):
@@ -82,7 +82,7 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
         return list(args), None
     if args[0] != "fit":
         raise InputError(f"--resume continues training: seglit fit --resume {given}")
-    folder = Path(given).absolute()
+    folder = Path(given).expanduser().absolute()
     config = _config_of(folder, f"--resume {given}")
     _check_options(others, config)
     return ["fit", "-c", str(config), *others[1:]], folder
@@ -90,9 +90,9 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
 
 def _config_of(folder: Path, where: str) -> Path:
     config = folder / "config.yaml"
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{where}: no such run folder{nearest_entry(folder)}")
-    if not config.is_file():
+    if not is_file(config):
         raise InputError(f"{where}: contains no config.yaml, which a run folder has")
     return config
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError
+from seglit.images.listing import is_folder
 from seglit.runs.named_run import folder_of
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.training import Training
@@ -138,7 +139,7 @@ def read_run(folder: Path, trust: Collection[str] = ()) -> TestedRun:
         InputError: The folder or one of its files is missing or corrupt.
     """
     file, config = folder / SCORE_FILE, folder / "config.yaml"
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such run folder")
     if not file.is_file():
         tested = sorted(path.parent for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{SCORE_FILE}"))

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+import seglit
 from seglit.errors import InputError
-from seglit.runs.named_run import score_arguments
+from seglit.runs.ckpt_path import find_ckpt_path
+from seglit.runs.named_run import folder_of, resume_arguments, score_arguments
+from seglit.runs.tested import read_run
 
 
 def test_run_stands_for_its_configuration_and_best_checkpoint(
@@ -31,3 +35,43 @@ def test_run_stands_for_its_configuration_and_best_checkpoint(
     last.unlink()
     with pytest.raises(InputError, match=r"contains no checkpoints/best\.ckpt$"):
         score_arguments(["test", "run"])
+
+
+@pytest.mark.parametrize(
+    ("model", "run"),
+    [
+        ("a/run/checkpoints/best.ckpt", "a/run"),
+        ("a/run/best.ckpt", "a/run"),
+        ("a/run/hpc_ckpt_1.ckpt", "a/run"),
+        ("export/run/best.ckpt", "export/run"),
+        ("a/run/export/float32.onnx", "a/run"),
+        ("a/run/export/bundle/model.json", "a/run"),
+        ("a/float32.onnx", "a"),
+        ("export/bundle/model.json", "."),
+        ("export/a/bundle/model.json", "export/a/bundle"),
+    ],
+)
+def test_run_folder_of_a_model(model: str, run: str) -> None:
+    assert folder_of(Path(model)) == Path(run)
+
+
+def test_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell leaves `--resume=~/run` as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config.yaml").touch()
+    assert resume_arguments(["fit", "--resume=~"]) == (["fit", "-c", str(tmp_path / "config.yaml")], tmp_path)
+    torch.save({}, tmp_path / "last.ckpt")
+    assert find_ckpt_path("test", "~/last.ckpt", None) == str(tmp_path / "last.ckpt")
+
+
+@pytest.mark.parametrize("path", [300 * "x", f"{300 * 'x'}/best.ckpt"])
+def test_names_that_no_file_can_have(path: str) -> None:
+    for call in (
+        seglit.load,
+        lambda name: read_run(Path(name)),
+        lambda name: find_ckpt_path("fit", name, 3),
+        lambda name: resume_arguments(["fit", "--resume", name]),
+        lambda name: score_arguments(["test", name]),
+    ):
+        with pytest.raises(InputError, match=r"no such (run folder|file or folder)|no checkpoint"):
+            call(path)

@@ -193,9 +193,7 @@ def test_arguments_that_are_called_are_no_functions(trained: Outcome, tmp_path: 
     sizes = {"image_size": 8, "patch_size": 4, "num_layers": 1, "num_heads": 1, "hidden_dim": 4, "mlp_dim": 4}
     network = {"class_path": "torchvision.models.VisionTransformer", "init_args": {**sizes, "norm_layer": value}}
     folder = stranger(trained, tmp_path / "theirs", set_network(network))
-    with pytest.raises(
-        InputError, match=r"'norm_layer' (os.system is not of|torch.nn.init.zeros_ is not a cl)"
-    ):
+    with pytest.raises(InputError, match=r"'norm_layer' (os.system is not of|torch.nn.init.zeros_ is not a cl)"):
         seglit.load(folder)
 
 
