@@ -89,8 +89,8 @@ def _reason(done: Transfer, source: WeightSource, spec: Mapping[str, Any]) -> st
     first = lacking[0]
     if done.left_over.get(first) not in (None, 0, done.sizes[first]):  # no shape fits, so names were not matched
         return printable(f"{first} has {done.left_over[first]:,} values there, here {done.sizes[first]:,}")
-    there = next((f"{name} there, " for name, count in done.left_over.items() if count), "")
-    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {there}{first} here")
+    other = next((f"{name} there, " for name, count in done.left_over.items() if count), "")
+    return printable(f"{len(lacking)} of {len(done.sizes)} names are not in it: {other}{first} here")
 
 
 def _describe_classes(done: Transfer, classes: Sequence[str], source_classes: Sequence[str] | None) -> list[str]:

@@ -84,7 +84,7 @@ def test_what_is_not_an_image_is_rejected(predictor: Predictor) -> None:
         (tensor.permute(2, 0, 1)[None], r"^image: has the shape \(1, 3, 20, 30\), .*; of several, give a list$"),
         (tensor.permute(2, 0, 1).float(), r"^image: float values range from 0 to 255, not from 0 to 1; "),
         (pixels().astype(np.float32), r"^image: float values range from 0 to 255"),
-        (7, r"^image: a int, not a path"),
+        (7, r"^image: of type int, not a path"),
         ([pixels(), pixels()[..., :2]], r"^images\[1\]: has 2 bands"),
     ):
         with pytest.raises(InputError, match=message):
