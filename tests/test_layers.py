@@ -80,7 +80,7 @@ ROOMS = {
         f"numpy PIL rich torch yaml {LIGHTNING}",
         (
             "__version__ class_weights data drawing errors evaluation images labels losses metrics "
-            "networks.encoder_layers networks.encoder_weights runs"
+            "networks.encoder_layers runs"
         ),
     ),
     "preview": (

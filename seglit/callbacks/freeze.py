@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.networks.encoder_layers import find_encoder
-from seglit.networks.encoder_weights import PRETRAINED
+from seglit.runs.pretrained import names_pretrained
 
 
 class FreezeEncoder(pl.Callback):
@@ -57,8 +57,9 @@ def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, record: str) -
     """
     if not any(isinstance(callback, FreezeEncoder) and callback.epochs is None for callback in callbacks):
         return
-    settings = yaml.safe_load(record)["model"]["network"].get("init_args", {})
-    names = [name for name in PRETRAINED if name in settings]
+    network = yaml.safe_load(record)["model"]["network"]
+    settings = network.get("init_args", {})
+    names = [name for name in settings if names_pretrained(network["class_path"], name)]
     if names and not any(settings[name] for name in names) and not (config.ckpt_path or config.init_from):
         print(
             "seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: "

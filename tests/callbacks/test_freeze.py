@@ -146,6 +146,7 @@ def test_second_fit_freezes_again() -> None:
             "--model.network.encoder_weights or --init_from",
         ),
         (None, "{weights: null, weights_backbone: null}", None, "--model.network.weights_backbone or --init_from"),
+        (None, "{weights: DEFAULT, weights_backbone: null}", None, ""),
         (None, "{encoder_weights: imagenet}", None, ""),
         (None, "{encoder_weights: null}", "run", ""),
         (None, "{width: 8}", None, ""),
@@ -156,7 +157,7 @@ def test_random_weights_that_stay_frozen_are_mentioned(
     capsys: pytest.CaptureFixture[str], epochs: int | None, network: str, init_from: str | None, warned: str
 ) -> None:
     config = SimpleNamespace(ckpt_path=None, init_from=init_from)
-    record = f"model: {{network: {{class_path: a.Network, init_args: {network}}}}}"
+    record = f"model: {{network: {{class_path: seglit.networks.Torchvision, init_args: {network}}}}}"
     warn_if_random([pl.Callback(), FreezeEncoder(epochs)], config, record)
     err = capsys.readouterr().err
     assert (warned in err and "random weights" in err) if warned else not err

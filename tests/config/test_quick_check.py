@@ -96,7 +96,7 @@ def test_text_that_the_parser_would_decode_otherwise(tmp_path: Path, monkeypatch
     file = tmp_path / "run.yaml"
     file.write_text("experiment: Straße\n", encoding="utf-8")
     check_command_line(["fit", "-c", str(file)])
-    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale=True: "cp1252")
+    monkeypatch.setattr("locale.getpreferredencoding", lambda _: "cp1252")
     with pytest.raises(InputError, match="which Python reads as cp1252: set PYTHONUTF8=1"):
         check_command_line(["fit", "-c", str(file)])
     file.write_text("experiment: street\n", encoding="utf-8")
