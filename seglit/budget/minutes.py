@@ -206,7 +206,7 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: int, accumulated: in
     for count in range(most, 0, -1):
         longest = int((left / count - costs.validation) / batch)
         intervals = range(longest, max(0, longest - accumulated), -1)
-        for interval in sorted(intervals, key=lambda length: length % accumulated):  # rather between two steps
+        for interval in sorted(intervals, key=lambda length: length % accumulated):  # if possible between steps
             epochs, others = divmod(count * interval, batches_per_epoch)
             if others % accumulated == 0:  # a step ends there
                 return [

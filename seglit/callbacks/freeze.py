@@ -61,9 +61,10 @@ def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, record: str) -
     settings = network.get("init_args", {})
     names = [name for name in settings if names_pretrained(network["class_path"], name)]
     if names and not any(settings[name] for name in names) and not (config.ckpt_path or config.init_from):
+        is_hand_written = settings.get("encoder", "") is None  # whose weights have no name
+        options = [*([] if is_hand_written else [f"--model.network.{names[-1]}"]), "--init_from"]
         print(
-            "seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: "
-            f"--model.network.{names[-1]} or --init_from",
+            f"seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: {' or '.join(options)}",
             file=sys.stderr,
             flush=True,
         )

@@ -65,7 +65,7 @@ def resized_shape(size: Size, resize: Resize) -> Size:
 
 
 def resize_image(image: npt.NDArray[Any], resize: Resize) -> npt.NDArray[Any]:
-    """Resizes an image (H, W[, C]) of any dtype: to the means of pixels along an axis that shrinks, else bilinearly.
+    """Resizes an image (H, W[, C]) of any dtype: averages along an axis that shrinks, interpolates linearly otherwise.
 
     Of a masked array, means are of the pixels with data, and pixels of which less than half has data have none.
     """

@@ -29,7 +29,7 @@ PRETRAINED = ("encoder_weights", "weights_backbone", "pretrained")
 """Arguments of networks that name pretrained weights, or say whether a network starts from them."""
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _NUMBERED = re.compile(r"(?P<prefix>(\w+\.)*(\w+_)?backbone\.)?(?P<index>\d+)\.(?P<rest>.+)")
-_SIZE = re.compile(r"_\d+$")  # of the images, in names of timm
+_SIZE = re.compile(r"(?<!resnetv2)_\d+$")  # of the images, in names of timm; resnetv2_50 has 50 layers
 _RGB = 3  # channels of the images that encoders are pretrained on
 
 
@@ -157,14 +157,17 @@ class EncoderWeights:
         """Compares names of timm, since some networks differ in what names and shapes of weights do not tell."""
         import timm
 
-        stated = (stated_architecture(file) or "").partition(".")[0]
-        if self.encoder.startswith("tu-") and timm.is_model(stated):
-            here = self.encoder.removeprefix("tu-").partition(".")[0]
-            if _SIZE.sub("", stated) != _SIZE.sub("", here):
-                raise InputError(
-                    f"weights {file}: the JSON beside it states that they are of {stated}, not of {here}: name the "
-                    f"encoder tu-{stated}; or, if the JSON is of another file, move it"
-                )
+        renamed = timm.models.get_deprecated_models()
+        names = (
+            (stated_architecture(file) or "").partition(".")[0],
+            self.encoder.removeprefix("tu-").partition(".")[0],
+        )
+        stated, here = ((renamed.get(name) or name).partition(".")[0] for name in names)
+        if timm.is_model(stated) and timm.is_model(here) and _SIZE.sub("", stated) != _SIZE.sub("", here):
+            raise InputError(
+                f"weights {file}: the JSON beside it states that they are of {stated}, not of {here}: name that "
+                "encoder; or, if the JSON is of another file, move it"
+            )
 
     def _adapted(self, weight: Tensor, like: Tensor) -> Tensor:
         """Adapts the first convolution, (out_channels, 3, ...), to the channels of the images."""

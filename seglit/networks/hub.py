@@ -29,7 +29,7 @@ def repository_of(name: str) -> str | None:
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """Raises whatever fails within huggingface_hub as an OSError, as which errors of httpx and hf_xet are not classed.
+    """Raises any failure within huggingface_hub as an OSError; those of httpx and hf_xet are none.
 
     Raises:
         OSError: An error of huggingface_hub, with its message.

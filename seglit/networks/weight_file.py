@@ -119,14 +119,15 @@ def stated_architecture(file: Path) -> str | None:
     Raises:
         InputError: The file cannot be read.
     """
-    for beside in _settings_of(file)[:1]:
-        try:
-            content = json.loads(beside.read_bytes())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{beside}: cannot be read ({error})") from error
-        name = content.get("architecture") if isinstance(content, dict) else None
-        return name if isinstance(name, str) else None
-    return None
+    beside = next(iter(_settings_of(file)), None)
+    if beside is None:
+        return None
+    try:
+        content = json.loads(beside.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{beside}: cannot be read ({error})") from error
+    name = content.get("architecture") if isinstance(content, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _settings_of(file: Path) -> list[Path]:

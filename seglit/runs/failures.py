@@ -102,8 +102,8 @@ def _single_value(error: BaseException) -> str:
     if _SINGLE_VALUE not in str(error):
         return ""
     return (
-        "BatchNorm has a single value per channel to normalise in training, of a batch of one image: set "
-        "data.init_args.batch_size to 2 or more, with at least two training images per device"
+        "BatchNorm cannot normalise a single value per channel, as of a batch of one image whose deepest map is 1 x 1: "
+        "set data.init_args.batch_size to 2 or more, with at least two training images per device"
     )
 
 

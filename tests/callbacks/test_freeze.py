@@ -145,6 +145,7 @@ def test_second_fit_freezes_again() -> None:
             None,
             "--model.network.encoder_weights or --init_from",
         ),
+        (None, "{encoder: null, encoder_weights: null}", None, "trained ones: --init_from\n"),
         (None, "{weights: null, weights_backbone: null}", None, "--model.network.weights_backbone or --init_from"),
         (None, "{weights: DEFAULT, weights_backbone: null}", None, ""),
         (None, "{encoder_weights: imagenet}", None, ""),

@@ -75,7 +75,7 @@ def test_an_edited_table_is_kept(tmp_path: Path, run: Run) -> None:
     edited = "\n".join(table.read_text(encoding="utf-8").splitlines()[:-1]) + "\n"
     table.write_text(edited, encoding="utf-8")
     outcome = run("inspect", "data", "--write=mine.yaml", "--workers=1")
-    assert "not written: mine.yaml or mine.pairs.csv was edited since `seglit inspect` wrote it" in outcome.out
+    assert "not written: mine.yaml or mine.pairs.csv has changed since `seglit inspect` wrote it" in outcome.out
     assert table.read_text(encoding="utf-8") == edited
 
 

@@ -256,11 +256,16 @@ def test_architecture_beside_the_file_is_that_of_the_encoder(tmp_path: Path) -> 
     file, settings = tmp_path / "model.pth", {"architecture": "tf_efficientnet_lite0", "mean": MEAN, "std": STD}
     file.with_suffix(".json").write_text(json.dumps(settings))
     torch.save({}, file)
-    with pytest.raises(InputError, match=r"of tf_efficientnet_lite0, not of efficientnet_lite0: .* tu-tf_eff"):
+    with pytest.raises(InputError, match=r"of tf_efficientnet_lite0, not of efficientnet_lite0: name that encoder"):
         EncoderWeights("tu-efficientnet_lite0.ra_in1k", None, file, 3).load(nn.Identity())
+    for encoder, stated in (("tu-resnetv2_50", "resnetv2_101"), ("resnet50", "resnet101")):  # whose layers are more
+        file.with_suffix(".json").write_text(json.dumps({**settings, "architecture": stated}))
+        with pytest.raises(InputError, match=rf"of {stated}, not of {encoder.removeprefix('tu-')}:"):
+            EncoderWeights(encoder, None, file, 3).load(nn.Identity())
     for encoder, stated in (
         ("tu-tf_efficientnet_lite0", "tf_efficientnet_lite0"),
         ("tu-vit_tiny_patch16_384", "vit_tiny_patch16_224"),  # of other images
+        ("tu-resnet50", "tv_resnet50"),  # as it was called before
         ("tu-efficientnet_lite0", "unet"),
         ("timm-efficientnet-b0", "tf_efficientnet_b0"),
     ):
