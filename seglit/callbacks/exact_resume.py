@@ -1,5 +1,6 @@
 """Continues a run where its checkpoint was saved: at the same sample, with the same random numbers."""
 
+import math
 import random
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
+from torch.optim.lr_scheduler import LambdaLR
 
 from seglit.data.base import SegmentationDataModule
 from seglit.runs.init_from import TRAIN_IMAGES_KEY, describe_images
@@ -36,6 +38,7 @@ class ExactResume(pl.Callback):
         self.data = data
         self.config = config
         self._random: dict[str, Any] | None = None  # to restore at the first batch
+        self._done = 0, 0  # epochs, and batches of the next
 
     @cached_property
     def _train_images(self) -> dict[str, Any]:
@@ -85,6 +88,7 @@ class ExactResume(pl.Callback):
             seen = 0
             _restart_epoch(loops)
         self.data.resumed_at = epoch["processed"], seen * self.data.batch_size
+        self._done = epoch["processed"], seen
         trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
         self._random = saved["random"][trainer.global_rank] if same_ranks else None
 
@@ -93,12 +97,18 @@ class ExactResume(pl.Callback):
         self._lengths = _lengths(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Removes the scores of a finished run that is trained on: they are not those of its next checkpoint.
+        """Sets schedules to the share that is done of this training, whose epochs may have another number of steps.
+
+        Removes the scores of a finished run that is trained on: they are not those of its next checkpoint.
 
         Raises:
             InputError: A schedule was restored whose length is not that of this training.
         """
         check_lengths(_lengths(trainer), self._lengths, str(trainer.ckpt_path))
+        if (steps := _steps_done(trainer, *self._done)) is not None:
+            for config in trainer.lr_scheduler_configs:
+                if isinstance(config.scheduler, LambdaLR):  # a function of the length of this training
+                    config.scheduler.last_epoch = steps
         if trainer.is_global_zero:
             Path(trainer.default_root_dir, SCORE_FILE).unlink(missing_ok=True)
 
@@ -121,6 +131,17 @@ class ExactResume(pl.Callback):
 
 def _lengths(trainer: pl.Trainer) -> dict[str, int]:
     return saved_lengths(config.scheduler.state_dict() for config in trainer.lr_scheduler_configs)
+
+
+def _steps_done(trainer: pl.Trainer, epochs: int, batches: int) -> int | None:
+    """The steps that this training would have done until it continues; None if its length is not given in epochs."""
+    accumulated, per_epoch = trainer.accumulate_grad_batches, trainer.num_training_batches
+    if trainer.max_epochs in (None, -1) or math.isinf(per_epoch):
+        return None
+    steps = math.ceil(per_epoch / accumulated)
+    if trainer.max_steps != -1 and trainer.max_steps < trainer.max_epochs * steps:
+        return None
+    return epochs * steps + (steps if batches >= per_epoch else batches // accumulated)
 
 
 def _restart_epoch(loops: dict[str, Any]) -> None:

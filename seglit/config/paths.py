@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from seglit.images.listing import is_folder
 from seglit.networks.encoder_weights import PRETRAINED, is_weight_file
 from seglit.networks.hub import repository_of
 
@@ -19,9 +20,10 @@ def make_absolute(config: Any) -> None:
             network[name] = _absolute(weights)
     if root := config.data.init_args.get("root"):
         config.data.init_args.root = _absolute(root)
-    path = config.data.init_args.get("path")
-    if path and Path(path).expanduser().is_dir():  # else a repository of the hub
-        config.data.init_args.path = _absolute(path)
+    if config.data.class_path.endswith(".HuggingFaceDataModule"):
+        path = config.data.init_args.get("path")
+        if path and is_folder(Path(path).expanduser()):  # else a repository of the hub
+            config.data.init_args.path = _absolute(path)
     if cache := config.data.init_args.get("cache"):
         cache.folder = _absolute(cache.folder)
 

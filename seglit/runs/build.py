@@ -7,7 +7,9 @@ class itself is imported, and those of arguments that are annotated as modules, 
 
 import inspect
 from collections.abc import Callable, Collection, Sequence
+from enum import Enum
 from functools import partial
+from pathlib import PurePath
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -119,13 +121,17 @@ def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
     if kind is type and isinstance(value, str) and str not in get_args(hint):
         return import_class(nn.Module, value, where, trust)
     if kind is not None and isinstance(value, dict) and "class_path" in value:
-        return _maker(nn.Module, value, where, trust) if kind is type else build(kind, value, where, trust)
+        if kind is type:
+            return (_maker if _makes_modules(hint) else build)(nn.Module, value, where, trust)
+        return build(kind, value, where, trust)
     if kind is not None and isinstance(value, list):
         return [_convert(item, kind, where, trust) for item in value]
     if class_path := _named_class(value):
         raise NotTrustedError(f"{where} names the class {class_path!r}, but must be plain data")
+    if isinstance(hint, type) and issubclass(hint, Enum) and value in hint.__members__:  # as the parser writes it
+        return hint[value]
     try:
-        return msgspec.convert(value, hint)
+        return msgspec.convert(value, hint, dec_hook=_of_plain)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: {error}") from error
     except TypeError:  # an annotation that msgspec does not support, such as a union with Callable
@@ -133,9 +139,10 @@ def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
 
 
 def _named_kind(hint: Any) -> type | None:
-    """Returns the class that an annotation allows to be named, itself or in a union or list; `type` if not an instance.
+    """Returns the class that an annotation allows to be named, itself or in a union or list; `type` of what is called.
 
-    The value of `type[nn.Module]` is a class, that of `Callable[..., nn.Module]` a class with some of its arguments.
+    The value of `type[nn.Module]` is a class, that of `Callable[..., nn.Module]` a class with some of its arguments,
+    and that of another `Callable` an instance.
     """
     if hint in _MAKERS or get_origin(hint) in _MAKERS:
         return type
@@ -144,6 +151,19 @@ def _named_kind(hint: Any) -> type | None:
     if get_origin(hint) in _CONTAINERS:
         return next(filter(None, map(_named_kind, get_args(hint))), None)
     return None
+
+
+def _makes_modules(hint: Any) -> bool:
+    """Whether an annotation, or one in it, is `Callable[..., nn.Module]`."""
+    arguments = get_args(hint)
+    if get_origin(hint) is Callable:
+        return isinstance(arguments[-1], type) and issubclass(arguments[-1], nn.Module)
+    return any(map(_makes_modules, arguments))
+
+
+def _of_plain(kind: type, value: Any) -> Any:
+    """Converts to paths and to numbers and strings of a restricted range, which the parser writes as plain data."""
+    return kind(value) if issubclass(kind, (int, float, complex, str, PurePath)) else value
 
 
 def _named_class(value: Any) -> Any:

@@ -13,7 +13,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.initial_weights import load_initial_weights
-from seglit.runs.network_spec import check_is_built_again, network_spec
+from seglit.runs.network_spec import network_spec, warn_if_not_loadable
 from seglit.runs.optimization import OPTIMIZATION_KEY, check_optimization, optimization_settings
 from seglit.runs.pretrained import skip_pretrained
 from seglit.runs.resume import RESUME_KEY
@@ -60,11 +60,11 @@ def start_from(
         source: The weights of `--init_from`; None without.
 
     Raises:
-        InputError: No checkpoint of the network could be loaded; the checkpoint is of another network, other classes,
+        InputError: The network is for images of 3 channels only; the checkpoint is of another network, other classes,
             other settings of the optimization or other training images; or `load_initial_weights` raises.
     """
     spec = network_spec(config, type(model.network), data)
-    check_is_built_again(spec)
+    warn_if_not_loadable(spec)
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
         if not isinstance(checkpoint.get("state_dict"), dict):

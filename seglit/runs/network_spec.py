@@ -1,10 +1,12 @@
 """The network of a training as plain data, by which a checkpoint builds it again."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser
+from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
 from seglit.runs.checkpoint import build_again
@@ -35,17 +37,20 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     return {**spec, "init_args": {**spec.get("init_args", {}), **linked}}
 
 
-def check_is_built_again(spec: Mapping[str, Any]) -> None:
-    """Builds a network that is not seglit's as its checkpoints would, so that none is trained that cannot be loaded.
+@rank_zero_only
+def warn_if_not_loadable(spec: Mapping[str, Any]) -> None:
+    """Builds a network that is not seglit's as its checkpoints would be loaded, and says so if that is not possible.
 
     Args:
         spec: What `network_spec` returns.
-
-    Raises:
-        InputError: It cannot be built.
     """
     if not is_in(spec["class_path"], OWN):
         try:
             build_again(spec, "model.network:")
         except InputError as error:
-            raise InputError(f"{error}; no checkpoint of it could be loaded") from error
+            print(
+                f"seglit: {error}; predict, report and export will not load its checkpoints: annotate modules as "
+                "nn.Module, and let other arguments be plain data or classes",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -63,6 +63,7 @@ def _torchrun_store() -> PrefixStore | None:
     return PrefixStore(f"seglit/{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
+@rank_zero_only
 def remove_if_empty(folder: Path) -> None:
     """Removes the folder of a run that ended before it wrote a file, and the experiment's if it has no other run."""
     for path in (folder, folder.parent):

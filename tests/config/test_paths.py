@@ -12,7 +12,11 @@ def test_a_folder_is_told_from_a_repository_of_the_hub(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/saved").mkdir(parents=True)
     settings = {"trainer": {"default_root_dir": "runs"}, "init_from": None, "model": {"network": {}}}
-    for path, absolute in {"data/saved": str(tmp_path / "data/saved"), "owner/name": "owner/name"}.items():
-        config = dict_to_namespace({**settings, "data": {"init_args": {"path": path}}})
+    for kind, path, absolute in (
+        ("seglit.data.HuggingFaceDataModule", "data/saved", str(tmp_path / "data/saved")),
+        ("seglit.data.HuggingFaceDataModule", "owner/name", "owner/name"),
+        ("mine.DataModule", "data/saved", "data/saved"),  # relative to what it likes
+    ):
+        config = dict_to_namespace({**settings, "data": {"class_path": kind, "init_args": {"path": path}}})
         make_absolute(config)
         assert config.data.init_args.path == absolute

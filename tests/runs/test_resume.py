@@ -311,6 +311,16 @@ def test_epoch_starts_over_with_another_batch_size(
     assert logged(outcome.folder)["step"][:2] == ["1", "1"]  # one step of two batches; the score
 
 
+def test_schedule_continues_at_the_share_that_is_done(reference: Outcome, tmp_path: Path, run: Run) -> None:
+    """With other steps per epoch it ends with the training, not before or after."""
+    last = killed(reference, "epoch-0-batch-3", tmp_path) / "checkpoints" / "last.ckpt"
+    options = ["--trainer.accumulate_grad_batches=1", "--test_after_fit=false", "--trainer.default_root_dir=runs"]
+    outcome = run("fit", "-c", reference.folder / "config.yaml", "--ckpt_path", last, *options)
+    assert outcome.code == 0, outcome.err
+    (schedule,) = torch.load(outcome.folder / "checkpoints" / "last.ckpt", weights_only=True)["lr_schedulers"]
+    assert schedule["last_epoch"] == 10  # two epochs of five steps
+
+
 @pytest.mark.parametrize(
     ("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)], ids=str
 )
