@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
+from jsonargparse import ArgumentParser
 from torch import nn
 
 from seglit.annotations.reader import Reader
@@ -72,7 +73,8 @@ def _maker(kind: type[T], spec: Any, where: str, trust: Collection[str]) -> part
     arguments = {**parts.dict_kwargs, **parts.init_args}
     if not is_in(parts.class_path, trust):
         _check_reads_no_files(arguments, where)
-    if unknown := [name for name in arguments if is_complete and name not in hints]:
+    unknown = [name for name in arguments if is_complete and name not in hints]
+    if unknown and (unknown := [name for name in unknown if name not in accepted_arguments(found)]):
         raise InputError(f"{where} has no setting {unknown[0]!r}{did_you_mean(unknown[0], hints)}")
     values = {
         name: None
@@ -81,6 +83,15 @@ def _maker(kind: type[T], spec: Any, where: str, trust: Collection[str]) -> part
         for name, value in arguments.items()
     }
     return partial(found, **values)
+
+
+def accepted_arguments(kind: type) -> Collection[str]:
+    """Returns the arguments of a class as the command line finds them, also those that it takes from its `**kwargs`.
+
+    It does not follow `**kwargs` to arguments that are given beside them.
+    """
+    found: Collection[str] = ArgumentParser().add_class_arguments(kind, fail_untyped=False)
+    return found
 
 
 def argument_types(kind: type) -> tuple[dict[str, Any], bool]:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
+from seglit.runs.build import accepted_arguments
 from seglit.runs.checkpoint import build_again
 from seglit.runs.trusted import OWN, is_in
 
@@ -26,8 +26,7 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     """
     spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    # as the command line finds them: it follows `**kwargs`, but not to arguments that are given beside them
-    accepted = ArgumentParser().add_class_arguments(network, fail_untyped=False)
+    accepted = accepted_arguments(network)
     linked = {name: value for name, value in linked.items() if name in accepted or name in spec.get("dict_kwargs", {})}
     if "in_channels" not in linked and data.in_channels != 3:
         raise InputError(

@@ -142,7 +142,7 @@ MAKERS = """
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from torch import Tensor, nn
+from torch import nn
 
 class Mode(Enum):
     SUM = "sum"
@@ -156,13 +156,13 @@ class Net(nn.Module):
         norm: Callable[..., nn.Module] = nn.BatchNorm2d,
         more: list[type[nn.Module]] | None = None,
         call: Callable | None = None,
-        apply: Callable[[Tensor], Tensor] = nn.Identity(),
         mode: Mode = Mode.SUM,
         file: Path = Path("here"),
     ):
         super().__init__()
         self.settings = mode.value, file.name
-        layers = [norm(num_classes), act(), *(each() for each in more or []), apply]
+        called = [call] if isinstance(call, nn.Module) else []
+        layers = [norm(num_classes), act(), *(each() for each in more or []), *called]
         self.layers = nn.Sequential(nn.Conv2d(in_channels, num_classes, 1), *layers)
 
     def forward(self, x):
@@ -178,7 +178,8 @@ def test_classes_of_modules_in_arguments(
     monkeypatch.syspath_prepend(tmp_path)
     settings = {"eps": 0.5, "affine": True, "track_running_stats": True}
     norm = {"class_path": "torch.nn.InstanceNorm2d", "init_args": settings}
-    arguments = {"norm": norm, "more": ["torch.nn.Tanh", "torch.nn.GELU"], "apply": {"class_path": "torch.nn.PReLU"}}
+    modules = {"more": ["torch.nn.Tanh", "torch.nn.GELU"], "call": "torch.nn.PReLU"}
+    arguments = {"norm": norm, **modules}
     network = {"class_path": "makers.Net", "init_args": arguments}
     short = [*tiny, "--trainer.max_epochs=1", "--test_after_fit=false", f"--model.network={json.dumps(network)}"]
     outcome = run("fit", *short)
