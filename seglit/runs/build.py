@@ -14,7 +14,6 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from jsonargparse import ArgumentParser
 from torch import nn
 
 from seglit.annotations.reader import Reader
@@ -90,6 +89,8 @@ def accepted_arguments(kind: type) -> Collection[str]:
 
     It does not follow `**kwargs` to arguments that are given beside them.
     """
+    from jsonargparse import ArgumentParser  # here, as few records name such arguments; it builds nothing
+
     found: Collection[str] = ArgumentParser().add_class_arguments(kind, fail_untyped=False)
     return found
 
