@@ -202,7 +202,7 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: int, accumulated: in
     most = max(1, min(_MAX_VALIDATIONS, int(left / batch / accumulated / _MIN_INTERVAL)))
     if costs.validation:
         most = max(1, min(most, int(_VALIDATION_SHARE * left / costs.validation)))
-    per_epoch = math.ceil(batches_per_epoch / accumulated)
+    steps_per_epoch = math.ceil(batches_per_epoch / accumulated)
     for count in range(most, 0, -1):
         longest = int((left / count - costs.validation) / batch)
         intervals = range(longest, max(0, longest - accumulated), -1)
@@ -212,7 +212,7 @@ def divide(seconds: float, costs: Costs, batches_per_epoch: int, accumulated: in
                 return [
                     "--trainer.max_epochs=null",
                     "--trainer.max_time=null",
-                    f"--trainer.max_steps={epochs * per_epoch + others // accumulated}",
+                    f"--trainer.max_steps={epochs * steps_per_epoch + others // accumulated}",
                     "--trainer.check_val_every_n_epoch=null",
                     f"--trainer.val_check_interval={interval}",
                 ]

@@ -38,7 +38,6 @@ class ExactResume(pl.Callback):
         self.data = data
         self.config = config
         self._random: dict[str, Any] | None = None  # to restore at the first batch
-        self._done = 0, 0  # epochs, and batches of the next
 
     @cached_property
     def _train_images(self) -> dict[str, Any]:
@@ -88,7 +87,6 @@ class ExactResume(pl.Callback):
             seen = 0
             _restart_epoch(loops)
         self.data.resumed_at = epoch["processed"], seen * self.data.batch_size
-        self._done = epoch["processed"], seen
         trainer.fit_loop._combined_loader = None  # made already if the strategy shards weights
         self._random = saved["random"][trainer.global_rank] if same_ranks else None
 
@@ -105,7 +103,8 @@ class ExactResume(pl.Callback):
             InputError: A schedule was restored whose length is not that of this training.
         """
         check_lengths(_lengths(trainer), self._lengths, str(trainer.ckpt_path))
-        if (steps := _steps_done(trainer, *self._done)) is not None:
+        epochs, samples = self.data.resumed_at
+        if (steps := _steps_done(trainer, epochs, samples // self.data.batch_size)) is not None:
             for config in trainer.lr_scheduler_configs:
                 if isinstance(config.scheduler, LambdaLR):  # a function of the length of this training
                     config.scheduler.last_epoch = steps

@@ -62,9 +62,9 @@ def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, record: str) -
     names = [name for name in settings if names_pretrained(network["class_path"], name)]
     if names and not any(settings[name] for name in names) and not (config.ckpt_path or config.init_from):
         is_hand_written = settings.get("encoder", "") is None  # whose weights have no name
-        options = [*([] if is_hand_written else [f"--model.network.{names[-1]}"]), "--init_from"]
+        options = "--init_from" if is_hand_written else f"--model.network.{names[-1]} or --init_from"
         print(
-            f"seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: {' or '.join(options)}",
+            f"seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: {options}",
             file=sys.stderr,
             flush=True,
         )

@@ -3,6 +3,7 @@
 import platform
 import re
 import time
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,8 @@ class RunRecord(pl.Callback):
         """Starts the clock, at the time that a resumed training took before."""
         resumed = None
         if trainer.ckpt_path:  # of this run, wherever its checkpoints are, or of another
-            folders = Path(trainer.default_root_dir), folder_of(Path(trainer.ckpt_path).absolute())
-            resumed = next(filter(None, map(Training.read, folders)), None)
+            source = folder_of(Path(trainer.ckpt_path).absolute())
+            resumed = Training.read(Path(trainer.default_root_dir)) or Training.read(source)
         self.start = time.monotonic() - (resumed.seconds if resumed else 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -84,11 +85,14 @@ class RunRecord(pl.Callback):
             training = Training(trainer.current_epoch + 1, time.monotonic() - self.start, device)
             training.write(Path(trainer.default_root_dir))
 
+    @cached_property
+    def _network_spec(self) -> dict[str, Any]:
+        return network_spec(self.config, self.network, self.data)
+
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""
-        network = network_spec(self.config, self.network, self.data)
         labels, normalization = pl_module.labels, pl_module.normalization
-        record = ModelRecord(__version__, network, labels, normalization, self.data.nodata, self.data.resize)
+        record = ModelRecord(__version__, self._network_spec, labels, normalization, self.data.nodata, self.data.resize)
         checkpoint[RECORD_KEY] = record.to_dict()
 
 

@@ -75,9 +75,9 @@ def help_screen(command: str) -> str:
     """Returns the help of `fit`, `preview`, `validate` or `test`."""
     if command == "preview":
         return _PREVIEW
-    if command != "fit":
-        if command == "validate":
-            return _SCORE.format(command=command, split="validation", exported="")
+    if command == "validate":
+        return _SCORE.format(command=command, split="validation", exported="")
+    if command == "test":
         exported = "\n       seglit test EXPORTED_FILE -c RUN/config.yaml [options]"
         return _SCORE.format(command=command, split="test", exported=exported)
     return _FIT.format(**{group: _wrapped(", ".join(list_configs(group))) for group in get_args(Group)})

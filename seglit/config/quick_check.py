@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,10 @@ def check_command_line(args: Sequence[str]) -> None:
     Raises:
         InputError: A file is missing, or not valid YAML, or a setting is unknown.
     """
-    takes_value = False
-    for arg in args[1:]:
+    for before, arg in pairwise(args):
+        takes_value = before.startswith("-") and "=" not in before
         if not (takes_value or arg.startswith("-")):
             raise InputError(_not_an_option(args[0], arg))
-        takes_value = arg.startswith("-") and "=" not in arg
     _check_folders(args)
     _check_initial_weights(args)
     expand_names(args)

@@ -92,6 +92,6 @@ def push_bundle(folder: Path, repository: str) -> str:
                 allow_patterns=[WEIGHTS, RECORD, CARD],
                 commit_message="Upload a network of seglit",
             )
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InputError(f"hf:{repository}: cannot be uploaded ({' '.join(str(error).split())})") from error
     return str(commit.commit_url)

@@ -44,7 +44,7 @@ def inspect(
         0, or 1 if any finding is an error.
 
     Raises:
-        InputError: The folder cannot be read at all.
+        InputError: The folder cannot be read at all, or `write` names no YAML file.
     """
     if write and not write.endswith((".yaml", ".yml")):
         raise InputError(f"--write {write}: the name of a configuration ends with .yaml: --write {write}.yaml")

@@ -37,7 +37,7 @@ def write_configuration(path: Path, inspection: Inspection, *, force: bool) -> s
         present = path.read_text(encoding="utf-8", errors="replace")
         body, _, checksum = present.rpartition(_CHECKSUM)
         if _digest(body, beside) != checksum.strip():
-            edited = f"or {beside.name} has changed" if beside.exists() else "was edited"
+            edited = f"or {beside.name} has changed" if table or beside.exists() else "was edited"
             return f"{edited} since `seglit inspect` wrote it" if checksum and body else "is not of `seglit inspect`"
     elif table is not None and table.exists() and not force:
         return f"needs {table}, which exists"

@@ -29,7 +29,7 @@ def repository_of(name: str) -> str | None:
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """Raises any failure within huggingface_hub as an OSError; those of httpx and hf_xet are none.
+    """Raises any error from within huggingface_hub as an OSError, which those of httpx and hf_xet are not.
 
     Raises:
         OSError: An error of huggingface_hub, with its message.

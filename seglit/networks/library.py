@@ -29,9 +29,8 @@ def download_errors(weights: str, setting: str, folder: str) -> Iterator[None]:
     try:
         yield
     except (OSError, HTTPException, RuntimeError) as error:  # network, HTTP and missing-file errors of all libraries
-        if isinstance(error, RuntimeError) and "invalid hash value" not in str(
-            error
-        ):  # torch.hub's, of an incomplete file
+        # torch.hub's, of an incomplete file
+        if isinstance(error, RuntimeError) and "invalid hash value" not in str(error):
             raise
         reason = printable(" ".join(str(error).split()).partition(". ")[0]) or type(error).__name__
         raise InputError(

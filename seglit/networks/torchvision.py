@@ -47,7 +47,6 @@ class Torchvision(nn.Module):
             raise unknown_name("architecture", architecture, names)
         if weights is not None and weights_backbone is not None:
             raise InputError("weights include the backbone: set weights_backbone: null")
-        self.architecture = architecture
         chosen = _weights(architecture, weights)
         backbone = architecture.partition("_")[2]
         self.weights = _in_file(backbone, weights_backbone, in_channels)

@@ -114,7 +114,7 @@ def stated_normalization(file: Path) -> Normalization | None:
 
 
 def stated_architecture(file: Path) -> str | None:
-    """Reads the name of a network of timm from the JSON beside a weight file; None if the first of it states none.
+    """Reads the name of a network of timm from the nearest JSON beside a weight file; None if that states none.
 
     Raises:
         InputError: The file cannot be read.

@@ -48,7 +48,7 @@ def _steps(pipeline: Pipeline) -> list[tuple[str, Pipeline]]:
             always = copy.deepcopy(leaf)
             always.p = 1.0
             rate = f" ({step.p:.0%})" if leaf is step and step.p < 1 else ""
-            rejects = isinstance(leaf, _CROPS) and not vars(leaf).get("pad_if_needed")  # smaller images
+            rejects = isinstance(leaf, _CROPS) and not vars(leaf).get("pad_if_needed")
             padding = [A.PadIfNeeded(leaf.height, leaf.width)] if rejects else []
             steps.append((f"{name}{rate}", Pipeline([*padding, always])))
     return steps

@@ -73,7 +73,8 @@ def _maker(kind: type[T], spec: Any, where: str, trust: Collection[str]) -> part
     if not is_in(parts.class_path, trust):
         _check_reads_no_files(arguments, where)
     unknown = [name for name in arguments if is_complete and name not in hints]
-    if unknown and (unknown := [name for name in unknown if name not in accepted_arguments(found)]):
+    accepted = accepted_arguments(found) if unknown else ()
+    if unknown := [name for name in unknown if name not in accepted]:
         raise InputError(f"{where} has no setting {unknown[0]!r}{did_you_mean(unknown[0], hints)}")
     values = {
         name: None

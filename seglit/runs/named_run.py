@@ -50,9 +50,9 @@ def score_arguments(args: Sequence[str]) -> list[str]:
     if command not in ("test", "validate") or not options or options[0].startswith("-"):
         return list(args)
     run, *others = options
+    if run.endswith((".yaml", ".yml")):  # `check_command_line` rejects it
+        return list(args)
     folder = Path(run).expanduser().absolute()
-    if folder.suffix in (".yaml", ".yml"):
-        raise InputError(f"{run}: name a configuration as {command} -c {run}")
     if is_file(folder):
         raise InputError(f"{command} {run}: a file; name its run folder: {command} RUN --ckpt_path {run}")
     config = _config_of(folder, f"{command} {run}")

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from seglit.networks.encoder_weights import PRETRAINED
-from seglit.runs.trusted import is_in
+from seglit.runs.trusted import OWN, is_in
 
 _OF_SEGLIT = "weights"  # of Torchvision; in networks of one's own it may mean anything
 
 
 def names_pretrained(class_path: str, argument: str) -> bool:
     """Whether an argument of a network names its pretrained weights, or says whether it starts from them."""
-    return argument in PRETRAINED or (argument == _OF_SEGLIT and is_in(class_path, __name__.split(".")[:1]))
+    return argument in PRETRAINED or (argument == _OF_SEGLIT and is_in(class_path, OWN))
 
 
 def without_pretrained(spec: Any) -> Any:

@@ -139,12 +139,7 @@ def test_second_fit_freezes_again() -> None:
 @pytest.mark.parametrize(
     ("epochs", "network", "init_from", "warned"),
     [
-        (
-            None,
-            "{encoder_weights: null}",
-            None,
-            "--model.network.encoder_weights or --init_from",
-        ),
+        (None, "{encoder_weights: null}", None, "--model.network.encoder_weights or --init_from"),
         (None, "{encoder: null, encoder_weights: null}", None, "trained ones: --init_from\n"),
         (None, "{weights: null, weights_backbone: null}", None, "--model.network.weights_backbone or --init_from"),
         (None, "{weights: DEFAULT, weights_backbone: null}", None, ""),

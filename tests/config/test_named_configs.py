@@ -46,8 +46,11 @@ def test_the_default_network_is_a_unet(run: Run, tmp_path: Path, model: tuple[st
 @pytest.mark.parametrize(
     "model",
     [
-        *(("--model.network=seglit.networks.FCN",), ("--model", "net_of_model.yaml")),
-        *(("-c", "net.yaml"), ("-c", "net.json"), ("--config=~/net.yaml",)),
+        ("--model.network=seglit.networks.FCN",),
+        ("--model", "net_of_model.yaml"),
+        ("-c", "net.yaml"),
+        ("-c", "net.json"),
+        ("--config=~/net.yaml",),
     ],
 )
 def test_a_named_network_replaces_the_default(

@@ -77,6 +77,8 @@ def test_an_edited_table_is_kept(tmp_path: Path, run: Run) -> None:
     outcome = run("inspect", "data", "--write=mine.yaml", "--workers=1")
     assert "not written: mine.yaml or mine.pairs.csv has changed since `seglit inspect` wrote it" in outcome.out
     assert table.read_text(encoding="utf-8") == edited
+    table.unlink()
+    assert "mine.yaml or mine.pairs.csv has changed" in run("inspect", "data", "--write=mine.yaml", "--workers=1").out
 
 
 def test_missing_masks_are_left_out(tmp_path: Path, run: Run) -> None:
