@@ -57,8 +57,8 @@ def test_model_files_train_one_step(run: Run, name: str) -> None:
     options = ["--data.num_train=2", "--data.num_val=1", "--data.size=[32, 32]", "--data.batch_size=2"]
     if "channels" in network and network["encoder"] is None:
         options.append(f"--model.network.init_args.channels={[width // 8 for width in network['channels']]}")
-    if smallest := SMALLEST.get(network.get("encoder_name")):
-        options.append(f"--model.network.init_args.encoder_name={smallest}")
+    encoders = {setting: SMALLEST.get(network.get(setting)) for setting in ("encoder", "encoder_name")}
+    options += [f"--model.network.init_args.{setting}={name}" for setting, name in encoders.items() if name]
     limits = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
     outcome = run(
         *("fit", *SHAPES, "--model", file, *options, "--data.num_workers=0", *limits, "--test_after_fit=false"),

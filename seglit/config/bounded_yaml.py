@@ -25,6 +25,11 @@ def load_yaml(text: str) -> Any:
     return yaml.safe_load(text)
 
 
+def load_own_yaml(text: str) -> Any:
+    """Loads YAML that this process has written, by the parser in C, which takes a tenth of the time."""
+    return yaml.load(text, yaml.CSafeLoader)
+
+
 def check_bounds(text: str) -> None:
     """Checks YAML before it is loaded, in time proportional to its length.
 

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
+from seglit.config.bounded_yaml import load_own_yaml
 from seglit.errors import InputError
 from seglit.runs.build import accepted_arguments
 from seglit.runs.checkpoint import build_again
@@ -24,7 +24,7 @@ def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
     Raises:
         InputError: The images do not have 3 channels, and the network has no argument for their number.
     """
-    spec: dict[str, Any] = yaml.safe_load(config)["model"]["network"]
+    spec: dict[str, Any] = load_own_yaml(config)["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
     accepted = accepted_arguments(network)
     linked = {name: value for name, value in linked.items() if name in accepted or name in spec.get("dict_kwargs", {})}

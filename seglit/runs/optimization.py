@@ -7,8 +7,7 @@ schedules their length, too.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from seglit.config.bounded_yaml import load_own_yaml
 from seglit.config.schedule_check import TOTAL_STEPS_NAMES
 from seglit.errors import InputError
 from seglit.runs.flat_settings import flat_settings
@@ -27,7 +26,7 @@ def optimization_settings(config: str) -> dict[str, Any]:
     Args:
         config: The complete configuration as YAML.
     """
-    model = yaml.safe_load(config)["model"]
+    model = load_own_yaml(config)["model"]
     named = dict(flat_settings({name: model[name] for name in _SETTINGS if name in model}, "model"))
     if named.get("model.scheduler") == _FOLLOWS_SETTINGS:
         named = {name: value for name, value in named.items() if not name.startswith("model.scheduler.")}
