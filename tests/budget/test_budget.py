@@ -63,7 +63,7 @@ def test_plan_is_printed_and_nothing_written(
     lines = dict(line.split("  ", 1) for line in outcome.out.splitlines())
     assert lines["length"].strip() == "40 epochs of 2 batches, 80 steps, 4 validations, at most 10.0 hours"
     assert lines["run folder"].strip() == "runs/mine/<date>_<time>"
-    end = r" *about \d+ (seconds|minutes), done at ([A-Z]\w+ )?\d\d:\d\d, validations and test not included"
+    end = r" *about \d+ (seconds?|minutes?), done at ([A-Z]\w+ )?\d\d:\d\d, validations and test not included"
     assert re.fullmatch(end, lines["time"])  # as of a run that is resumed
     assert not entries(tmp_path)
     assert not [*temporary.glob("seglit-trial-*")]

@@ -57,7 +57,7 @@ def test_training_that_ran_out_of_memory_later_goes_on_with_smaller_batches(run:
 
 
 def test_killed_worker(run: Run, tiny: list[str], tmp_path: Path, signal_handlers: None) -> None:
-    callbacks = {"class_path": "tests.callbacks.failing.KillWorkers"}
+    callbacks = {"class_path": "tests.callbacks.failing.KillWorker"}
     (tmp_path / "kill.yaml").write_text(yaml.dump({"trainer": {"callbacks": callbacks}}))
     code, _, err = run("fit", *tiny, "-c", "kill.yaml", "--data.num_workers=1", "--data.batch_size=1")
     assert code == 1
