@@ -11,7 +11,7 @@ from unittest import mock
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; the networks here are too small for more
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-os.environ.pop("SLURM_JOB_ID", None)  # on a cluster node, Lightning would take the tests for a job
+os.environ["no_proxy"] = "*"  # tests connect to this machine only
 
 import pytest
 import torch
@@ -60,14 +60,29 @@ def run_in(folder: Path, *args: object) -> Outcome:
     return Outcome(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets tests depend less on the machine: Lightning warns because of its number of cores, its GPU, its srun."""
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        del os.environ[name]  # on a cluster node, Lightning would take the tests for a job
+    config.addinivalue_line("filterwarnings", "ignore::lightning_fabric.utilities.warnings.PossibleUserWarning")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest tests first, so that no worker waits for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("starts_processes") is None)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_trace_in_the_home_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_trace_in_the_home_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets caches fill the disk, of which they leave some free."""
+    monkeypatch.setattr("seglit.data.cache._MAX_RESERVE", 0.0)
 
 
 @pytest.fixture(autouse=True)

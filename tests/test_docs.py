@@ -3,6 +3,7 @@
 import re
 import shlex
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,13 @@ def having(language: str) -> list[object]:
 
 
 @pytest.fixture(autouse=True)
-def in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)  # what a module compares bit by bit may be made next
 
 
 def write_files(page: Path) -> str:

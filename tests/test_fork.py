@@ -29,7 +29,7 @@ def copy_repository(fork: Path) -> Path:
     for entry in REPOSITORY.iterdir():
         if entry.is_dir() and entry.name not in outputs and not entry.name.startswith("."):
             shutil.copytree(entry, fork / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif entry.is_file():
+        elif entry.is_file() and not entry.name.startswith(".coverage"):
             shutil.copy(entry, fork)
     return fork
 

@@ -91,7 +91,7 @@ def test_interrupted_page_keeps_the_one_before(
     assert {*page.parent.iterdir()} == files
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="replaces a function of the workers")
 @pytest.mark.parametrize("signum", ENDS)
 def test_signals_to_all_processes_end_inspect_in_one_line(
     shapes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], signum: signal.Signals

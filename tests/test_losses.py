@@ -13,8 +13,6 @@ from seglit.errors import InputError
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import Criterion, CrossEntropy, Dice, Focal, Jaccard, Lovasz, Tversky, WeightedSum
 
-torch.set_num_threads(2)
-
 Array = NDArray[np.float64]
 Reference = Callable[[Array, NDArray[np.int64]], float]
 NUM_CLASSES = 4

@@ -20,8 +20,6 @@ from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.labels import IGNORE_INDEX
 from seglit.metrics import Scores
 
-torch.set_num_threads(2)
-
 NUM_CLASSES = 6
 NAN = float("nan")
 

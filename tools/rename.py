@@ -27,7 +27,7 @@ def rename(old: str, new: str) -> int:
     """Replaces the name in all text files and renames the package's folder; returns the number of changed files."""
     changed = 0
     for entry in REPOSITORY.iterdir():
-        if entry.name in _SKIPPED or entry.name.endswith(("_cache", ".egg-info")):
+        if entry.name in _SKIPPED or entry.name.endswith(("_cache", ".egg-info")) or entry.name.startswith(".coverage"):
             continue
         for file in [entry] if entry.is_file() else sorted(entry.rglob("*")):
             if file.suffix not in _TEXT or file.is_symlink() or not file.is_file():

@@ -30,6 +30,7 @@ from tests.conftest import CLASS_NAMES, QUIET, Outcome, Run, run_in
 def state() -> dict[str, Any]:
     """What a run might change in its process."""
     numpy: Any = np.random.get_state()  # noqa: NPY002
+    running = [thread.name for thread in threading.enumerate()]  # of a loader that ended, one may end at any time
     return {
         "environment": dict(os.environ),
         "folder": Path.cwd(),
@@ -40,7 +41,7 @@ def state() -> dict[str, Any]:
             if isinstance(logger, logging.Logger) and name.startswith(("pytorch_lightning", "lightning", "seglit"))
         },
         "signals": [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)],
-        "threads": (torch.get_num_threads(), cv2.getNumThreads(), {thread.name for thread in threading.enumerate()}),
+        "threads": (torch.get_num_threads(), cv2.getNumThreads(), {*running} - {"QueueFeederThread"}),
         "flags": (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark),
         "parser": (get_loader("yaml"), parsing_settings.copy()),
         "random": (random.getstate(), numpy[1].tobytes(), torch.get_rng_state().tolist()),

@@ -16,13 +16,13 @@ from tests.conftest import Run
 
 
 def test_patience_counts_validations_without_a_better_score(run: Run, tiny: list[str]) -> None:
-    options = ("--trainer.max_epochs=10", "--trainer.check_val_every_n_epoch=2", "--model.optimizer.lr=0.3")
+    options = ("--trainer.max_epochs=40", "--trainer.check_val_every_n_epoch=2", "--model.optimizer.lr=0.3")
     outcome = run("fit", *tiny, *options, "--patience=1")  # whose test reads the checkpoint
     assert outcome.code == 0, outcome.err
     with (outcome.folder / "metrics.csv").open() as rows:
         scores = [float(row["val/miou"]) for row in csv.DictReader(rows) if row["val/miou"]]
     *before, last = scores
-    assert 1 < len(scores) < 5
+    assert 1 < len(scores) < 20
     assert before == sorted(set(before))  # each was better than all before
     assert last <= before[-1]
     assert f"stopped: 1 validation without a better score than val/miou {before[-1]:.3f}" in outcome.out

@@ -101,7 +101,7 @@ def test_pictures_are_written_whole_or_not_at_all(run: Run, tiny: list[str], tmp
         outcome = run("fit", *tiny, "--pictures.count=1")
     assert outcome.code == 2
     (folder,) = tmp_path.glob("runs/*/*/pictures")
-    message = f"seglit: error: {folder / 'train.png'}: cannot be written (Disk quota exceeded)"
+    message = f"seglit: error: {folder / 'train.png'}: cannot be written ({os.strerror(errno.EDQUOT)})"
     assert outcome.err.splitlines()[-1] == message
     assert not [*folder.iterdir()]
 

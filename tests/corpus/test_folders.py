@@ -60,7 +60,10 @@ def test_folders_are_read_correctly_or_rejected(name: str, tmp_path: Path, run: 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if name.startswith(("a corrupt image", "folders that"))])
 def test_printed_names_are_escaped(name: str, tmp_path: Path, run: Run) -> None:
     case = FOLDERS[name]
-    case.make(tmp_path / "data")
+    try:
+        case.make(tmp_path / "data")
+    except OSError as reason:
+        pytest.skip(f"cannot be created here: {reason.strerror}")
     outcome = run("inspect", tmp_path / "data", f"--report={tmp_path / 'page'}", "--workers=1")
     assert outcome.code == int(bool(case.finds)), outcome.err
     lines = outcome.out.split("\n")

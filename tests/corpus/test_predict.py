@@ -38,6 +38,8 @@ def check(masks: Path, names: dict[str, str]) -> None:
 def test_names_that_differ_only_in_suffix_or_case(run: Run, tmp_path: Path, ckpt: Path) -> None:
     names = ["x.png", "x.bmp", "x.png.bmp", "x.bmp.png", "X.png", "y.tif", "y.png", "z.tif"]
     put(tmp_path / "in", *names)
+    if len(list((tmp_path / "in").iterdir())) < len(names):
+        pytest.skip("this file system is not case-sensitive")
     outcome = run("predict", ckpt, "in", "--output=out")
     assert outcome.code == 0, outcome.err
     written = {f"{name}.png": name for name in names[:4]}

@@ -165,6 +165,7 @@ def test_a_tenth_of_the_disk_stays_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = shapes(write(tmp_path / "data", 3), Cache(str(tmp_path / "cache")))
+    monkeypatch.setattr("seglit.data.cache._MAX_RESERVE", ENTRY)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10 * ENTRY, free=1.5 * ENTRY))
     dataset = cached(data)
     assert same(dataset, data.dataset("train"))

@@ -11,7 +11,14 @@ from typing import Any, Self
 NAMES = ("chromium", "chromium-browser", "google-chrome") if os.name == "posix" else ()
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 WIDTHS = (1280, 390)  # of a desktop and of a phone, in pixels
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-debugging-pipe",
+)
 
 
 class Browser:

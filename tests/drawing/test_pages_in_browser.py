@@ -55,7 +55,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory, trained: Outcome, compared: t
     ]
     document = folder / "frames.html"
     document.write_text(f"<!doctype html><body>{''.join(frames)}<script>{SCRIPT.read_text()}</script>")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    options += ["--allow-file-access-from-files", "--dump-dom"]
     profile = f"--user-data-dir={folder / 'profile'}"
     command = [str(BROWSER), *options, profile, document.as_uri()]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)

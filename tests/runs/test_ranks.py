@@ -94,6 +94,7 @@ def test_sharded_weights(tmp_path: Path, run: Run) -> None:
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfd_open")
 @pytest.mark.starts_processes
 def test_killed_rank_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
     kill = {"class_path": "tests.runs.ranks.KillRank", "init_args": {"rank": 1, "step": 4}}  # in the second epoch

@@ -49,6 +49,7 @@ def running(app: FastAPI, limits: Limits | None = None) -> Iterator[Service]:
         thread.start()
         try:
             while not server.started:
+                assert thread.is_alive()
                 time.sleep(0.005)
             yield Service(listener.getsockname()[1])
         finally:
