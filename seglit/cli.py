@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
+import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser
@@ -104,7 +105,7 @@ class SegmentationCLI(PlainLoadingCLI):
         choose_by_hardware(config)
         config.experiment = config.experiment or experiment_name(config)
         make_absolute(config)
-        self.record = self._parser(self.subcommand).dump(config, skip_unset=False)
+        self.settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_unset=False))
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         self.until_end.callback(remove_if_empty, self.run_folder)  # however the command ends
         self.until_end.enter_context(locked(self.run_folder))
@@ -117,14 +118,14 @@ class SegmentationCLI(PlainLoadingCLI):
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, raises InputError."""
         with self._raising_input_errors():
-            self.source = find_source(self.config[self.subcommand], self.record)
+            self.source = find_source(self.config[self.subcommand], self.settings)
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds the loggers and callbacks that every run has."""
         config = self.config_init[self.subcommand]
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
-        callbacks = callbacks_of_every_run(config, self.datamodule, self.record)
+        callbacks = callbacks_of_every_run(config, self.datamodule, self.settings)
         # A trainer default, since it then runs after `checkpoint`, so that last.ckpt stores which epoch is the best.
         self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(
@@ -137,7 +138,7 @@ class SegmentationCLI(PlainLoadingCLI):
         """Reads initial weights, and all pairs unless `--check false`."""
         config = self.config.fit
         with self._raising_input_errors():
-            start_from(self.model, self.datamodule, self.record, config.ckpt_path, self.source)
+            start_from(self.model, self.datamodule, self.settings, config.ckpt_path, self.source)
             if config.check and not config.trainer.fast_dev_run:
                 verify(self.datamodule, test=config.test_after_fit)
 

@@ -98,7 +98,10 @@ def avoid_broken_amx() -> None:
 
 def fast_depthwise(network: nn.Module, device: torch.device) -> AbstractContextManager[Any]:
     """Returns the context of a training step: `FastDepthwise` where it may matter, since it costs a millisecond."""
-    grouped = (isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
+    grouped = (
+        (isinstance(module, nn.Conv2d) and module.groups > 1) or type(module).__name__ == "BlurPool2d"  # timm's
+        for module in network.modules()
+    )
     return FastDepthwise() if device.type == "cpu" and any(grouped) else nullcontext()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers.blur_pool import BlurPool2d
 from torch import Tensor, nn
 
 from seglit.hardware import FastDepthwise, avoid_broken_amx, fast_depthwise
@@ -101,3 +102,4 @@ def test_slow_gradients_of_depthwise_convolutions_are_float32(
 def test_other_networks_and_devices_do_not_pay_for_it(groups: int, device: str, fast: bool) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Sequential(nn.Conv2d(8, 8, 3, groups=groups)))
     assert isinstance(fast_depthwise(network, torch.device(device)), FastDepthwise) is fast
+    assert isinstance(fast_depthwise(BlurPool2d(8), torch.device(device)), FastDepthwise) is (device == "cpu")

@@ -1,11 +1,10 @@
 """Logs the configuration, predictions and confusion matrices to dashboards."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import yaml
 from PIL import Image
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
@@ -23,14 +22,14 @@ class ImageLogger(Protocol):
         """Logs images under a key at an optimizer step."""
 
 
-def log_config(logger: Logger, config: str) -> None:
-    """Logs a run's YAML configuration to W&B, TensorBoard or MLflow; ignores other loggers."""
+def log_config(logger: Logger, settings: Mapping[str, Any], text: str) -> None:
+    """Logs a run's configuration, as plain data or as YAML, to W&B, TensorBoard or MLflow; ignores other loggers."""
     if isinstance(logger, WandbLogger):
-        logger.log_hyperparams(yaml.safe_load(config))
+        logger.log_hyperparams(dict(settings))
     elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_text("config", textwrap.indent(config, "    "))  # a Markdown code block
+        logger.experiment.add_text("config", textwrap.indent(text, "    "))  # a Markdown code block
     elif isinstance(logger, MLFlowLogger):
-        logger.experiment.log_text(logger.run_id, config, "config.yaml")
+        logger.experiment.log_text(logger.run_id, text, "config.yaml")
 
 
 def log_picture(logger: Logger, name: str, picture: Image.Image, step: int) -> None:

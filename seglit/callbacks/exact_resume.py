@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ class ExactResume(pl.Callback):
 
     Args:
         data: The data module whose training loader is set to the position.
-        config: The complete configuration as YAML.
+        settings: The complete configuration as plain data.
     """
 
-    def __init__(self, data: SegmentationDataModule, config: str) -> None:
+    def __init__(self, data: SegmentationDataModule, settings: Mapping[str, Any]) -> None:
         self.data = data
-        self.config = config
+        self.settings = settings
         self._random: dict[str, Any] | None = None  # to restore at the first batch
 
     @cached_property
@@ -45,7 +46,7 @@ class ExactResume(pl.Callback):
 
     @cached_property
     def _optimization(self) -> dict[str, Any]:
-        return optimization_settings(self.config)
+        return optimization_settings(self.settings)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -107,7 +108,7 @@ class ExactResume(pl.Callback):
         if (steps := _steps_done(trainer, epochs, samples // self.data.batch_size)) is not None:
             for config in trainer.lr_scheduler_configs:
                 if isinstance(config.scheduler, LambdaLR):  # a function of the length of this training
-                    config.scheduler.last_epoch = steps
+                    _set_steps(config.scheduler, steps)
         if trainer.is_global_zero:
             Path(trainer.default_root_dir, SCORE_FILE).unlink(missing_ok=True)
 
@@ -130,6 +131,15 @@ class ExactResume(pl.Callback):
 
 def _lengths(trainer: pl.Trainer) -> dict[str, int]:
     return saved_lengths(config.scheduler.state_dict() for config in trainer.lr_scheduler_configs)
+
+
+def _set_steps(schedule: LambdaLR, steps: int) -> None:
+    """Sets the number of steps that are done, and the learning rate of the next one."""
+    schedule.last_epoch = steps
+    for group, rate, factor in zip(
+        schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
+    ):
+        group["lr"] = rate * factor(steps)
 
 
 def _steps_done(trainer: pl.Trainer, epochs: int, batches: int) -> int | None:

@@ -1,11 +1,10 @@
 """Freezes the encoder for the first epochs, or throughout."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError
@@ -47,21 +46,21 @@ class FreezeEncoder(pl.Callback):
 
 
 @rank_zero_only
-def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, record: str) -> None:
+def warn_if_random(callbacks: Sequence[pl.Callback], config: Any, settings: Mapping[str, Any]) -> None:
     """Warns of an encoder that is frozen throughout and starts from random weights, where a setting can name others.
 
     Args:
         callbacks: The configured callbacks.
         config: The configuration of a training command.
-        record: The complete configuration as YAML.
+        settings: The same as plain data.
     """
     if not any(isinstance(callback, FreezeEncoder) and callback.epochs is None for callback in callbacks):
         return
-    network = yaml.safe_load(record)["model"]["network"]
-    settings = network.get("init_args", {})
-    names = [name for name in settings if names_pretrained(network["class_path"], name)]
-    if names and not any(settings[name] for name in names) and not (config.ckpt_path or config.init_from):
-        is_hand_written = settings.get("encoder", "") is None  # whose weights have no name
+    network = settings["model"]["network"]
+    arguments = network.get("init_args", {})
+    names = [name for name in arguments if names_pretrained(network["class_path"], name)]
+    if names and not any(arguments[name] for name in names) and not (config.ckpt_path or config.init_from):
+        is_hand_written = arguments.get("encoder", "") is None  # whose weights have no name
         options = "--init_from" if is_hand_written else f"--model.network.{names[-1]} or --init_from"
         print(
             f"seglit: FreezeEncoder: the encoder keeps random weights; start from trained ones: {options}",

@@ -1,5 +1,6 @@
 """The callbacks that every run has beside those of its configuration."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -34,13 +35,13 @@ _REJECTED: dict[type[pl.Callback], str] = {
 }
 
 
-def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: str) -> list[pl.Callback]:
+def callbacks_of_every_run(config: Any, data: SegmentationDataModule, settings: Mapping[str, Any]) -> list[pl.Callback]:
     """Returns the configured callbacks between those that every run has.
 
     Args:
         config: The configuration of a training command, with its callbacks built.
         data: The data module.
-        record: The complete configuration as YAML.
+        settings: The complete configuration as plain data.
 
     Raises:
         InputError: A callback is configured that changes settings in a way that cannot work here, or `check_strategy`
@@ -53,13 +54,13 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         if any(isinstance(callback, kind) for callback in chosen):
             raise InputError(reason)
     check_direction(config.checkpoint, chosen)
-    warn_if_random(chosen, config, record)
+    warn_if_random(chosen, config, settings)
     if config.patience is not None:
         chosen = [*chosen, Patience(config.checkpoint, config.patience)]
     stopwatch = Stopwatch(data, tests=config.test_after_fit)
     callbacks = [
         stopwatch,
-        ExactResume(data, record),
+        ExactResume(data, settings),
         RankWatch(),
         MidEpochCheckpoint(config.save_minutes, config.save_steps),
         *chosen,
@@ -67,7 +68,7 @@ def callbacks_of_every_run(config: Any, data: SegmentationDataModule, record: st
         Finite(),
         ClassWeighting(data),
         ScoreTable(config.protocol),
-        RunRecord(record, data),
+        RunRecord(settings, data),
         ScoreFile(),
         NextSteps(),
         Plan(data, stopwatch),

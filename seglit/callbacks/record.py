@@ -3,6 +3,7 @@
 import platform
 import re
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -31,12 +32,12 @@ class RunRecord(pl.Callback):
     Adds a `ModelRecord` to every checkpoint.
 
     Args:
-        config: The complete configuration as YAML.
+        settings: The complete configuration as plain data.
         data: The data module; its loading settings on this machine go into the header of `config.yaml`.
     """
 
-    def __init__(self, config: str, data: SegmentationDataModule) -> None:
-        self.config = config
+    def __init__(self, settings: Mapping[str, Any], data: SegmentationDataModule) -> None:
+        self.settings = settings
         self.data = data
         self.start = time.monotonic()
 
@@ -52,12 +53,13 @@ class RunRecord(pl.Callback):
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
                 f"# on each device: {self.data.loading}\n"
             )
+            text = yaml.safe_dump(dict(self.settings), sort_keys=False, allow_unicode=True)
             if isinstance(self.data, PairsDataModule):
                 self._write_splits(file.with_name("splits"), self.data)
             with replacing(file) as unfinished:  # last: a folder with it is resumed, and not written to again
-                unfinished.write_text(header + self.config, encoding="utf-8")
+                unfinished.write_text(header + text, encoding="utf-8")
             for logger in trainer.loggers:
-                log_config(logger, self.config)
+                log_config(logger, self.settings, text)
         elif trainer.is_global_zero and stage == "fit":
             _record_max_epochs(file, trainer.max_epochs)
 
@@ -87,7 +89,7 @@ class RunRecord(pl.Callback):
 
     @cached_property
     def _network_spec(self) -> dict[str, Any]:
-        return network_spec(self.config, self.network, self.data)
+        return network_spec(self.settings, self.network, self.data)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Adds the `ModelRecord` that prediction needs."""

@@ -28,7 +28,7 @@ def completion(shell: Shell) -> None:
     try:
         import shtab
     except ImportError as error:
-        raise InputError('shtab is not installed: pip install "shtab>=1.9"') from error
+        raise InputError('shtab is not installed: pip install "seglit[completion]"') from error
     parser = ArgumentParser("seglit")
     commands = parser.add_subparsers()
     for command, help_text in COMMANDS.items():

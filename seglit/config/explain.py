@@ -113,6 +113,8 @@ def load_settings(file: Path) -> object:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise InputError(f"{file}, line {line}: not valid YAML ({error.problem})") from error
+    except yaml.YAMLError as error:  # of a character that no YAML may contain
+        raise InputError(f"{file}: not valid YAML ({' '.join(str(error).split())})") from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -74,9 +74,9 @@ def _not_an_option(command: str, value: str) -> str:
         return f"{value}: name a configuration as {command} -c {value}, or the data as {command} --data {value}"
     if command == "fit" and is_file(Path(value, "config.yaml")):
         return f"{value}: to continue this run: {command} --resume {value}"
-    if command == "fit" and is_folder(Path(value)):
+    if command in ("fit", "preview") and is_folder(Path(value)):
         return _not_a_configuration(value)
-    after = " after RUN" if command != "fit" else ""
+    after = " after RUN" if command in ("test", "validate") else ""
     return f"{command} takes options only{after}, not {value!r}, such as --data NAME or FILE"
 
 

@@ -88,8 +88,8 @@ def download_weights(repository: str) -> Path:
         ) from error
     weights = next(filter(None, map(found.get, _WEIGHTS)), None)
     if weights is None:
-        for cause in unknown.values():
-            raise cause
+        if unknown:
+            raise next(iter(unknown.values()))
         raise InputError(f"{repository}: the repository has no {' or '.join(_WEIGHTS)}")
     if _RECORD in unknown and not any(map(found.get, _SETTINGS)):
         raise FileNotFoundError(f"{weights.name} is cached, but not whether there is a {_RECORD}, as in a bundle")

@@ -141,8 +141,9 @@ def _convert(value: Any, hint: Any, where: str, trust: Collection[str]) -> Any:
         return [_convert(item, kind, where, trust) for item in value]
     if class_path := _named_class(value):
         raise NotTrustedError(f"{where} names the class {class_path!r}, but must be plain data")
-    if isinstance(hint, type) and issubclass(hint, Enum) and value in hint.__members__:  # as the parser writes it
-        return hint[value]
+    for kind in (hint, *get_args(hint)):
+        if isinstance(value, str) and isinstance(kind, type) and issubclass(kind, Enum) and value in kind.__members__:
+            return kind[value]  # as the parser writes it
     try:
         return msgspec.convert(value, hint, dec_hook=_of_plain)
     except msgspec.ValidationError as error:

@@ -26,11 +26,11 @@ _TIMEOUT = 20.0  # seconds without an answer
 def set_ckpt_path(command: str, config: Any) -> None:
     """Replaces `ckpt_path` of a parsed configuration by what `find_ckpt_path` returns, in place."""
     settings = vars(config.data.init_args)
-    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer.max_epochs, settings)
+    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer, settings)
 
 
 def find_ckpt_path(
-    command: str, path: str | None, max_epochs: int | None, data: Mapping[str, Any] = MappingProxyType({})
+    command: str, path: str | None, trainer: Any, data: Mapping[str, Any] = MappingProxyType({})
 ) -> str | None:
     """Checks the checkpoint that a training command is given, and downloads it from an http address.
 
@@ -40,14 +40,14 @@ def find_ckpt_path(
     Args:
         command: `fit`, `validate` or `test`.
         path: `--ckpt_path`; None trains from the start.
-        max_epochs: `--trainer.max_epochs`.
+        trainer: Settings of the trainer, of which `max_epochs` and `max_steps` are read.
         data: Settings of the data, of which `resize` is compared if it is one: a class may set its own.
 
     Returns:
         The path of the file, if it is not at another address.
 
     Raises:
-        InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no epoch left to
+        InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no step left to
             train, or another command has another `resize` than the training.
     """
     if path is None:
@@ -70,7 +70,7 @@ def find_ckpt_path(
     path = str(file)
     checkpoint = read_checkpoint(path)
     if command == "fit":
-        _check_epochs_left(path, checkpoint, max_epochs)
+        _check_steps_left(path, checkpoint, trainer)
     elif RECORD_KEY in checkpoint and "resize" in data:
         _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, data["resize"])
     return path
@@ -115,14 +115,16 @@ def _check_resize(path: str, trained: Resize, resize: Resize) -> None:
         )
 
 
-def _check_epochs_left(path: str, checkpoint: dict[str, Any], max_epochs: int | None) -> None:
+def _check_steps_left(path: str, checkpoint: dict[str, Any], trainer: Any) -> None:
     hint = f"; to start a new training from its weights: --init_from {path}"
     try:
-        done = progress_of(checkpoint, Path(path)).epochs
+        progress = progress_of(checkpoint, Path(path))
     except InputError as error:
         raise InputError(f"{error}{hint}") from error
-    if max_epochs is not None and 0 <= max_epochs <= done:
+    if progress.has_steps(trainer):
+        raise InputError(f"{path} has finished its {progress.steps} steps{hint}")
+    if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= progress.epochs:
         raise InputError(
-            f"{path} has finished its {done} epochs; to train on, give a larger --trainer.max_epochs than {max_epochs}"
-            f"{hint}"
+            f"{path} has finished its {progress.epochs} epochs; to train on, give a larger --trainer.max_epochs than "
+            f"{trainer.max_epochs}{hint}"
         )

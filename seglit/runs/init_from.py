@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.data.base import SegmentationDataModule
@@ -23,7 +22,7 @@ TRAIN_IMAGES_KEY = "train_images"
 """Key, within `RESUME_KEY`, of what `describe_images` returns."""
 
 
-def find_source(config: Any, record: str) -> WeightSource | None:
+def find_source(config: Any, settings: Mapping[str, Any]) -> WeightSource | None:
     """Finds what `--init_from` names, unless a checkpoint is continued, before the network is built.
 
     Pretrained weights that a checkpoint, or a network with the same settings, replaces are left out of the
@@ -31,7 +30,7 @@ def find_source(config: Any, record: str) -> WeightSource | None:
 
     Args:
         config: The parsed configuration of the command.
-        record: The complete configuration as YAML.
+        settings: The complete configuration as plain data.
 
     Returns:
         The weights that training starts from; None if it does not start from others'.
@@ -40,13 +39,17 @@ def find_source(config: Any, record: str) -> WeightSource | None:
         InputError: `WeightSource.find` raises.
     """
     source = WeightSource.find(config.init_from) if config.init_from and not config.ckpt_path else None
-    if config.ckpt_path or (source and source.is_like(yaml.safe_load(record)["model"]["network"])):
+    if config.ckpt_path or (source and source.is_like(settings["model"]["network"])):
         skip_pretrained(config.model.network)
     return source
 
 
 def start_from(
-    model: Any, data: SegmentationDataModule, config: str, ckpt_path: str | None, source: WeightSource | None
+    model: Any,
+    data: SegmentationDataModule,
+    settings: Mapping[str, Any],
+    ckpt_path: str | None,
+    source: WeightSource | None,
 ) -> None:
     """Checks the training that a checkpoint continues; without one, loads the weights of a source, if any.
 
@@ -55,7 +58,7 @@ def start_from(
     Args:
         model: The LightningModule.
         data: The data module.
-        config: The complete configuration as YAML.
+        settings: The complete configuration as plain data.
         ckpt_path: The checkpoint that training continues from.
         source: The weights of `--init_from`; None without.
 
@@ -63,7 +66,7 @@ def start_from(
         InputError: The network is for images of 3 channels only; the checkpoint is of another network, other classes,
             other settings of the optimization or other training images; or `load_initial_weights` raises.
     """
-    spec = network_spec(config, type(model.network), data)
+    spec = network_spec(settings, type(model.network), data)
     warn_if_not_loadable(spec)
     if ckpt_path and Path(ckpt_path).is_file():
         checkpoint = read_checkpoint(ckpt_path)
@@ -75,7 +78,7 @@ def start_from(
             hint = f"to start a new training from its weights: --init_from {ckpt_path}"
             raise InputError(f"{ckpt_path}: {error}; {hint}") from error
         resume = checkpoint.get(RESUME_KEY, {})
-        check_optimization(resume.get(OPTIMIZATION_KEY, {}), optimization_settings(config), ckpt_path)
+        check_optimization(resume.get(OPTIMIZATION_KEY, {}), optimization_settings(settings), ckpt_path)
         _check_images(resume.get(TRAIN_IMAGES_KEY), data, ckpt_path)
     elif source is not None:
         load_initial_weights(model, data, spec, source)

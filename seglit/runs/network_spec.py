@@ -6,25 +6,24 @@ from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_only
 
-from seglit.config.bounded_yaml import load_own_yaml
 from seglit.errors import InputError
 from seglit.runs.build import accepted_arguments
 from seglit.runs.checkpoint import build_again
 from seglit.runs.trusted import OWN, is_in
 
 
-def network_spec(config: str, network: type, data: Any) -> dict[str, Any]:
+def network_spec(settings: Mapping[str, Any], network: type, data: Any) -> dict[str, Any]:
     """Returns `class_path` and `init_args` of a network, with the arguments that the command line links from the data.
 
     Args:
-        config: The complete configuration as YAML.
+        settings: The complete configuration.
         network: The class of the network.
         data: The data module.
 
     Raises:
         InputError: The images do not have 3 channels, and the network has no argument for their number.
     """
-    spec: dict[str, Any] = load_own_yaml(config)["model"]["network"]
+    spec: dict[str, Any] = settings["model"]["network"]
     linked = {"num_classes": data.num_classes, "in_channels": data.in_channels}
     accepted = accepted_arguments(network)
     linked = {name: value for name, value in linked.items() if name in accepted or name in spec.get("dict_kwargs", {})}

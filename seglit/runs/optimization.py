@@ -7,7 +7,6 @@ schedules their length, too.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from seglit.config.bounded_yaml import load_own_yaml
 from seglit.config.schedule_check import TOTAL_STEPS_NAMES
 from seglit.errors import InputError
 from seglit.runs.flat_settings import flat_settings
@@ -20,13 +19,13 @@ _FOLLOWS_SETTINGS = "seglit.optim.WarmupPolynomial"  # nothing of it is saved bu
 _SAME_LENGTH = 0.02  # share by which it may differ: the last batch of an epoch may depend on the batch size
 
 
-def optimization_settings(config: str) -> dict[str, Any]:
+def optimization_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a configuration that a checkpoint brings with it, by their dotted names.
 
     Args:
-        config: The complete configuration as YAML.
+        settings: The complete configuration.
     """
-    model = load_own_yaml(config)["model"]
+    model = settings["model"]
     named = dict(flat_settings({name: model[name] for name in _SETTINGS if name in model}, "model"))
     if named.get("model.scheduler") == _FOLLOWS_SETTINGS:
         named = {name: value for name, value in named.items() if not name.startswith("model.scheduler.")}
@@ -49,8 +48,9 @@ def check_optimization(saved: Mapping[str, Any], current: Mapping[str, Any], pat
 
 
 def saved_lengths(schedules: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Returns the numbers of steps in the states of schedules, by the names of their arguments; {} without any."""
-    return {name: state[name] for state in schedules for name in TOTAL_STEPS_NAMES if name in state}
+    """Returns the numbers of steps in the states of schedules and of their parts, by dotted names; {} without any."""
+    named = (item for state in schedules for item in flat_settings(dict(state)))
+    return {name: value for name, value in named if name.rpartition(".")[2] in TOTAL_STEPS_NAMES}
 
 
 def check_lengths(saved: Mapping[str, int], current: Mapping[str, int], path: str) -> None:

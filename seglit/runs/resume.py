@@ -90,7 +90,11 @@ class Progress:
 
     def is_trained(self, trainer: Any) -> bool:
         """Whether no step is left to train by the settings of the trainer."""
-        return self.epochs >= (trainer.max_epochs or -1) > 0 or self.steps >= trainer.max_steps > 0
+        return self.epochs >= (trainer.max_epochs or -1) > 0 or self.has_steps(trainer)
+
+    def has_steps(self, trainer: Any) -> bool:
+        """Whether the number of steps of the trainer is reached, if it has one."""
+        return bool(self.steps >= trainer.max_steps > 0)
 
 
 def continue_run(folder: Path, config: Any) -> Progress:
@@ -132,6 +136,11 @@ def set_start(folder: Path, config: Any) -> Progress:
     if progress.stopped and not longer:
         trainer.max_epochs = progress.epochs
     if progress.is_trained(trainer) and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
+        if progress.has_steps(trainer):
+            raise InputError(
+                f"{folder} has finished its {progress.steps} steps; to start a new training from its weights: "
+                f"seglit fit -c {folder / 'config.yaml'} --init_from {folder}"
+            )
         raise InputError(f"{folder} has finished its {progress.epochs} epochs; give a larger --trainer.max_epochs")
     if progress.checkpoint:
         config.ckpt_path = str(progress.checkpoint)

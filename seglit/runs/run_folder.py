@@ -15,9 +15,13 @@ _INHERITED = "SEGLIT_RUN_FOLDER"
 
 
 def experiment_name(config: Any) -> str:
-    """Returns the name of the first configuration file, else of the data's file, else of the data's class."""
-    files = [*(config.get("config") or []), *filter(None, [config.data.get("__path__")])]
-    return Path(str(files[0])).stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
+    """Returns the name of the first configuration file, else of the data's file, else of the data's class.
+
+    Files in folders named hardware or logger say where and not what is trained, and are taken last.
+    """
+    files = [Path(str(file)) for file in (*(config.get("config") or []), config.data.get("__path__")) if file]
+    files.sort(key=lambda file: file.absolute().parent.name in ("hardware", "logger"))
+    return files[0].stem if files else str(config.data.class_path).rsplit(".", 1)[-1]
 
 
 def make_run_folder(root: Path, experiment: str) -> Path:

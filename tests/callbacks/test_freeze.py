@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -153,8 +154,8 @@ def test_random_weights_that_stay_frozen_are_mentioned(
     capsys: pytest.CaptureFixture[str], epochs: int | None, network: str, init_from: str | None, warned: str
 ) -> None:
     config = SimpleNamespace(ckpt_path=None, init_from=init_from)
-    record = f"model: {{network: {{class_path: seglit.networks.Torchvision, init_args: {network}}}}}"
-    warn_if_random([pl.Callback(), FreezeEncoder(epochs)], config, record)
+    spec = {"class_path": "seglit.networks.Torchvision", "init_args": yaml.safe_load(network)}
+    warn_if_random([pl.Callback(), FreezeEncoder(epochs)], config, {"model": {"network": spec}})
     err = capsys.readouterr().err
     assert (warned in err and "random weights" in err) if warned else not err
 

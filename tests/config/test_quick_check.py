@@ -37,6 +37,8 @@ def test_settings_are_those_of_the_parser() -> None:
 ERRORS = [
     (["fit", "-c", "none.yaml"], "no such file none.yaml"),
     (["fit", "-c", "broken.yaml"], "broken.yaml, line 2: not valid YAML"),
+    (["fit", "-c", "bell.yaml"], "bell.yaml: not valid YAML (unacceptable character #x0007"),
+    (["fit", "-c", "day.yaml"], "unknown setting 'modle'"),
     (["fit", "-c", "run.yaml"], "unknown setting 'modle'; did you mean 'model'? (run.yaml, line 1)"),
     (["fit", "--lr=1"], "unknown setting 'lr'; did you mean 'model.optimizer.lr'?"),
     (["fit", "--trainer.max_epoch=1"], "unknown setting 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?"),
@@ -61,6 +63,8 @@ ERRORS = [
 
 def test_errors_load_no_torch(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [1\n")
+    (tmp_path / "bell.yaml").write_text("experiment: \a\n")
+    (tmp_path / "day.yaml").write_text("experiment: 2026-30-11\nmodle: unet\n")  # the day first: no date of YAML
     (tmp_path / "run.yaml").write_text("modle: unet\n")
     (tmp_path / "mine.yaml").write_text("class_path: seglit.data.FolderDataModule\n")
     (tmp_path / "photos").mkdir()
@@ -79,6 +83,17 @@ def test_errors_load_no_torch(tmp_path: Path) -> None:
     for line, (_, message) in zip(lines, ERRORS, strict=True):
         assert message in line
     assert done.returncode == 0
+
+
+def test_preview_takes_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    for value, message in (
+        ("photos", "photos: a folder; seglit inspect photos"),
+        ("x", "preview takes options only, not"),
+    ):
+        with pytest.raises(InputError, match=f"^{message}"):
+            check_command_line(["preview", value])
 
 
 @pytest.mark.parametrize(

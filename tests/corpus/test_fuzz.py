@@ -186,7 +186,7 @@ def test_states_of_trainings(trained: Outcome, tmp_path: Path, seed: int) -> Non
     with harmless():
         continue_run(tmp_path, config)
     with harmless():
-        find_ckpt_path("fit", str(tmp_path / "last.ckpt"), 3)
+        find_ckpt_path("fit", str(tmp_path / "last.ckpt"), SimpleNamespace(max_epochs=3, max_steps=-1))
 
 
 @pytest.mark.parametrize("seed", range(COUNT))

@@ -128,12 +128,12 @@ def test_head_names_what_was_trained(trained: Outcome, page: Path) -> None:
     facts |= {"Epochs": "2 of at most 2", "Device": "1 x CPU"}
     for title, fact in facts.items():
         assert f"{title}{fact}" in head
-    assert re.search(r"Training time\d+ s", head)
+    assert re.search(r"Training time(\d+ min )?\d+ s", head)
 
 
 def test_resumed_training_adds_its_time(tmp_path: Path) -> None:
     Training(3, 1000.0, "1 x CPU").write(tmp_path)
-    record, module = RunRecord("", mock.Mock()), mock.Mock(device=torch.device("cpu"))
+    record, module = RunRecord({}, mock.Mock()), mock.Mock(device=torch.device("cpu"))
     trainer = mock.Mock(is_global_zero=True, world_size=2, current_epoch=4, default_root_dir=tmp_path / "new")
     (tmp_path / "new").mkdir()
     for ckpt_path, seconds in ((tmp_path / "checkpoints/last.ckpt", 1000), (None, 0)):

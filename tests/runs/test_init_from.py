@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_images_are_normalised_as_the_weights_were_trained_or_as_the_data_states
     torch.save({"state_dict": source.state_dict(), "seglit": record}, tmp_path / "source.ckpt")
     for stated, expected in (({}, 30.0), ({"mean": [70.0], "std": [20.0]}, 70.0)):
         data = SyntheticDataModule(2, 2, 2, (8, 8), **stated)
-        config = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [4, 8]}}}"
+        config = {"model": {"network": {"class_path": "seglit.networks.UNet", "init_args": {"channels": [4, 8]}}}}
         start_from(target := model(data), data, config, None, WeightSource.find(str(tmp_path / "source.ckpt")))
         assert target.normalization.mean == (expected,)
         assert torch.equal(next(target.network.parameters()), next(source.network.parameters()))
@@ -127,7 +128,7 @@ def test_weights_alone_are_no_training_to_continue(tmp_path: Path) -> None:
     torch.save(UNet(2).state_dict(), file := tmp_path / "weights.pth")
     hint = f"; to start a new training from its weights: --init_from {file}"
     with pytest.raises(InputError, match=rf"^{file}: has no state of a training to continue \(.*\){hint}$"):
-        find_ckpt_path("fit", str(file), 3)
+        find_ckpt_path("fit", str(file), SimpleNamespace(max_epochs=3, max_steps=-1))
 
 
 @pytest.mark.parametrize("command", ["fit --init_from", "fit --ckpt_path", "test --ckpt_path"])

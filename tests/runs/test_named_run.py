@@ -1,6 +1,7 @@
 """Run folders on the command line."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_names_that_no_file_can_have(path: str) -> None:
     for call in (
         seglit.load,
         lambda name: read_run(Path(name)),
-        lambda name: find_ckpt_path("fit", name, 3),
+        lambda name: find_ckpt_path("fit", name, SimpleNamespace(max_epochs=3, max_steps=-1)),
         lambda name: resume_arguments(["fit", "--resume", name]),
         lambda name: score_arguments(["test", name]),
     ):

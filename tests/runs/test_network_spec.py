@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import nn
 
 from seglit.errors import InputError
@@ -30,9 +29,9 @@ class OfAny(nn.Conv2d):
         super().__init__(options["in_channels"], options["num_classes"], 1)
 
 
-def config(network: type, **spec: object) -> str:
+def config(network: type, **spec: object) -> dict[str, Any]:
     path = f"{network.__module__}.{network.__qualname__}"
-    return yaml.safe_dump({"model": {"network": {"class_path": path, **spec}}})
+    return {"model": {"network": {"class_path": path, **spec}}}
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -1,22 +1,23 @@
 """A training that is continued has the learning rate, weight decay and schedule that its settings state."""
 
 import shutil
+from typing import Any
 
 import pytest
 import torch
-import yaml
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from seglit.errors import InputError
-from seglit.runs.optimization import check_lengths, check_optimization, optimization_settings
+from seglit.runs.optimization import check_lengths, check_optimization, optimization_settings, saved_lengths
 from tests.conftest import Outcome, Run
 
 COSINE = ["--model.scheduler=torch.optim.lr_scheduler.CosineAnnealingLR", "--model.scheduler.eta_min=0.001"]
 
 
-def config(scheduler: str, **optimizer: object) -> str:
+def config(scheduler: str, **optimizer: object) -> dict[str, Any]:
     parts = {"optimizer": {"class_path": "torch.optim.AdamW", "init_args": optimizer}, "encoder_lr_factor": 1.0}
     schedule = {"class_path": scheduler, "init_args": {"power": 0.9}} if scheduler else None
-    return yaml.safe_dump({"model": {**parts, "scheduler": schedule, "network": {"class_path": "a.Net"}}})
+    return {"model": {**parts, "scheduler": schedule, "network": {"class_path": "a.Net"}}}
 
 
 @pytest.mark.parametrize("option", ["optimizer.lr=0.0001", "optimizer.weight_decay=0.5", "encoder_lr_factor=0.1"])
@@ -55,6 +56,17 @@ def test_length_may_differ_by_the_last_batches_of_epochs_only() -> None:
     check_lengths({"T_max": 1000}, {"T_max": 1010}, "last.ckpt")
     with pytest.raises(InputError, match=r"T_max is 970, but last.ckpt continues with its own, 1000; to start"):
         check_lengths({"T_max": 1000}, {"T_max": 970}, "last.ckpt")
+
+
+def test_length_of_a_part_of_a_schedule_is_compared() -> None:
+    def lengths(steps: int) -> dict[str, int]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+        parts: list[LRScheduler] = [LinearLR(optimizer, total_iters=50), CosineAnnealingLR(optimizer, steps - 50)]
+        return saved_lengths([SequentialLR(optimizer, parts, [50]).state_dict()])
+
+    check_lengths(lengths(1000), lengths(1000), "last.ckpt")
+    with pytest.raises(InputError, match=r"T_max is 1950, but last.ckpt continues with its own, 950; to start"):
+        check_lengths(lengths(1000), lengths(2000), "last.ckpt")
 
 
 def test_schedule_that_keeps_its_length_is_not_trained_longer(run: Run, tiny: list[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -15,8 +16,11 @@ import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
+from seglit.callbacks.exact_resume import ExactResume
 from seglit.data.augment import Pipeline
 from seglit.errors import InputError
+from seglit.optim import WarmupPolynomial
+from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.lock import LOCK_FILE, locked
 from seglit.runs.resume import Progress, continue_run, find_progress, place_loggers
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
@@ -207,6 +211,11 @@ def test_finished_run_trains_on_with_more_epochs_only(trained: Outcome, tmp_path
         trainer = SimpleNamespace(max_epochs=epochs, max_steps=-1)
         with pytest.raises(InputError, match=message):
             continue_run(folder, SimpleNamespace(trainer=trainer, checkpoint=checkpoint, test_after_fit=True))
+    by_steps = SimpleNamespace(max_epochs=None, max_steps=4)
+    with pytest.raises(InputError, match=rf"finished its 4 steps; .*: seglit fit -c {folder}/config.yaml --init_from "):
+        continue_run(folder, SimpleNamespace(trainer=by_steps, checkpoint=checkpoint, test_after_fit=True))
+    with pytest.raises(InputError, match=r"last.ckpt has finished its 4 steps; to start .*: --init_from "):
+        find_ckpt_path("fit", str(folder / "checkpoints/last.ckpt"), by_steps)
     outcome = run("fit", "--resume", folder, "--trainer.max_epochs=3", "--data.num_workers=0")
     assert outcome.code == 0, outcome.err
     before, after = logged(trained.folder), logged(folder)
@@ -349,3 +358,17 @@ def test_signals_save_after_the_step(
         return  # it resumes as after a kill
     states = [torch.load(each / "checkpoints" / "last.ckpt", weights_only=True) for each in (folder, reference.folder)]
     assert not differences(states[0]["state_dict"], states[1]["state_dict"])
+
+
+def test_first_step_of_a_longer_training_has_its_learning_rate() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule = WarmupPolynomial(optimizer, total_steps=8, warmup_steps=0, power=1)
+    optimizer.param_groups[0]["lr"] = 0.0  # as restored from a training that ended after 4 steps
+    data: Any = SimpleNamespace(resumed_at=(2, 0), batch_size=1)
+    length = {"num_training_batches": 2, "accumulate_grad_batches": 1, "max_epochs": 4, "max_steps": -1}
+    configs = [SimpleNamespace(scheduler=schedule)]
+    trainer: Any = SimpleNamespace(lr_scheduler_configs=configs, ckpt_path="last.ckpt", is_global_zero=False, **length)
+    callback, module = ExactResume(data, {}), mock.Mock()
+    callback.on_fit_start(trainer, module)
+    callback.on_train_start(trainer, module)
+    assert optimizer.param_groups[0]["lr"] == 1.0  # half of the linear decay is left

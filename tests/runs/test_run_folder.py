@@ -5,15 +5,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from jsonargparse import dict_to_namespace
 from pytorch_lightning.utilities import rank_zero_only
 
-from seglit.runs.run_folder import make_run_folder
+from seglit.runs.run_folder import experiment_name, make_run_folder
 
 
 @pytest.fixture(autouse=True)
 def fresh_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SEGLIT_RUN_FOLDER", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"):
         monkeypatch.setenv(name, "")  # also restores what a run sets
+
+
+@pytest.mark.parametrize(
+    ("configs", "data", "name"),
+    [
+        (["configs/hardware/slurm.yaml", "mine/street.yaml", "b.yaml"], None, "street"),
+        (["configs/logger/wandb.yaml"], "mine.yaml", "mine"),
+        (["wandb.yaml"], "mine.yaml", "wandb"),
+        (["configs/hardware/slurm.yaml"], None, "slurm"),
+        (None, None, "Data"),
+    ],
+)
+def test_experiment_is_named_after_what_is_trained(configs: list[str] | None, data: str | None, name: str) -> None:
+    settings = {"config": configs, "data": {"class_path": "my.Data", **({"__path__": data} if data else {})}}
+    assert experiment_name(dict_to_namespace(settings)) == name
 
 
 def start(root: Path) -> Path:

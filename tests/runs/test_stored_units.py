@@ -20,7 +20,7 @@ from seglit.runs.resume import RESUME_KEY
 from seglit.runs.stored_units import check_stored_units
 from seglit.runs.weight_source import WeightSource
 
-CONFIG = "model: {network: {class_path: seglit.networks.UNet, init_args: {channels: [2, 2]}}}"
+CONFIG = {"model": {"network": {"class_path": "seglit.networks.UNet", "init_args": {"channels": [2, 2]}}}}
 
 
 class OneValue(SegmentationDataset):

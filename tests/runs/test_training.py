@@ -32,7 +32,7 @@ def test_clock_starts_at_the_time_of_the_run_wherever_its_checkpoints_are(tmp_pa
     Training(3, 5000.0, "1 x CPU").write(tmp_path / "other")
     if resumed == "run":
         Training(3, 1000.0, "1 x CPU").write(tmp_path / "run")
-    record = RunRecord("", SyntheticDataModule())
+    record = RunRecord({}, SyntheticDataModule())
     checkpoint = tmp_path / "other" / "checkpoints" / "last.ckpt"
     trainer: Any = SimpleNamespace(default_root_dir=str(tmp_path / "run"), ckpt_path=str(checkpoint))
     module: Any = None

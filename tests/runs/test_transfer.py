@@ -12,7 +12,6 @@ import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
-import yaml
 from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor, nn
@@ -406,7 +405,7 @@ def test_annotations_may_be_for_type_checkers_only() -> None:
 def spec_of(network: type, data: SyntheticDataModule, **options: Any) -> dict[str, Any]:
     options = options or {"channels": [4, 8]}
     spec = {"class_path": f"{network.__module__}.{network.__name__}", "init_args": options}
-    return network_spec(yaml.safe_dump({"model": {"network": spec}}), network, data)
+    return network_spec({"model": {"network": spec}}, network, data)
 
 
 def test_head_of_a_fixed_number_of_classes_is_not_taken_for_others() -> None:

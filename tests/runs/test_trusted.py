@@ -157,6 +157,7 @@ class Net(nn.Module):
         more: list[type[nn.Module]] | None = None,
         call: Callable | None = None,
         mode: Mode = Mode.SUM,
+        other: Mode | None = Mode.SUM,
         file: Path = Path("here"),
     ):
         super().__init__()
