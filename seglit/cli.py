@@ -30,6 +30,7 @@ from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
 from seglit.runs.ckpt_path import set_ckpt_path
 from seglit.runs.failures import explaining_failures
+from seglit.runs.held_out import check_held_out
 from seglit.runs.init_from import find_source, start_from
 from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
@@ -141,6 +142,14 @@ class SegmentationCLI(PlainLoadingCLI):
             start_from(self.model, self.datamodule, self.settings, config.ckpt_path, self.source)
             if config.check and not config.trainer.fast_dev_run:
                 verify(self.datamodule, test=config.test_after_fit)
+
+    def before_test(self) -> None:
+        """Checks that the checkpoint was not trained on images of the test split."""
+        check_held_out(Path(self.config.test.ckpt_path), self.datamodule, "test")
+
+    def before_validate(self) -> None:
+        """Checks that the checkpoint was not trained on images of the validation split."""
+        check_held_out(Path(self.config.validate.ckpt_path), self.datamodule, "val")
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""

@@ -43,7 +43,10 @@ ROOMS = {
     "config": ("jsonargparse yaml", "errors images.listing networks.encoder_weights networks.hub"),
     "runs": (
         f"huggingface_hub jsonargparse msgspec numpy rich torch yaml {LIGHTNING}",
-        "annotations config data.base data.user_cache drawing.terminal errors images labels networks normalization",
+        (
+            "annotations config data.base data.file_pairs data.user_cache drawing.terminal errors images labels "
+            "networks normalization"
+        ),
     ),
     "predict": (
         "cv2 jsonargparse numpy PIL rich tifffile torch",

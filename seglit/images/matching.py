@@ -79,9 +79,10 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             message = f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}"
             hint = partial(did_you_mean, missing[0], sorted(names))
             pairing.missing.append(Missing([base / f"{name}.*" for name in missing], message, hint))
-    if "train" not in settings.lists and (settings.shares or settings.fold):  # drawn from the images in no list
+    if "train" not in settings.lists:  # the images in no list, maybe without a share of them that is drawn
         listed = {pair.image for pair in pairs}
-        pairs += [pair for pair in pairing.pairs if pair.image not in listed]
+        kept = SPLITS if settings.shares or settings.fold else ("train",)
+        pairs += [pair for pair in pairing.pairs if pair.image not in listed and pair.split in ("all", *kept)]
     pairing.pairs = pairs
     _keep(pairing.images_without_mask, listed_unpaired)
     _keep(pairing.uneven_stacks, listed_unpaired)

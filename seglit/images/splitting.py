@@ -29,6 +29,8 @@ def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, li
         )
     if drawn:
         by_split |= _draw(by_split["all"] or by_split["train"], settings)
+    elif settings.lists:  # without one for train, it has the images in no list
+        by_split["train"] += by_split["all"]
     elif by_split["all"]:
         raise InputError(
             "splits is not set; flat folders need list files (`splits: {train: train.txt, val: val.txt}`) or shares "

@@ -11,10 +11,11 @@ from pytorch_lightning.utilities import rank_zero_only
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
+from seglit.runs.held_out import check_held_out
 from seglit.runs.initial_weights import load_initial_weights
 from seglit.runs.network_spec import network_spec, warn_if_not_loadable
 from seglit.runs.optimization import OPTIMIZATION_KEY, check_optimization, optimization_settings
-from seglit.runs.pretrained import skip_pretrained
+from seglit.runs.pretrained import pretrained_files, skip_pretrained
 from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
 
@@ -64,7 +65,8 @@ def start_from(
 
     Raises:
         InputError: The network is for images of 3 channels only; the checkpoint is of another network, other classes,
-            other settings of the optimization or other training images; or `load_initial_weights` raises.
+            other settings of the optimization or other training images; weights were trained on images of other splits;
+            or `load_initial_weights` raises.
     """
     spec = network_spec(settings, type(model.network), data)
     warn_if_not_loadable(spec)
@@ -80,8 +82,11 @@ def start_from(
         resume = checkpoint.get(RESUME_KEY, {})
         check_optimization(resume.get(OPTIMIZATION_KEY, {}), optimization_settings(settings), ckpt_path)
         _check_images(resume.get(TRAIN_IMAGES_KEY), data, ckpt_path)
-    elif source is not None:
-        load_initial_weights(model, data, spec, source)
+    else:
+        for file in [source.path] if source else pretrained_files(settings["model"]["network"]):
+            check_held_out(file, data, "val", "test")
+        if source:
+            load_initial_weights(model, data, spec, source)
     if (ckpt_path or source) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1
         data.normalization = model.normalization
 

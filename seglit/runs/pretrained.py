@@ -1,9 +1,10 @@
-"""Leaves out the pretrained weights of a network where other weights replace them."""
+"""The pretrained weights of a network: their files, and the network without them where other weights replace them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from seglit.networks.encoder_weights import PRETRAINED
+from seglit.networks.encoder_weights import PRETRAINED, is_weight_file
 from seglit.runs.trusted import OWN, is_in
 
 _OF_SEGLIT = "weights"  # of Torchvision; in networks of one's own it may mean anything
@@ -12,6 +13,12 @@ _OF_SEGLIT = "weights"  # of Torchvision; in networks of one's own it may mean a
 def names_pretrained(class_path: str, argument: str) -> bool:
     """Whether an argument of a network names its pretrained weights, or says whether it starts from them."""
     return argument in PRETRAINED or (argument == _OF_SEGLIT and is_in(class_path, OWN))
+
+
+def pretrained_files(spec: Mapping[str, Any]) -> list[Path]:
+    """Returns the files of pretrained weights that the `init_args` of a network name."""
+    named = [value for name, value in spec.get("init_args", {}).items() if names_pretrained(spec["class_path"], name)]
+    return [Path(value).expanduser() for value in named if isinstance(value, str) and is_weight_file(value)]
 
 
 def without_pretrained(spec: Any) -> Any:

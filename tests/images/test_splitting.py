@@ -14,6 +14,10 @@ from seglit.images.pairs import SPLITS
 from tests.conftest import QUIET, Run
 
 FRAMES = [f"video{video}_{frame:02d}" for video in range(6) for frame in range(5)]
+SHORT = [
+    *("--model.network=seglit.networks.UNet", "--model.network.channels=[4,8]", "--trainer.max_steps=1"),
+    *("--pictures.count=0", *QUIET),
+]
 
 
 def write(root: Path, names: list[str] = FRAMES, folder: str = "") -> Path:
@@ -137,14 +141,7 @@ def test_a_run_writes_lists_that_splits_takes_back(tmp_path: Path, run: Run, lay
         where, splits = "images: 'images/{split}', masks: 'masks/{split}'", "{val: 0.2}"
     config = "class_path: seglit.data.FolderDataModule\ninit_args: {root: data, class_names: [a], num_workers: 0, "
     (tmp_path / "data.yaml").write_text(f"{config}{where}, splits: {splits}}}\n")
-    options = [
-        "--model.network=seglit.networks.UNet",
-        "--model.network.channels=[4,8]",
-        "--trainer.max_steps=1",
-        "--pictures.count=0",
-        *QUIET,
-    ]
-    first = run("fit", "--data=data.yaml", *options)
+    first = run("fit", "--data=data.yaml", *SHORT)
     assert first.code == 0, first.err
     lists = {split: (first.folder / f"splits/{split}.txt").read_text() for split in SPLITS}
     assert sorted("".join(lists.values()).split()) == sorted(
@@ -152,7 +149,7 @@ def test_a_run_writes_lists_that_splits_takes_back(tmp_path: Path, run: Run, lay
     )
     taken = {split: f"{first.folder}/splits/{split}.txt" for split in SPLITS}
     (tmp_path / "data.yaml").write_text(f"{config}{where}, splits: {taken}}}\n")
-    again = run("fit", "--data=data.yaml", *options)
+    again = run("fit", "--data=data.yaml", *SHORT)
     assert again.code == 0, again.err
     assert {split: (again.folder / f"splits/{split}.txt").read_text() for split in SPLITS} == lists
 
