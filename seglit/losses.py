@@ -205,7 +205,7 @@ class Tversky(Criterion):
 
 
 class Dice(Tversky):
-    """Soft Dice loss (Milletari et al., 2016): 1 - 2 TP / (2 TP + FP + FN) per class; see `Tversky`."""
+    """Soft Dice loss (Milletari et al., 2016, unsquared): 1 - 2 TP / (2 TP + FP + FN) per class; see `Tversky`."""
 
     def __init__(self) -> None:
         super().__init__(alpha=0.5, beta=0.5)

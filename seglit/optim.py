@@ -94,7 +94,7 @@ def configure_optimization(
 
 
 class WarmupPolynomial(LambdaLR):
-    """Linear warm-up, then polynomial decay to 0 ("poly", Chen et al., DeepLab, 2017, section 4.1.1).
+    """Linear warm-up, then polynomial decay to 0 ("poly", Chen et al., DeepLab, 2017, section 4.1.2).
 
     The learning rate of step s (from 0) is the base learning rate times (s + 1) / (warmup_steps + 1) during warm-up,
     then times (1 - t)^power, with t from 0 at the first step after warm-up to 1 at the end of the run. It is never 0.

@@ -86,7 +86,7 @@ def _background(rng: np.random.Generator, size: tuple[int, int], channels: int) 
 
 
 def _paint(rng: np.random.Generator, shape: int, channels: int) -> npt.NDArray[np.float64]:
-    """Draws a colour (C,) around the class's typical one, with much jitter: colour is a weak cue."""
+    """Draws a colour (C,) around the class's typical one: three channels tell most classes apart, one does not."""
     typical = 128 + 90 * np.sin((shape / 5 + np.arange(channels) / 3) * 2 * math.pi)
     color: npt.NDArray[np.float64] = (typical + rng.normal(0, 30, channels)).clip(0, 255)
     return color

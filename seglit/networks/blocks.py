@@ -1,9 +1,11 @@
 """The building blocks of the hand-written networks."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seglit.errors import InputError
 
 UpsampleMode = Literal["transposed", "bilinear"]
 
@@ -33,13 +35,23 @@ def init_he(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
+def check_upsample(mode: str) -> None:
+    """Raises InputError if the mode is unknown."""
+    if mode not in get_args(UpsampleMode):
+        raise InputError(f"upsample is {mode!r}; it must be {' or '.join(get_args(UpsampleMode))}")
+
+
 def upsample_twice(in_channels: int, out_channels: int, mode: UpsampleMode) -> nn.Module:
     """Doubles height and width and changes the channels: (B, in, H, W) -> (B, out, 2H, 2W).
 
     `transposed` learns the four new pixels of each pixel (the paper's "up-conv 2x2"); `bilinear` interpolates, which
     leaves no checkerboard artefacts. Its 1x1 convolution comes first: the two commute, and before the interpolation it
     costs a quarter.
+
+    Raises:
+        InputError: The mode is unknown.
     """
+    check_upsample(mode)
     if mode == "transposed":
         return nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
     return nn.Sequential(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seglit.errors import InputError
-from seglit.networks.blocks import UpsampleMode, crop
+from seglit.networks.blocks import UpsampleMode, check_upsample, crop
 from seglit.networks.encoders import EncoderNetwork, build_encoder
 
 LEVELS = 6  # strides 1, 2, 4, 8, 16, 32
@@ -81,7 +81,12 @@ def zero_score(in_channels: int, num_classes: int) -> nn.Conv2d:
 
 
 def interpolation(channels: int, factor: int, mode: UpsampleMode) -> nn.Module:
-    """Upsamples each channel: (B, channels, H, W) -> (B, channels, factor H, factor W), `factor` even."""
+    """Upsamples each channel: (B, channels, H, W) -> (B, channels, factor H, factor W), `factor` even.
+
+    Raises:
+        InputError: The mode is unknown.
+    """
+    check_upsample(mode)
     if mode == "bilinear":
         return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=False)
     layer = nn.ConvTranspose2d(

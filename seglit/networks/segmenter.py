@@ -68,8 +68,8 @@ class Segmenter(nn.Module):
             file, see `EncoderWeights.find`.
 
     Raises:
-        InputError: `width` is not a multiple of `heads`, weights without an encoder, or `EncoderWeights` or
-            `build_transformer` raises.
+        InputError: `width` is not a multiple of `heads`, the decoder is unknown, weights have no encoder, or
+            `EncoderWeights` or `build_transformer` raises.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class Segmenter(nn.Module):
         encoder_weights: str | None = None,
     ) -> None:
         super().__init__()
+        if decoder not in ("mask", "linear"):
+            raise InputError(f"decoder is {decoder!r}; it must be mask or linear")
         if encoder is None and encoder_weights is not None:
             raise InputError(f"encoder_weights {encoder_weights!r} require an encoder, such as {EXAMPLES}")
         self.weights = EncoderWeights.find(encoder, encoder_weights, in_channels) if encoder is not None else None
