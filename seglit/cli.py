@@ -28,7 +28,7 @@ from seglit.data.verify import verify
 from seglit.errors import InputError
 from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
-from seglit.runs.ckpt_path import set_ckpt_path
+from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.failures import explaining_failures
 from seglit.runs.held_out import check_held_out
 from seglit.runs.init_from import find_source, start_from
@@ -82,7 +82,7 @@ class SegmentationCLI(PlainLoadingCLI):
             parser.link_arguments(f"data.{name}", f"model.network.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses the command line and its YAML files; data without settings has empty `init_args`, else omitted.
+        """Parses the command line and its YAML files; adds the empty `init_args` that data without settings lacks.
 
         Raises:
             InputError: An option, a key or a value is invalid; the message names its file and line.
@@ -97,38 +97,39 @@ class SegmentationCLI(PlainLoadingCLI):
 
     def before_instantiate_classes(self) -> None:
         """Fills in defaults that depend on the hardware, records the configuration and makes the run folder."""
-        config = self.config[self.subcommand]
+        config = self.config[self.called]
         if not self.resumed:
-            set_ckpt_path(self.config.subcommand, config)
-        if self.config.subcommand != "fit":
+            data = vars(config.data.init_args)
+            config.ckpt_path = find_ckpt_path(self.called, config.ckpt_path, config.trainer, data)
+        if self.called != "fit":
             config.verbose = False  # ScoreTable replaces Lightning's table
         check_values(config)
         choose_by_hardware(config)
         config.experiment = config.experiment or experiment_name(config)
         make_absolute(config)
-        self.settings = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_unset=False))
+        self.settings = yaml.safe_load(self._parser(self.called).dump(config, skip_unset=False))
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         self.until_end.callback(remove_if_empty, self.run_folder)  # however the command ends
         self.until_end.enter_context(locked(self.run_folder))
         config.trainer.default_root_dir = str(self.run_folder)
         config.checkpoint.dirpath = config.checkpoint.dirpath or str(self.run_folder / "checkpoints")
-        self.progress = continue_run(self.run_folder, config) if self.subcommand == "fit" else Progress()
+        self.progress = continue_run(self.run_folder, config) if self.called == "fit" else Progress()
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Namespace)]
         place_loggers(loggers, self.run_folder, self.progress)
 
     def instantiate_classes(self) -> None:
         """Builds everything; if a class rejects a value, raises InputError."""
         with self._raising_input_errors():
-            self.source = find_source(self.config[self.subcommand], self.settings)
+            self.source = find_source(self.config[self.called], self.settings)
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Adds the loggers and callbacks that every run has."""
-        config = self.config_init[self.subcommand]
+        config = self.config_init[self.called]
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
         callbacks = callbacks_of_every_run(config, self.datamodule, self.settings)
         # A trainer default, since it then runs after `checkpoint`, so that last.ckpt stores which epoch is the best.
-        self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.subcommand].checkpoint.dirpath)}
+        self.trainer_defaults = {"callbacks": LastCheckpoint(self.config[self.called].checkpoint.dirpath)}
         trainer: pl.Trainer = super().instantiate_trainer(
             logger=[MetricsFile(self.run_folder, self.progress), *loggers], callbacks=callbacks, **kwargs
         )
@@ -170,7 +171,7 @@ class SegmentationCLI(PlainLoadingCLI):
 
 def _as_list(value: Any) -> list[Any]:
     """Lightning accepts one logger or callback, or a list of them."""
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return value if isinstance(value, list) else [value]
 
 
 CLI = TypeVar("CLI", bound=SegmentationCLI)

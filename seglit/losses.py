@@ -159,7 +159,7 @@ class Focal(PixelCriterion):
     def __init__(self, gamma: float = 2.0, class_weights: ClassWeights | None = None) -> None:
         super().__init__(class_weights)
         if not (isfinite(gamma) and gamma >= 0):
-            raise InputError(f"Focal: gamma must not be negative, got {gamma}")
+            raise InputError(f"Focal: gamma must be finite and not negative, got {gamma}")
         self.gamma = gamma
 
     def softmax_loss(self, log_probs: Tensor, mask: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ class WeightedSum(Criterion):
         weights: One weight per term, none negative.
 
     Raises:
-        InputError: There are not as many weights as terms, or a weight is negative.
+        InputError: There are not as many weights as terms, a weight is negative or not finite, or all are 0.
     """
 
     def __init__(self, terms: list[nn.Module], weights: list[float]) -> None:

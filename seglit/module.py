@@ -21,7 +21,7 @@ from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.networks.sharding import shard
 from seglit.normalization import Normalization, Normalize
-from seglit.optim import configure_optimization
+from seglit.optim import configure_optimization, parameter_groups
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 from seglit.runs.logged_steps import log_short_epochs, mean_if_logged
 
@@ -155,7 +155,8 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Builds parameter groups, optimizer and schedule; see `seglit.optim`."""
         steps = self.trainer.estimated_stepping_batches
-        return configure_optimization(self.network, self.make_optimizer, self.make_scheduler, steps, *self.lr_factors)
+        groups = parameter_groups(self.network, *self.lr_factors)
+        return configure_optimization(groups, self.make_optimizer, self.make_scheduler, steps)
 
     def _outputs(self, image: Tensor, valid: Tensor | None) -> tuple[Tensor, ...]:
         return forward(self.network, self.normalize(image, valid), self.labels.num_classes)

@@ -60,28 +60,24 @@ def parameter_groups(
 
 
 def configure_optimization(
-    network: nn.Module,
+    groups: list[dict[str, Any]],
     optimizer: Callable[[Iterable[Any]], Optimizer],
     scheduler: Callable[[Optimizer, int], LRScheduler] | None,
     total_steps: float,
-    encoder_lr_factor: float = 1.0,
-    layer_decay: float = 1.0,
 ) -> OptimizerLRScheduler:
     """Builds optimizer and schedule as `LightningModule.configure_optimizers` returns them.
 
     Args:
-        network: The network to train.
-        optimizer: Called with the parameter groups.
+        groups: What `parameter_groups` returns.
+        optimizer: Called with the groups.
         scheduler: Called with the optimizer and `total_steps` as positional arguments (`WarmupPolynomial`, PyTorch's
             `PolynomialLR`, `CosineAnnealingLR`, ...); stepped after every optimizer step.
         total_steps: Number of optimizer steps of the run: Lightning's `estimated_stepping_batches`.
-        encoder_lr_factor: See `parameter_groups`.
-        layer_decay: Likewise.
 
     Raises:
-        InputError: There is a schedule and the run has no end or no step, or `parameter_groups` raises.
+        InputError: There is a schedule and the run has no end or no step.
     """
-    built = optimizer(parameter_groups(network, encoder_lr_factor, layer_decay))
+    built = optimizer(groups)
     # Else a fused optimizer would divide gradients by the scale of 16-mixed in its step, after they are clipped.
     built._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     for group in built.param_groups:
@@ -97,7 +93,7 @@ class WarmupPolynomial(LambdaLR):
     """Linear warm-up, then polynomial decay to 0 ("poly", Chen et al., DeepLab, 2017, section 4.1.2).
 
     The learning rate of step s (from 0) is the base learning rate times (s + 1) / (warmup_steps + 1) during warm-up,
-    then times (1 - t)^power, with t from 0 at the first step after warm-up to 1 at the end of the run. It is never 0.
+    then times (1 - t)^power, with t from 0 at the first step after warm-up to 1 at the end of the run; no step's is 0.
 
     The length of the run is not saved in checkpoints: a resumed run follows the schedule of its own `max_epochs`.
 
@@ -123,7 +119,7 @@ class WarmupPolynomial(LambdaLR):
             if step < warmup_steps:
                 return (step + 1) / (warmup_steps + 1)
             if step >= total_steps:
-                return 0.0
+                return 0.0  # after the last step
             return float((1 - (step - warmup_steps) / (total_steps - warmup_steps)) ** power)
 
         super().__init__(optimizer, factor)

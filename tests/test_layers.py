@@ -92,7 +92,7 @@ ROOMS = {
     ),
     "budget": (
         f"jsonargparse numpy {LIGHTNING}",
-        "callbacks cli config data.base data.user_cache errors images runs.resume",
+        "callbacks cli config data.base data.user_cache errors images runs.resume runs.run_folder",
     ),
     "report": ("jsonargparse numpy PIL rich yaml", "drawing errors evaluation exported hardware labels predict runs"),
     "compare": (

@@ -71,7 +71,7 @@ def test_factor_requires_an_encoder() -> None:
 
 def test_layer_decay_is_that_of_beit_and_mae() -> None:
     network = Segmenter(2, width=8, depth=3, heads=2, patch_size=4)
-    optimization = configure_optimization(network, adamw, None, 10, encoder_lr_factor=0.5, layer_decay=0.8)
+    optimization = configure_optimization(parameter_groups(network, 0.5, 0.8), adamw, None, 10)
     assert isinstance(optimization, dict)
     groups = optimization["optimizer"].param_groups
     names = {parameter: name for name, parameter in network.named_parameters()}
@@ -124,7 +124,7 @@ def configured(
     scheduler: Callable[[Optimizer, int], LRScheduler] | None,
     total_steps: float = 10,
 ) -> dict[str, object]:
-    configuration = configure_optimization(Network(), optimizer, scheduler, total_steps, 0.1)
+    configuration = configure_optimization(parameter_groups(Network(), 0.1), optimizer, scheduler, total_steps)
     assert isinstance(configuration, dict)
     return dict(configuration)
 
@@ -264,7 +264,7 @@ class Regression(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         make = partial(SGD, lr=0.1, momentum=0.9, fused=self.fused)
-        return configure_optimization(self.network, make, None, 3)
+        return configure_optimization(parameter_groups(self.network), make, None, 3)
 
 
 @pytest.mark.parametrize("plugin", [MixedPrecision("bf16-mixed", "cpu"), ScaledCPU()], ids=["bf16", "scaled"])

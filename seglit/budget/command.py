@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seglit.budget.minutes import INHERITED, within_minutes
 from seglit.budget.show_plan import show_plan
 from seglit.cli import SegmentationCLI, run
+from seglit.config.take_option import take_option
 from seglit.errors import InputError
 
 
@@ -24,8 +25,8 @@ def fit(args: Sequence[str], started: float) -> SegmentationCLI | None:
         InputError: The command line or the data is invalid, or the time is too short.
         RunError: The run failed.
     """
-    plan, args = _take("--plan", args, default="true")
-    minutes, args = _take("--minutes", args)
+    plan, args = take_option("--plan", args, is_switch=True)
+    minutes, args = take_option("--minutes", args)
     if plan not in (None, "true", "false"):
         raise InputError(f"--plan is {plan!r}; expected true or false")
     if args[0] != "fit":
@@ -38,27 +39,9 @@ def fit(args: Sequence[str], started: float) -> SegmentationCLI | None:
         if plan == "true":
             show_plan(args)
             return None
-        return run(list(args))
+        return run(args)
     finally:
         os.environ.pop(INHERITED, None)
-
-
-def _take(option: str, args: Sequence[str], default: str | None = None) -> tuple[str | None, list[str]]:
-    """Separates the value of an option from the others; a switch has a default, and needs no value."""
-    value, others = None, []
-    remaining = list(args)
-    while remaining:
-        arg = remaining.pop(0)
-        if arg.startswith(f"{option}="):
-            value = arg.partition("=")[2]
-        elif arg == option:
-            has_value = bool(remaining) and (default is None or remaining[0] in ("true", "false"))
-            value = remaining.pop(0) if has_value else default
-            if value is None:
-                raise InputError(f"{option} needs a number: {option} 30")
-        else:
-            others.append(arg)
-    return value, others
 
 
 def _number(text: str) -> float:

@@ -19,6 +19,7 @@ from seglit.callbacks.stopwatch import Stopwatch
 from seglit.cli import SegmentationCLI, run
 from seglit.errors import InputError
 from seglit.runs.resume import Progress, set_start
+from seglit.runs.run_folder import RUN_FOLDER_VARIABLE
 
 
 class Probe(pl.Callback):
@@ -82,7 +83,7 @@ class Trial(SegmentationCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Lets the probe call it."""
+        """Prepares through the probe, which may do so twice."""
         self.probe.prepare(super().before_fit)
 
 
@@ -97,4 +98,4 @@ def try_out(args: Sequence[str], probe: Probe) -> None:
         with redirect_stdout(io.StringIO()):
             run(list(args), partial(Trial, probe=probe))
     finally:
-        os.environ.pop("SEGLIT_RUN_FOLDER", None)
+        os.environ.pop(RUN_FOLDER_VARIABLE, None)

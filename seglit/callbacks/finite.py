@@ -110,7 +110,7 @@ class Finite(pl.Callback):
         if not trainer.strategy.reduce_boolean_decision(not message, all=True):
             raise RunError(
                 f"training stopped after step {trainer.global_step}: {message or 'not finite on another rank'}; last "
-                f"finite: {self._last}. No such weights are saved. Try a lower --model.optimizer.init_args.lr; "
+                f"finite: {self._last}. These weights are not saved. Try a lower --model.optimizer.init_args.lr; "
                 "--trainer.detect_anomaly true names the operation"
             )
 

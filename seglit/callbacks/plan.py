@@ -2,7 +2,6 @@
 
 import math
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -67,7 +66,7 @@ def describe(trainer: pl.Trainer, module: Any, data: SegmentationDataModule) -> 
         + f", {accumulated} batches per step" * (accumulated > 1),
         "length": _length(trainer),
         "device": f"{ranks} x {device_name(module.device)}, {trainer.precision}, {data.loading}",
-        "run folder": str(Path(trainer.default_root_dir)),
+        "run folder": trainer.default_root_dir,
     }
 
 

@@ -39,7 +39,6 @@ class RunRecord(pl.Callback):
     def __init__(self, settings: Mapping[str, Any], data: SegmentationDataModule) -> None:
         self.settings = settings
         self.data = data
-        self.start = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Writes and logs the configuration; if the run folder has one, records a larger number of epochs in it."""

@@ -49,7 +49,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
     """Checks that checkpoints are written at once, and that torchrun or SLURM started as many ranks as are expected.
 
     Raises:
-        InputError: Checkpoints are not.
+        InputError: Checkpoints are written asynchronously.
         ValueError: Another number of ranks was started, for which Lightning would wait.
     """
     if isinstance(trainer.strategy.checkpoint_io, AsyncCheckpointIO):

@@ -77,7 +77,7 @@ def _not_an_option(command: str, value: str) -> str:
     if command in ("fit", "preview") and is_folder(Path(value)):
         return _not_a_configuration(value)
     after = " after RUN" if command in ("test", "validate") else ""
-    return f"{command} takes options only{after}, not {value!r}, such as --data NAME or FILE"
+    return f"{command} takes options only{after}, not {value!r}; the data is an option too: --data NAME or FILE"
 
 
 def _check_folders(args: Sequence[str]) -> None:

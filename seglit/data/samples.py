@@ -53,7 +53,8 @@ class Samples(Dataset[Sample]):
         if self.pipeline is not None:
             if mask.shape != image.shape[:2]:
                 mask = void_without_data(resize_nearest(mask, image.shape[:2]), image)
-            image, mask = self.pipeline(image, mask, int(key.entropy(self.seed).generate_state(1)[0]), key.target_class)
+            seed = int(key.seed_sequence(self.seed).generate_state(1)[0])
+            image, mask = self.pipeline(image, mask, seed, key.target_class)
         if key.padding:
             mask, name = np.full_like(mask, IGNORE_INDEX), ""
         return _as_sample(image, mask, name)

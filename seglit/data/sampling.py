@@ -31,7 +31,7 @@ class SampleKey:
     target_class: int | None = None
     drawn_for: int | None = None
 
-    def entropy(self, seed: int, *purpose: int) -> np.random.SeedSequence:
+    def seed_sequence(self, seed: int, *purpose: int) -> np.random.SeedSequence:
         """Returns the random seed of the sample; seeds for different purposes are independent."""
         index = self.index if self.drawn_for is None else self.drawn_for
         return np.random.SeedSequence((seed, self.epoch, index), spawn_key=purpose)
@@ -55,7 +55,7 @@ class ClassDraw:
 
     def __call__(self, key: SampleKey) -> SampleKey:
         """Returns the key itself, or that of an image which contains the drawn class."""
-        generator = np.random.default_rng(key.entropy(self.seed, _CLASS_DRAW))
+        generator = np.random.default_rng(key.seed_sequence(self.seed, _CLASS_DRAW))
         if generator.random() >= self.rate:
             return key
         target_class = int(generator.choice(list(self.images)))

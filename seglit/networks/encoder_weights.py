@@ -18,10 +18,10 @@ from seglit.networks.name_matching import match_names
 from seglit.networks.timm_weights import classifier_names, rename_registers, resample_positions
 from seglit.networks.weight_file import (
     find_weights,
+    normalization_beside,
     read_content,
     recorded_normalization,
     stated_architecture,
-    stated_normalization,
 )
 from seglit.normalization import Normalization
 
@@ -99,7 +99,7 @@ class EncoderWeights:
         if self.file is None:
             with self.downloading():
                 return encoder_normalization(self.encoder, self.named, self.in_channels)
-        stated = recorded_normalization(read_content(self.file)) or stated_normalization(self.file)
+        stated = recorded_normalization(read_content(self.file)) or normalization_beside(self.file)
         if stated is not None and stated.scale == 1:
             raise InputError(
                 f"weights {self.file}: they were trained with mean {[*stated.mean]} and std {[*stated.std]} in units "

@@ -77,7 +77,7 @@ def read_torch(file: str | Path) -> Any:
         raise InputError(f"{file}: not a checkpoint, or truncated ({printable(reason)})") from error
 
 
-def stated_normalization(file: Path) -> Normalization | None:
+def normalization_beside(file: Path) -> Normalization | None:
     """Reads mean and standard deviation of the images from the JSON beside a weight file.
 
     Of `<name>.json`, which may be the record of a bundle, timm's or smp's `config.json` and transformers'

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from seglit.cli import SegmentationCLI, run
 from seglit.config.build_alone import build_alone
-from seglit.config.explain import refusal
 from seglit.config.quick_check import check_command_line
+from seglit.config.take_option import take_option
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.replacing import replacing
@@ -21,10 +21,8 @@ class PreviewCLI(SegmentationCLI):
 
     def instantiate_classes(self) -> None:
         """Builds the data module."""
-        try:
+        with self._raising_input_errors():
             self.datamodule = build_alone(SegmentationDataModule, self.config.fit.data)
-        except (ValueError, TypeError, ImportError) as error:
-            raise InputError(refusal(error)) from error
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Trains nothing."""
@@ -36,31 +34,15 @@ def preview(args: Sequence[str]) -> int:
     Raises:
         InputError: The command line or the data is invalid, or the picture cannot be written.
     """
-    args, output = _take_output(args)
+    output, args = take_option("--output", args)
+    if output == "":
+        raise InputError("--output needs a file: --output preview.png")
     check_command_line(["preview", *args])
     command_line = run(["fit", *args], PreviewCLI)
     command_line.datamodule.prepare_data()
     picture = draw_preview(command_line.datamodule)
-    try:
-        with replacing(output) as part:
-            picture.save(part, "PNG")
-    except OSError as error:
-        raise InputError(f"--output {output}: cannot be written ({error.strerror or error})") from error
-    print(f"preview: {output}")
+    file = Path(output or "preview.png").expanduser()
+    with replacing(file) as part:
+        picture.save(part, "PNG")
+    print(f"preview: {file}")
     return 0
-
-
-def _take_output(args: Sequence[str]) -> tuple[list[str], Path]:
-    """Separates `--output FILE` from the options of `fit`."""
-    others, output = [], "preview.png"
-    remaining = iter(args)
-    for arg in remaining:
-        if arg == "--output":
-            output = next(remaining, "")
-        elif arg.startswith("--output="):
-            output = arg.partition("=")[2]
-        else:
-            others.append(arg)
-    if not output:
-        raise InputError("--output needs a file: --output preview.png")
-    return others, Path(output).expanduser()

@@ -125,8 +125,7 @@ def build_untrained(spec: Mapping[str, Any], where: str, trust: Collection[str] 
     Raises:
         InputError: The network cannot be built.
     """
-    network: nn.Module = build(nn.Module, without_pretrained(spec), where, trust)
-    return network
+    return build(nn.Module, without_pretrained(spec), where, trust)
 
 
 def build_again(spec: Mapping[str, Any], where: str) -> nn.Module:

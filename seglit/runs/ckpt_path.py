@@ -23,12 +23,6 @@ from seglit.runs.resume import progress_of
 _TIMEOUT = 20.0  # seconds without an answer
 
 
-def set_ckpt_path(command: str, config: Any) -> None:
-    """Replaces `ckpt_path` of a parsed configuration by what `find_ckpt_path` returns, in place."""
-    settings = vars(config.data.init_args)
-    config.ckpt_path = find_ckpt_path(command, config.ckpt_path, config.trainer, settings)
-
-
 def find_ckpt_path(
     command: str, path: str | None, trainer: Any, data: Mapping[str, Any] = MappingProxyType({})
 ) -> str | None:
@@ -41,10 +35,10 @@ def find_ckpt_path(
         command: `fit`, `validate` or `test`.
         path: `--ckpt_path`; None trains from the start.
         trainer: Settings of the trainer, of which `max_epochs` and `max_steps` are read.
-        data: Settings of the data, of which `resize` is compared if it is one: a class may set its own.
+        data: Settings of the data; `resize` is compared if the class has that setting.
 
     Returns:
-        The path of the file, if it is not at another address.
+        The path of a local file, another address as given, or None.
 
     Raises:
         InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no step left to
@@ -55,7 +49,7 @@ def find_ckpt_path(
             raise InputError(f"{command} scores a checkpoint; name it: --ckpt_path RUN/checkpoints/best.ckpt")
         return None
     if path in ("best", "last"):
-        raise InputError(f"--ckpt_path {path} names no file; such as RUN/checkpoints/{path}.ckpt")
+        raise InputError(f"--ckpt_path {path} names no file; give one, such as RUN/checkpoints/{path}.ckpt")
     if path.startswith(("http://", "https://")):
         path = _download(path)
     if "://" in path:
@@ -121,7 +115,7 @@ def _check_steps_left(path: str, checkpoint: dict[str, Any], trainer: Any) -> No
         progress = progress_of(checkpoint, Path(path))
     except InputError as error:
         raise InputError(f"{error}{hint}") from error
-    if progress.has_steps(trainer):
+    if progress.reached_max_steps(trainer):
         raise InputError(f"{path} has finished its {progress.steps} steps{hint}")
     if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= progress.epochs:
         raise InputError(

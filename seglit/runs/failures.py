@@ -113,23 +113,24 @@ def _dead_worker(error: BaseException) -> str:
     What torch raises depends on what the training process was doing; not every message has the signal.
     """
     chain = list(_chain(error))
-    matches = [match for one in chain if (match := _DEAD.search(str(one)))]
-    match = next((match for match in matches if match[2]), next(iter(matches), None))
-    killed = next((worker for one in chain for worker in _killed_workers(one)), None)
-    if killed:
+    if killed := next((worker for one in chain for worker in _killed_workers(one)), None):
         return _describe(str(killed.pid), signal.Signals(-(killed.exitcode or 0)))
+    matches = [match for one in chain if (match := _DEAD.search(str(one)))]
+    match = max(
+        matches, key=lambda match: bool(match[2]), default=None
+    )  # the first that names a signal, else the first
     return _describe(match[1], _SIGNALS.get(match[2])) if match else ""
 
 
 def _refusal(error: Exception) -> str:
     """The message of a library that rejects a setting, known by the function that raised it."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    settings = [of for name, of in _OF_MODULES.items() if frame.f_globals.get("__name__", "").startswith(name)]
+    prefixes = [prefix for name, prefix in _OF_MODULES.items() if frame.f_globals.get("__name__", "").startswith(name)]
     if isinstance(error, MisconfigurationException):
         return refusal(error)
-    clash = isinstance(error, RuntimeError | AssertionError) and "model.optimizer: " in settings
+    clash = isinstance(error, RuntimeError | AssertionError) and "model.optimizer: " in prefixes
     rejected = isinstance(error, _OF_SETTINGS) or (clash and _IMPLEMENTATION.search(str(error)))
-    return f"{settings[0]}{refusal(error)}" if settings and rejected else ""
+    return f"{prefixes[0]}{refusal(error)}" if prefixes and rejected else ""
 
 
 def _describe(pid: str, signum: signal.Signals | None) -> str:

@@ -41,6 +41,6 @@ def check_held_out(weights: Path, data: SegmentationDataModule, *splits: Split) 
             own = ", ".join(f"{name}: {lists / name}.txt" for name in ("val", "test") if is_file(lists / f"{name}.txt"))
             raise InputError(
                 f"{len(common)} of the {len(images)} images of {split} are among those that {folder} was trained on, "
-                f"first {common[0]}: their scores would be too high; to keep its splits, all other images in train: "
+                f"first {common[0]}: their scores would be too high; to keep its splits, with the others in train: "
                 f"--data.splits='{{{own}}}'"
             )

@@ -112,7 +112,8 @@ def _check_images(saved: Mapping[str, Any] | None, data: SegmentationDataModule,
     data.prepare_data()
     current = describe_images(data)
     if saved != current:
+        counts = "" if saved["count"] == current["count"] else f" ({saved['count']}, here {current['count']})"
         raise InputError(
-            f"{path} was trained on other images ({saved['count']}, here {current['count']}), so its training cannot "
-            f"continue; to start a new training from its weights: --init_from {path}"
+            f"{path} was trained on other images{counts}, so its training cannot continue; to start a new training "
+            f"from its weights: --init_from {path}"
         )

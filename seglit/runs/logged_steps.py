@@ -1,6 +1,6 @@
 """The steps at which values are logged: the only ones at which the host syncs with the device.
 
-If none is, with `log_every_n_steps: 0`, it syncs at every 50th: signals and the clock are looked at then, too.
+With `log_every_n_steps: 0` nothing is logged; the host then syncs, and checks signals and the clock, every 50 steps.
 """
 
 import math

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from seglit.config.take_option import take_option
 from seglit.errors import InputError
 from seglit.images.listing import is_file, is_folder, nearest_entry
 
@@ -15,7 +16,7 @@ _OPTIONS = (
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Returns the checkpoint at a path: the file itself, or the best, else the last one of a run folder, which it says.
+    """Returns the checkpoint at a path: the file itself, or the best of a run folder, else its last, which it reports.
 
     Raises:
         InputError: There is no checkpoint.
@@ -70,16 +71,11 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     Raises:
         InputError: There is no such run, or another option may not change in a run that is resumed.
     """
-    others, given = [], ""
-    for arg, before in zip(args, ["", *args], strict=False):
-        if before == "--resume" or arg.startswith("--resume="):
-            given = arg.removeprefix("--resume=")
-        elif arg != "--resume":
-            others.append(arg)
-    if args[-1:] == ["--resume"]:
-        raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
+    given, others = take_option("--resume", args)
+    if given is None:
+        return others, None
     if not given:
-        return list(args), None
+        raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
     if args[0] != "fit":
         raise InputError(f"--resume continues training: seglit fit --resume {given}")
     folder = Path(given).expanduser().absolute()

@@ -90,10 +90,10 @@ class Progress:
 
     def is_trained(self, trainer: Any) -> bool:
         """Whether no step is left to train by the settings of the trainer."""
-        return self.epochs >= (trainer.max_epochs or -1) > 0 or self.has_steps(trainer)
+        return self.epochs >= (trainer.max_epochs or -1) > 0 or self.reached_max_steps(trainer)
 
-    def has_steps(self, trainer: Any) -> bool:
-        """Whether the number of steps of the trainer is reached, if it has one."""
+    def reached_max_steps(self, trainer: Any) -> bool:
+        """Whether `trainer.max_steps` is reached, if it is set."""
         return bool(self.steps >= trainer.max_steps > 0)
 
 
@@ -113,6 +113,7 @@ def continue_run(folder: Path, config: Any) -> Progress:
     if not (folder / "config.yaml").is_file():
         return Progress()
     progress = set_start(folder, config)
+    _remove_unfinished(folder)
     _announce(folder, progress)
     return progress
 
@@ -136,7 +137,7 @@ def set_start(folder: Path, config: Any) -> Progress:
     if progress.stopped and not longer:
         trainer.max_epochs = progress.epochs
     if progress.is_trained(trainer) and ((folder / SCORE_FILE).is_file() or not config.test_after_fit):
-        if progress.has_steps(trainer):
+        if progress.reached_max_steps(trainer):
             raise InputError(
                 f"{folder} has finished its {progress.steps} steps; to start a new training from its weights: "
                 f"seglit fit -c {folder / 'config.yaml'} --init_from {folder}"
@@ -218,9 +219,14 @@ def place_loggers(loggers: Sequence[Any], folder: Path, progress: Progress) -> N
 
 
 @rank_zero_only
+def _remove_unfinished(folder: Path) -> None:
+    """Removes the parts of files whose writing was interrupted."""
+    for part in folder.glob("**/.*.part"):
+        part.unlink()
+
+
+@rank_zero_only
 def _announce(folder: Path, progress: Progress) -> None:
-    for unfinished in folder.glob("**/.*.part"):  # of a write that a kill interrupted
-        unfinished.unlink()
     found = (
         f"from {progress.checkpoint.name} ({progress})" if progress.checkpoint else "at its start: no checkpoint yet"
     )

@@ -1,8 +1,8 @@
 """Creates run folders."""
 
 import os
+from contextlib import suppress
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 
 from seglit.runs.lock import LOCK_FILE
 
-_INHERITED = "SEGLIT_RUN_FOLDER"
+RUN_FOLDER_VARIABLE = "SEGLIT_RUN_FOLDER"
+"""The environment variable from which other ranks know the folder."""
 
 
 def experiment_name(config: Any) -> str:
@@ -36,12 +37,12 @@ def make_run_folder(root: Path, experiment: str) -> Path:
     name = f"slurm-{job}-{step}" if job and step else datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     store = _torchrun_store()
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # Lightning sets it
-        path = store.get(_INHERITED).decode() if store else os.environ.get(_INHERITED)
+        path = store.get(RUN_FOLDER_VARIABLE).decode() if store else os.environ.get(RUN_FOLDER_VARIABLE)
         return Path(path or parent / name)
     folder = _make_folder(parent, name, is_slurm_job=bool(job and step))
-    os.environ[_INHERITED] = str(folder)  # for the processes of the other ranks
+    os.environ[RUN_FOLDER_VARIABLE] = str(folder)  # for the processes of the other ranks
     if store:
-        store.set(_INHERITED, str(folder))
+        store.set(RUN_FOLDER_VARIABLE, str(folder))
     return folder
 
 
@@ -49,14 +50,13 @@ def _make_folder(parent: Path, name: str, *, is_slurm_job: bool) -> Path:
     restarts = os.environ.get("SLURM_RESTART_COUNT") or "0"
     if is_slurm_job and restarts != "0" and (parent / name).is_dir():
         return parent / name
-    for number in count(1):
+    number = 1
+    while True:
         folder = parent / (name if number == 1 else f"{name}_{number}")
-        try:
+        with suppress(FileExistsError):
             folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError("unreachable")
+            return folder
+        number += 1
 
 
 def _torchrun_store() -> PrefixStore | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seglit.networks.hub import download_weights, offline_at_once, repository_of
 from seglit.networks.library import download_errors
-from seglit.networks.weight_file import stated_normalization
+from seglit.networks.weight_file import normalization_beside
 from seglit.normalization import Normalization
 from seglit.runs.bundle_folder import bundle_of, read_bundle
 from seglit.runs.checkpoint import ModelRecord, read_any_weights
@@ -43,7 +43,7 @@ class WeightSource:
         """
         path = _find(init_from)
         record, _ = _read(path)
-        return cls(path, record, record.normalization if record else stated_normalization(path))
+        return cls(path, record, record.normalization if record else normalization_beside(path))
 
     def read(self) -> dict[str, Tensor]:
         """Reads the weights by name, to the CPU; they are not kept, since training would not free them."""

@@ -301,7 +301,7 @@ def test_other_ranks_inherit_the_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
         (["--minutes=0"], {}, "--minutes is 0; give the time that the whole command may take"),
         (["--minutes=inf"], {}, "--minutes is inf; give the time that the whole command may take"),
         (["--minutes=nan"], {}, "--minutes is nan; give the time that the whole command may take"),
-        (["--minutes"], {}, "--minutes needs a number"),
+        (["--minutes"], {}, "--minutes is '', not a number of minutes"),
         (["--plan=3"], {}, "--plan is '3'; expected true or false"),
         (["--minutes=5"], {"TORCHELASTIC_RUN_ID": "1"}, "which torchrun and SLURM have started already"),
         (["--minutes=5"], {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "job"}, "which torchrun and SLURM have started"),

@@ -28,7 +28,7 @@ from seglit.module import SegmentationModule
 from seglit.networks import FCN, SMP, Normalization, UNet, hub
 from seglit.networks.encoder_weights import EncoderWeights
 from seglit.networks.hub import offline_at_once
-from seglit.networks.weight_file import stated_normalization
+from seglit.networks.weight_file import normalization_beside
 from tests.conftest import Run
 
 State = dict[str, Tensor]
@@ -162,7 +162,7 @@ def test_mean_and_std_are_read(
     tmp_path: Path, name: str, content: dict[str, Any], expected: list[list[float]] | None
 ) -> None:
     (tmp_path / name).write_text(json.dumps(content))
-    found = stated_normalization(tmp_path / "weights.pth")
+    found = normalization_beside(tmp_path / "weights.pth")
     if expected is None:
         assert found is None
     else:
@@ -191,7 +191,7 @@ def test_files_of_seglit_state_mean_and_std_themselves(tmp_path: Path, stored: S
     record: dict[str, Any] = {"network": {}, "labels": {}, "normalization": {"mean": MEAN, "std": STD, "scale": 255.0}}
     assert normalization(record) == Normalization(tuple(MEAN), tuple(STD)).for_channels(1)
     (tmp_path / "model.json").write_text(json.dumps(record))
-    assert stated_normalization(tmp_path / "model.safetensors") == Normalization(tuple(MEAN), tuple(STD))
+    assert normalization_beside(tmp_path / "model.safetensors") == Normalization(tuple(MEAN), tuple(STD))
     for other in ({"mean": MEAN, "std": [0.0], "scale": 255.0}, 3):
         with pytest.raises(InputError, match=r"no best\.json .* set data\.init_args\.mean and std"):
             normalization({**record, "normalization": other})
@@ -222,7 +222,7 @@ def test_normalization_of_another_tool_is_not_that_of_seglit(tmp_path: Path, sto
 def test_unreadable_mean_and_std_are_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "weights.json").write_text(content)
     with pytest.raises(InputError, match=r"weights\.json: .*mean"):
-        stated_normalization(tmp_path / "weights.pth")
+        normalization_beside(tmp_path / "weights.pth")
 
 
 def test_wrong_files_are_one_line(tmp_path: Path, stored: State) -> None:

@@ -256,6 +256,8 @@ def test_killed_slurm_job_resumes_when_it_is_requeued(
     ("args", "message"),
     [
         (["--resume"], "--resume needs the folder of a run"),
+        (["--resume=", "--data=shapes"], "--resume needs the folder of a run"),
+        (["--resume", "", "--data=shapes"], "--resume needs the folder of a run"),
         (["--resume", "nowhere"], "--resume nowhere: no such run folder"),
         (["--resume=."], "--resume .: contains no config.yaml"),
         (["--resume", "RUN", "--model.encoder_lr_factor", "2"], "--model.encoder_lr_factor cannot change"),

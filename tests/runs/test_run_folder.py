@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from jsonargparse import dict_to_namespace
+from jsonargparse import Namespace
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.runs.run_folder import experiment_name, make_run_folder
@@ -28,8 +28,9 @@ def fresh_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_experiment_is_named_after_what_is_trained(configs: list[str] | None, data: str | None, name: str) -> None:
-    settings = {"config": configs, "data": {"class_path": "my.Data", **({"__path__": data} if data else {})}}
-    assert experiment_name(dict_to_namespace(settings)) == name
+    own = {"class_path": "my.Data", **({"__path__": data} if data else {})}
+    settings = Namespace(config=configs, data=Namespace(**own))  # type: ignore[no-untyped-call]
+    assert experiment_name(settings) == name
 
 
 def start(root: Path) -> Path:
