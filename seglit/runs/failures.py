@@ -116,9 +116,8 @@ def _dead_worker(error: BaseException) -> str:
     if killed := next((worker for one in chain for worker in _killed_workers(one)), None):
         return _describe(str(killed.pid), signal.Signals(-(killed.exitcode or 0)))
     matches = [match for one in chain if (match := _DEAD.search(str(one)))]
-    match = max(
-        matches, key=lambda match: bool(match[2]), default=None
-    )  # the first that names a signal, else the first
+    # the first that names a signal, else the first
+    match = max(matches, key=lambda match: bool(match[2]), default=None)
     return _describe(match[1], _SIGNALS.get(match[2])) if match else ""
 
 
