@@ -30,7 +30,7 @@ from seglit.hardware import choose_by_hardware
 from seglit.module import SegmentationModule
 from seglit.runs.ckpt_path import find_ckpt_path
 from seglit.runs.failures import explaining_failures
-from seglit.runs.held_out import check_held_out
+from seglit.runs.held_out import warn_if_trained_on
 from seglit.runs.init_from import find_source, start_from
 from seglit.runs.lock import locked
 from seglit.runs.metrics_file import MetricsFile
@@ -145,12 +145,12 @@ class SegmentationCLI(PlainLoadingCLI):
                 verify(self.datamodule, test=config.test_after_fit)
 
     def before_test(self) -> None:
-        """Checks that the checkpoint was not trained on images of the test split."""
-        check_held_out(Path(self.config.test.ckpt_path), self.datamodule, "test")
+        """Warns if the checkpoint was trained on images of the test split."""
+        warn_if_trained_on(Path(self.config.test.ckpt_path), self.datamodule, "test")
 
     def before_validate(self) -> None:
-        """Checks that the checkpoint was not trained on images of the validation split."""
-        check_held_out(Path(self.config.validate.ckpt_path), self.datamodule, "val")
+        """Warns if the checkpoint was trained on images of the validation split."""
+        warn_if_trained_on(Path(self.config.validate.ckpt_path), self.datamodule, "val")
 
     def after_fit(self) -> None:
         """Scores the best checkpoint on the test split."""

@@ -23,6 +23,7 @@ from seglit.images.replacing import replacing
 from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 from seglit.runs.named_run import folder_of
 from seglit.runs.network_spec import network_spec
+from seglit.runs.tested import HEADER
 from seglit.runs.training import Training
 
 
@@ -48,7 +49,7 @@ class RunRecord(pl.Callback):
         if trainer.is_global_zero and not file.exists():
             accelerator = type(trainer.accelerator).__name__.removesuffix("Accelerator")
             header = (
-                f"# seglit {__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
+                f"{HEADER}{__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
                 f"Python {platform.python_version()}, {trainer.num_devices} x {accelerator}\n"
                 f"# on each device: {self.data.loading}\n"
             )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from seglit.images.listing import is_folder
+from seglit.images.listing import is_file, is_folder
 from seglit.networks.encoder_weights import PRETRAINED, is_weight_file
 from seglit.networks.hub import repository_of
 
@@ -20,6 +20,9 @@ def make_absolute(config: Any) -> None:
             network[name] = _absolute(weights)
     if root := config.data.init_args.get("root"):
         config.data.init_args.root = _absolute(root)
+        for split, file in (config.data.init_args.get("splits") or {}).items():
+            if isinstance(file, str) and is_file(Path(file)) and not is_file(Path(root, file)):
+                config.data.init_args.splits[split] = _absolute(file)
     if config.data.class_path.endswith(".HuggingFaceDataModule"):
         path = config.data.init_args.get("path")
         if path and is_folder(Path(path).expanduser()):  # else a repository of the hub

@@ -17,7 +17,7 @@ from seglit.export.scoring import batches_of, update
 from seglit.exported.file_formats import format_of
 from seglit.predict.load import load_exported
 from seglit.runs.build import build
-from seglit.runs.held_out import check_held_out
+from seglit.runs.held_out import warn_if_trained_on
 from seglit.runs.rebuild import build_data
 from seglit.runs.scores import SCORE_FILE, CalibrationBins, SavedScores
 from seglit.runs.tested import read_config
@@ -36,8 +36,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
             .pt2 file, which is native code.
 
     Raises:
-        InputError: The file or the configuration is invalid, the data is missing, the classes differ, or the
-            network was trained on images of the test split.
+        InputError: The file or the configuration is invalid, the data is missing, or the classes differ.
         RunError: The file answers NaN, or its runtime fails.
     """
     path, config_file, packages = Path(file).expanduser().absolute(), Path(run_config).expanduser(), packages_of(trust)
@@ -50,7 +49,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
     if data.labels.class_names != predictor.labels.class_names:
         ours, theirs = (", ".join(labels.class_names) for labels in (predictor.labels, data.labels))
         raise InputError(f"the file's classes are {ours}; the data's {theirs}")
-    check_held_out(path, data, "test")
+    warn_if_trained_on(path, data, "test")
     evaluation = TestEvaluation(data.labels.class_names, _own_metrics(settings, config_file, packages))
     benchmark = Benchmark(predictor.network, predictor.device)
     for batch in batches_of(data, "test"):

@@ -41,9 +41,10 @@ def find_pairs(root: Path, settings: PairSettings) -> Pairing:
 
 
 def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
-    """Assigns pairs to splits by the list files, in the order of the lists, and drops pairs that are not listed.
+    """Assigns pairs to splits by the list files, in the order of the lists.
 
-    A list may name a TIFF stack, for all of its slices, or a slice.
+    A list replaces the folder of its split. Pairs of a flat folder that are in no list are dropped if train has a list,
+    else they are left to it and to shares. A list may name a TIFF stack, for all of its slices, or a slice.
 
     Raises:
         InputError: A list file is missing.
@@ -53,7 +54,10 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
 
     def name_of(image: Path) -> str:
         number = "".join(image.suffix.partition("[")[1:])  # of a slice, as in .tif[3]
-        return normalized(image.relative_to(base).with_suffix("").as_posix()) + number
+        return (
+            normalized(image.relative_to(base if image.is_relative_to(base) else root).with_suffix("").as_posix())
+            + number
+        )
 
     paired = _by_name(pairing.pairs, name_of, rename=settings.in_split_folders)
     unpaired = {name_of(image): image for image in (*pairing.images_without_mask, *pairing.uneven_stacks)}
@@ -79,13 +83,12 @@ def apply_lists(pairing: Pairing, root: Path, settings: PairSettings) -> None:
             message = f"{path}: {len(missing)} of its names have no image, first {missing[0]!r}"
             hint = partial(did_you_mean, missing[0], sorted(names))
             pairing.missing.append(Missing([base / f"{name}.*" for name in missing], message, hint))
-    if "train" not in settings.lists:  # the images in no list, maybe without a share of them that is drawn
-        listed = {pair.image for pair in pairs}
-        kept = SPLITS if settings.shares or settings.fold else ("train",)
-        pairs += [pair for pair in pairing.pairs if pair.image not in listed and pair.split in ("all", *kept)]
-    pairing.pairs = pairs
-    _keep(pairing.images_without_mask, listed_unpaired)
-    _keep(pairing.uneven_stacks, listed_unpaired)
+    listed = {pair.image for pair in pairs}
+    others = [pair for pair in pairing.pairs if pair.image not in listed and pair.split not in settings.lists]
+    pairing.pairs = pairs + [pair for pair in others if pair.split != "all" or "train" not in settings.lists]
+    if "train" in settings.lists:
+        _keep(pairing.images_without_mask, listed_unpaired)
+        _keep(pairing.uneven_stacks, listed_unpaired)
     pairing.masks_without_image = []
 
 

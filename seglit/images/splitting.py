@@ -36,7 +36,8 @@ def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, li
             "splits is not set; flat folders need list files (`splits: {train: train.txt, val: val.txt}`) or shares "
             "(`splits: {val: 0.1, test: 0.2}`)"
         )
-    return {split: by_split[split] for split in SPLITS}
+    scored = {split: [*dict.fromkeys(by_split[split])] for split in SPLITS[1:]}  # once, though listed twice
+    return {"train": by_split["train"], **scored}
 
 
 def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:

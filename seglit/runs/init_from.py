@@ -84,7 +84,7 @@ def start_from(
         _check_images(resume.get(TRAIN_IMAGES_KEY), data, ckpt_path)
     else:
         for file in [source.path] if source else pretrained_files(settings["model"]["network"]):
-            check_held_out(file, data, "val", "test")
+            check_held_out(file, data)
         if source:
             load_initial_weights(model, data, spec, source)
     if (ckpt_path or source) and model.normalization.scale == 1:  # in stored units: floats may be beyond 0..1

@@ -1,13 +1,18 @@
 """Runs that a command line names: `test RUN`, `--resume RUN`, the checkpoint of a run folder. Loads no torch."""
 
+import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
+from seglit.config.bounded_yaml import load_yaml
 from seglit.config.take_option import take_option
 from seglit.errors import InputError
 from seglit.images.listing import is_file, is_folder, nearest_entry
+from seglit.runs.recorded_splits import recorded_lists
 
 _OPTIONS = (
     *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.logger", "save_minutes", "save_steps"),
@@ -57,9 +62,10 @@ def score_arguments(args: Sequence[str]) -> list[str]:
     if is_file(folder):
         raise InputError(f"{command} {run}: a file; name its run folder: {command} RUN --ckpt_path {run}")
     config = _config_of(folder, f"{command} {run}")
-    if any(arg.partition("=")[0] == "--ckpt_path" for arg in others):
-        return [command, "-c", str(config), *others]
-    return [command, "-c", str(config), "--ckpt_path", str(find_checkpoint(folder)), *others]
+    stated = {arg.partition("=")[0] for arg in others}
+    checkpoint = [] if "--ckpt_path" in stated else ["--ckpt_path", str(find_checkpoint(folder))]
+    splits = [] if {"-c", "--config", "--data"} & stated else _recorded_splits(config)
+    return [command, "-c", str(config), *splits, *checkpoint, *others]
 
 
 def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -81,7 +87,7 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     folder = Path(given).expanduser().absolute()
     config = _config_of(folder, f"--resume {given}")
     _check_options(others, config)
-    return ["fit", "-c", str(config), *others[1:]], folder
+    return ["fit", "-c", str(config), *_recorded_splits(config), *others[1:]], folder
 
 
 def _config_of(folder: Path, where: str) -> Path:
@@ -91,6 +97,16 @@ def _config_of(folder: Path, where: str) -> Path:
     if not is_file(config):
         raise InputError(f"{where}: contains no config.yaml, which a run folder has")
     return config
+
+
+def _recorded_splits(config: Path) -> list[str]:
+    """Returns the option by which images that were added since the run began are in none of its splits."""
+    try:
+        splits = load_yaml(config.read_text(encoding="utf-8"))["data"]["init_args"]["splits"]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):  # the command line reports what is invalid
+        return []
+    lists = recorded_lists(config.parent, splits)
+    return [f"--data.splits={json.dumps(lists)}"] if lists else []
 
 
 def _check_options(args: Sequence[str], config: Path) -> None:

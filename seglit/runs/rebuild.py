@@ -11,6 +11,7 @@ from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.pairs import Split
 from seglit.runs.build import build
+from seglit.runs.recorded_splits import recorded_lists
 from seglit.runs.tested import TestedRun, read_config
 from seglit.runs.trusted import NotTrustedError
 
@@ -24,7 +25,7 @@ def make_data(run: TestedRun) -> SegmentationDataModule:
 
 
 def build_data(config: Mapping[str, Any], file: Path, trust: Collection[str] = ()) -> SegmentationDataModule:
-    """Builds the data module of a run to read its splits: without augmentation, cache, downloads and seed.
+    """Builds the data module of a run to read its splits, as it drew them: without augmentation, cache and downloads.
 
     Args:
         config: The configuration of the run.
@@ -37,6 +38,8 @@ def build_data(config: Mapping[str, Any], file: Path, trust: Collection[str] = (
     """
     data = config["data"]
     init_args = {name: value for name, value in data.get("init_args", {}).items() if name not in _TRAINING}
+    if lists := recorded_lists(file.parent, init_args.get("splits")):
+        init_args["splits"] = lists
     where = f"{file}: its data"
     return build(SegmentationDataModule, {**data, "init_args": init_args}, where, trust)  # type: ignore[type-abstract]
 

@@ -22,6 +22,8 @@ from seglit.runs.named_run import folder_of
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from seglit.runs.training import Training
 
+HEADER = "# seglit "
+"""How the config.yaml of a run begins; its version follows."""
 Curve = list[tuple[int, float]]
 
 

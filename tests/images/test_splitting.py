@@ -76,6 +76,34 @@ def test_images_in_no_list_are_drawn(tmp_path: Path) -> None:
     assert {split: len(listed) for split, listed in folds.items()} == {"train": 15, "val": 5, "test": 10}
 
 
+def test_images_in_no_list_are_trained_on(tmp_path: Path) -> None:
+    write(tmp_path, ["a", "b", "c", "d"])
+    (tmp_path / "val.txt").write_text("a\n")
+    (tmp_path / "test.txt").write_text("b\nb\n")  # scored once
+    data = flat(tmp_path, splits={"val": "val.txt", "test": "test.txt"})
+    assert names(data) == {"train": ["c", "d"], "val": ["a"], "test": ["b"]}
+    (tmp_path / "masks/d.png").unlink()
+    with pytest.raises(InputError, match=r"d\.png"):
+        flat(tmp_path, splits={"val": "val.txt", "test": "test.txt"}).pairs_of("train")
+
+
+def test_list_replaces_the_folder_of_its_split_alone(tmp_path: Path) -> None:
+    write(tmp_path, ["a", "b", "c"], "train")
+    write(tmp_path, ["d", "e"], "test")
+    (tmp_path / "val.txt").write_text("images/train/a\n")
+    (tmp_path / "short.txt").write_text("images/test/e\n")
+    folders = {"images": "images/{split}", "masks": "masks/{split}"}
+    listed = names(flat(tmp_path, **folders, splits={"val": "val.txt"}))
+    assert {split: [Path(name).name for name in found] for split, found in listed.items()} == {
+        "train": ["b", "c"],
+        "val": ["a"],
+        "test": ["d", "e"],
+    }
+    drawn = names(flat(tmp_path, **folders, splits={"test": "short.txt", "val": 0.3}))
+    assert [Path(name).name for name in drawn["test"]] == ["e"]
+    assert len(drawn["train"]) == 2
+
+
 @pytest.mark.parametrize("group", [None, "^(video[0-9])"])
 def test_folds_cover_all_images_once(tmp_path: Path, group: str | None) -> None:
     write(tmp_path)
