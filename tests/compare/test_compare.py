@@ -90,7 +90,10 @@ def test_lists_differing_settings_but_not_run_folders(run: Run, compared: Folder
     learned, idle = compared
     other = copy(idle, tmp_path / "other")
     config = (other / "config.yaml").read_text()
-    (other / "config.yaml").write_text(config.replace("# seglit ", "# seglit 9+") + "verbose: false\n")
+    lists = f"splits: {{train: {learned}/splits/train.txt}}\n"  # as `seglit test RUN` keeps those of RUN
+    changed = config.replace("# seglit ", "# seglit 9+").replace("splits: null\n", lists)
+    assert lists in changed
+    (other / "config.yaml").write_text(changed + "verbose: false\n")
     network, lr, environment = ("model.network.channels", "model.optimizer.lr", "environment")
     assert compare(run, learned, idle)["settings"] == {network: [[8, 16], [4, 8]], lr: [0.02, 1e-9]}
     assert compare(run, idle, other)["settings"].keys() == {environment}
