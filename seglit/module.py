@@ -16,7 +16,7 @@ from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
 from seglit.evaluation.own_metrics import MetricValue, by_name
 from seglit.hardware import fast_depthwise
-from seglit.labels import IGNORE_INDEX, Labels
+from seglit.labels import Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
 from seglit.networks.sharding import shard
@@ -165,14 +165,14 @@ class SegmentationModule(pl.LightningModule):
         mask = batch["mask"].long()
         logits = at_size_of(mask, self(batch["image"], batch.get("valid")))
         preds = evaluation.update(logits, mask, batch["name"])
-        evaluation.mean_loss.update(self.criterion(logits.float(), mask), weight=(mask != IGNORE_INDEX).sum())
+        evaluation.mean_loss.update(self.criterion(logits.float(), mask), mask)
         return preds.byte()
 
     def _log_scores(self, split: str, evaluation: Evaluation) -> None:
         scores, loss, own = evaluation.compute(), evaluation.mean_loss.compute(), evaluation.own_metrics.compute()
         evaluation.reset()
         self.scores[split], self.own_metrics[split] = scores, own
-        named = {**scores.as_dict(self.labels.class_names), "loss": float(loss)}
+        named = {**scores.as_dict(self.labels.class_names), "loss": loss}
         own_named = by_name(own)
         if taken := named.keys() & own_named.keys():
             raise InputError(f"model.metrics: {min(taken)!r} is a score of seglit; rename the class")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 from torch import Tensor, distributed, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 
 from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
@@ -14,6 +14,7 @@ from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.evaluation.confusion_matrix import ConfusionMatrix
 from seglit.evaluation.image_pair import image_pairs
+from seglit.evaluation.mean_loss import MeanLoss
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.evaluation.nan_images import NaNImages
 from seglit.evaluation.own_metrics import OwnMetrics
@@ -36,7 +37,7 @@ class Evaluation(nn.Module):
         self.class_names = class_names
         self.confusion = ConfusionMatrix(len(class_names))
         self.own_metrics = OwnMetrics(metrics, class_names)
-        self.mean_loss = MeanMetric()
+        self.mean_loss = MeanLoss()
         self.nan_images = NaNImages()
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:

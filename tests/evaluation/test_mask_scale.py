@@ -85,7 +85,7 @@ def test_scores_are_those_of_resized_logits(data: FolderDataModule, read_twice: 
     scores = module.test_evaluation.compute()
     np.testing.assert_array_equal(scores.confusion, confusion)
     np.testing.assert_array_equal(scores.images, images)
-    assert float(module.test_evaluation.mean_loss.compute()) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert module.test_evaluation.mean_loss.compute() == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_training_masks_are_resized_before_augmentation(data: FolderDataModule) -> None:
