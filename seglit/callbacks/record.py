@@ -42,11 +42,18 @@ class RunRecord(pl.Callback):
         self.data = data
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
-        """Writes and logs the configuration; if the run folder has one, records a larger number of epochs in it."""
+        """Writes the configuration and logs it, and the lists of the splits.
+
+        If the run folder has a configuration, `fit` records a larger number of epochs in it, and the lists anew: data
+        may have changed.
+        """
         if stage == "fit":
             self.network = type(pl_module.network)  # FSDP2 derives a class from it when it shards
         file = Path(trainer.default_root_dir) / "config.yaml"
-        if trainer.is_global_zero and not file.exists():
+        is_new = not file.exists()
+        if trainer.is_global_zero and (is_new or stage == "fit") and isinstance(self.data, PairsDataModule):
+            self._write_splits(file.with_name("splits"), self.data)
+        if trainer.is_global_zero and is_new:
             accelerator = type(trainer.accelerator).__name__.removesuffix("Accelerator")
             header = (
                 f"{HEADER}{__version__}, torch {torch.__version__}, pytorch-lightning {version('pytorch-lightning')}, "
@@ -54,8 +61,6 @@ class RunRecord(pl.Callback):
                 f"# on each device: {self.data.loading}\n"
             )
             text = yaml.safe_dump(dict(self.settings), sort_keys=False, allow_unicode=True)
-            if isinstance(self.data, PairsDataModule):
-                self._write_splits(file.with_name("splits"), self.data)
             with replacing(file) as unfinished:  # last: a folder with it is resumed, and not written to again
                 unfinished.write_text(header + text, encoding="utf-8")
             for logger in trainer.loggers:
@@ -67,10 +72,13 @@ class RunRecord(pl.Callback):
     def _write_splits(folder: Path, data: PairsDataModule) -> None:
         """Writes the images of each split, in the form of list files."""
         for split in SPLITS:
+            file = folder / f"{split}.txt"
             if images := data.listed_images(split):
                 names = "".join(f"{image}\n" for image in images)
-                with replacing(folder / f"{split}.txt") as unfinished:
+                with replacing(file) as unfinished:
                     unfinished.write_text(names, encoding="utf-8", errors="surrogateescape")
+            else:
+                file.unlink(missing_ok=True)  # of a split that a resumed run no longer has
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock, at the time that a resumed training took before."""
