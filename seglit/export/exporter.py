@@ -26,7 +26,7 @@ from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.load import of_record
 from seglit.predict.settings import Settings
 from seglit.runs.bundle_folder import is_bundle
-from seglit.runs.checkpoint import ModelRecord, load_network
+from seglit.runs.checkpoint import ModelRecord, digest_of, load_network
 from seglit.runs.named_run import find_checkpoint, folder_of
 from seglit.runs.rebuild import find_data
 from seglit.runs.scores import SCORE_FILE, SavedScores
@@ -59,6 +59,7 @@ class Exporter:
         self.size = size
         self.output = output
         self.network, self.record = load_network(self.checkpoint, trust)
+        self.digest = digest_of(self.checkpoint)
         data, missing = find_data(self.config, "val", trust)
         self.dtype = _find_dtype(data, self.record)
         self.scores = _test_scores(self.run, self.checkpoint)
@@ -167,6 +168,7 @@ class Exporter:
             parameters=sum(parameter.numel() for parameter in self.network.parameters()),
             record=self.record.to_dict(),
             scores={} if self.scores is None else self.scores.scores,
+            checkpoint=self.digest,
         )
 
 

@@ -9,6 +9,7 @@ from seglit.export.exporter import Exporter
 from seglit.exported.choices import FilePrecision, FormatName
 from seglit.exported.description import Proof
 from seglit.exported.file_formats import FORMATS
+from seglit.runs.scores import remove_scores, score_folder
 
 
 def write_requested(
@@ -18,7 +19,7 @@ def write_requested(
     output: str | None,
     max_drop: float,
 ) -> tuple[Path, list[Path], Proof]:
-    """Writes a file or bundle as the options of the command state it.
+    """Writes a file or bundle as the options of the command state it; removes the scores of a file that it replaces.
 
     Returns:
         The file or folder, all files that it consists of, and the proof.
@@ -45,4 +46,5 @@ def write_requested(
         proof = export_best(exporter, kind, file, max_drop)
     else:
         proof = exporter.export(kind, precision, file, max_drop)
+    remove_scores(score_folder(file))
     return file, [*kind.parts(file), file.with_suffix(f"{file.suffix}.json")], proof

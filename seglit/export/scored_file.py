@@ -19,7 +19,7 @@ from seglit.predict.load import load_exported
 from seglit.runs.build import build
 from seglit.runs.held_out import warn_if_trained_on
 from seglit.runs.rebuild import build_data
-from seglit.runs.scores import SCORE_FILE, CalibrationBins, SavedScores
+from seglit.runs.scores import SCORE_FILE, CalibrationBins, SavedScores, score_folder
 from seglit.runs.tested import read_config
 from seglit.runs.trusted import packages_of
 
@@ -56,7 +56,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
         update(evaluation, predictor, batch)
     device, parameters = f"CPU, {exported.runtime(path)}", predictor.description.parameters
     cost = replace(benchmark.stop(), device=device, parameters=parameters)
-    folder = path.with_name(f"{path.name}.test")
+    folder = score_folder(path)
     scores = evaluation.compute()
     own: Any = evaluation.own_metrics.compute()
     saved = as_saved(scores, own, data.labels.class_names, str(path), cost)

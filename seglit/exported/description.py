@@ -80,6 +80,7 @@ class Description(msgspec.Struct, frozen=True):
         record: Version of seglit, network, classes with colours and stored values, normalisation: see `ModelRecord`.
         scores: Scores of the run on its test split, by name; empty if it was not tested.
         proof: None while it is not proven.
+        checkpoint: SHA-256 of the checkpoint that it was exported from; empty in files of earlier versions.
     """
 
     input: str
@@ -91,6 +92,7 @@ class Description(msgspec.Struct, frozen=True):
     record: dict[str, Any]
     scores: dict[str, float | None]
     proof: Proof | None = None
+    checkpoint: str = ""
 
     @property
     def model(self) -> ModelRecord:

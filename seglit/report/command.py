@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from seglit.runs.scores import REPORT_FILE
 from seglit.runs.tested import read_run
 from seglit.runs.trusted import packages_of
 
@@ -24,7 +25,7 @@ def report(run: str, output: str | None = None, trust: str | list[str] | None = 
     tested = read_run(Path(run).expanduser(), packages_of(trust))
     from seglit.report.page import write_report
 
-    path = Path(output).expanduser() if output else tested.folder / "report.html"
+    path = Path(output).expanduser() if output else tested.folder / REPORT_FILE
     for line in write_report(path, tested):
         print(f"not shown: {line}", file=sys.stderr)
     print(f"report: {path}")

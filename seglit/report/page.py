@@ -67,7 +67,7 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
         distances=distances,
         distance_chart=_distance_chart(distances),
         matrix=zip(run.class_names, confusion_cells(run.confusion, run.class_names), strict=True),
-        exported=find_exported(run.folder),
+        exported=find_exported(run),
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )
     return drawn.missing

@@ -1,5 +1,6 @@
 """The record that `seglit fit` adds to Lightning's checkpoints, and loading a network from a checkpoint."""
 
+import hashlib
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -155,6 +156,12 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
     if RECORD_KEY in checkpoint:
         check_record(checkpoint[RECORD_KEY], Path(file))
     return checkpoint
+
+
+def digest_of(file: Path) -> str:
+    """Returns the SHA-256 of a checkpoint file, by which what was exported from it knows it again."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def read_any_weights(file: Path) -> tuple[ModelRecord | None, dict[str, Tensor]]:

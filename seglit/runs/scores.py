@@ -13,6 +13,8 @@ from seglit.images.replacing import replacing
 
 SCORE_FILE = "scores_test.json"
 """Name of the file in the folder of a tested run."""
+REPORT_FILE = "report.html"
+"""Name of the page about it."""
 
 _REQUIRED = (
     *("miou", "miou_low", "miou_high", "dice", "pixel_accuracy", "mean_accuracy"),
@@ -238,3 +240,14 @@ class SavedScores(msgspec.Struct, frozen=True):
             raise InputError(
                 f"{folder}: {SCORE_FILE} is corrupt or from another seglit ({error}); `seglit test` writes it again"
             ) from error
+
+
+def remove_scores(folder: Path) -> None:
+    """Removes the scores of a test and the report about them, when what was tested is replaced."""
+    for name in (SCORE_FILE, REPORT_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def score_folder(exported: Path) -> Path:
+    """Returns the folder that the scores of an exported file are written into."""
+    return exported.with_name(f"{exported.name}.test")

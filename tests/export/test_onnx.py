@@ -1,9 +1,11 @@
 """ONNX files: what they contain, how they are proven, and that the predictor uses them as it uses checkpoints."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +15,12 @@ from PIL import Image
 
 import seglit
 from seglit.errors import InputError, RunError
+from seglit.export.requested import write_requested
 from seglit.normalization import Normalization
 from seglit.predict.file_predictor import FilePredictor
 from seglit.predict.predictor import Predictor
 from seglit.predict.settings import Settings
+from seglit.runs.scores import score_folder
 from tests.conftest import CLASS_NAMES, Outcome, Run
 from tests.export.checkpoints import export, picture, write_checkpoint
 
@@ -46,6 +50,8 @@ def test_file_needs_no_seglit(trained: Outcome, masks: Path) -> None:
     assert np.mean(answer[0] == _in_float32(trained.folder)(stored)) > 0.999
     description = json.loads(session.get_modelmeta().custom_metadata_map["seglit"])
     assert description["record"]["labels"]["class_names"] == CLASS_NAMES
+    best = (trained.folder / "checkpoints" / "best.ckpt").read_bytes()
+    assert description["checkpoint"] == hashlib.sha256(best).hexdigest()
     assert (
         description["scores"]["miou"] == json.loads((trained.folder / "scores_test.json").read_text())["scores"]["miou"]
     )
@@ -131,12 +137,27 @@ def test_scores_are_those_of_the_run_and_stay_beside_the_file(trained: Outcome, 
     outcome = run("test", probabilities, "-c", trained.folder / "config.yaml")
     assert outcome.code == 0, outcome.err
     assert (trained.folder / "scores_test.json").read_bytes() == before
-    ours = json.loads((probabilities.parent / "model.onnx.test/scores_test.json").read_text())
+    ours = json.loads((score_folder(probabilities) / "scores_test.json").read_text())
     theirs = json.loads(before)
     assert ours["scores"] == pytest.approx(theirs["scores"], abs=5e-3)  # the run may have been tested in bfloat16
     assert ours["checkpoint"] == str(probabilities)
     assert ours["cost"]["parameters"] == theirs["cost"]["parameters"]
-    assert run("report", probabilities.parent / "model.onnx.test").code == 0
+    assert run("report", score_folder(probabilities)).code == 0
+
+
+def test_scores_of_the_file_before_are_removed(tmp_path: Path) -> None:
+    exporter, file = mock.Mock(), tmp_path / "model.onnx"
+    scored = [score_folder(file) / name for name in ("config.yaml", "report.html", "scores_test.json")]
+    for path in scored:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    exporter.export.side_effect = RunError("it differs")
+    with pytest.raises(RunError):  # the file stays, and so do its scores
+        write_requested(exporter, "onnx", "float32", str(file), 0.005)
+    assert all(path.exists() for path in scored)
+    exporter.export.side_effect = None
+    write_requested(exporter, "onnx", "float32", str(file), 0.005)
+    assert [path.name for path in scored if path.exists()] == ["config.yaml"]
 
 
 def test_masks_are_scored_without_what_needs_a_confidence(trained: Outcome, masks: Path, run: Run) -> None:

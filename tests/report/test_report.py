@@ -1,5 +1,6 @@
 """`seglit report`: the page matches the score file, is self-contained, and is written even if files are missing."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from unittest import mock
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from seglit.callbacks import RunRecord
 from seglit.exported.description import Description, Proof, ScoreProof, SizeProof
@@ -84,15 +86,20 @@ def test_exported_files_are_shown(trained: Outcome, copied: Path, run: Run) -> N
     proof = Proof(sizes, ScoreProof(3, 0.512, 0.514), "a note", 0.999, 0.001, "ONNX Runtime 1.0", 0.0123)
     record = read_checkpoint(trained.folder / "checkpoints/best.ckpt")[RECORD_KEY]
     description = Description("image", "mask", "uint8", None, "float32", 100, record, {}, proof)
+    best = hashlib.sha256((copied / "checkpoints/best.ckpt").read_bytes()).hexdigest()
     (copied / "export").mkdir()
-    for name in ("float32.onnx", "deleted.onnx"):
-        (copied / f"export/{name}.json").write_text(description.to_json())
-    (copied / "export/float32.onnx").write_bytes(bytes(1_230_000))
+    digests = {"float32.onnx": best, "deleted.onnx": best, "older.onnx": "0" * 64, "unknown.onnx": ""}
+    for name, digest in digests.items():
+        (copied / f"export/{name}.json").write_text(replace(description, checkpoint=digest).to_json())
+    for name in ("float32.onnx", "older.onnx", "unknown.onnx"):
+        (copied / "export" / name).write_bytes(bytes(1_230_000))
     assert run("report", copied).code == 0
     page = Page(copied / "report.html")
     expected = ["1.23", "12.3 at 32 × 32", "99.950 % at 97 × 131", "2.0e-05", "0.514", "0.512", "ONNX Runtime 1.0"]
     assert page.row("float32.onnx") == ["float32.onnx", "float32", *expected]
     assert "float32.onnx: a note" in page.text
+    assert "older.onnx: a note; not of the checkpoint that was tested here; export it again" in page.text
+    assert page.text.count("not of the checkpoint") == 1
     assert "deleted.onnx" not in page.text
 
 
