@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins import TorchCheckpointIO
-from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.errors import InputError, did_you_mean
@@ -18,13 +18,18 @@ from seglit.runs.durable_io import DurableCheckpointIO
 class BestCheckpoint(ModelCheckpoint):
     """`ModelCheckpoint` that keeps the best checkpoint when a run is resumed, in its own folder or in a new one.
 
-    Its `monitor` is checked before training, by what the validation of two batches before the first step logs.
+    Its `monitor` is checked before training, by what the validation of two batches before the first step logs. With
+    `WeightAveraging`, which may average at the end of an epoch, weights are saved right after their validation.
     """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Notes whether the run trains."""
+        """Notes whether the run trains, and chooses when it saves unless `save_on_train_epoch_end` is set."""
         super().setup(trainer, pl_module, stage)
         self.training = stage == "fit"
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it
+        averages = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+        if averages and watches_validation(self) and self._save_on_train_epoch_end is None:
+            self._save_on_train_epoch_end = False
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Checks that validation logs the monitored score; values of training are not known yet.
@@ -56,6 +61,11 @@ class BestCheckpoint(ModelCheckpoint):
         if not file.is_file() and Path(path).is_file():
             _copy(Path(path), file)
         return str(file) if file.is_file() or Path(path).is_file() else ""
+
+
+def watches_validation(callback: pl.Callback) -> bool:
+    """Whether a callback compares a score of the validation split: one that saves the best weights or stops early."""
+    return isinstance(callback, ModelCheckpoint | EarlyStopping) and (callback.monitor or "").startswith("val/")
 
 
 @rank_zero_only

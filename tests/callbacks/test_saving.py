@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from seglit.errors import InputError
@@ -18,6 +19,8 @@ from seglit.runs.durable_io import DurableCheckpointIO
 from seglit.runs.scores import SCORE_FILE, SavedScores
 from tests.conftest import Outcome, Run
 from tests.corpus.conftest import only_line
+from tests.runs.test_resume import differences
+from tests.test_cli import logged
 
 CHECKPOINT = {"state_dict": {"weight": torch.arange(50_000.0)}}
 
@@ -155,3 +158,23 @@ def test_best_checkpoint_is_in_the_folder_of_a_run_that_never_beats_it(trained: 
     best = outcome.folder / "checkpoints" / "best.ckpt"
     states = [torch.load(file, weights_only=True) for file in (best, trained.folder / "checkpoints" / "best.ckpt")]
     assert all(torch.equal(states[0]["state_dict"][name], value) for name, value in states[1]["state_dict"].items())
+
+
+def test_checkpoint_has_the_weights_that_were_scored(tiny: list[str], run: Run, tmp_path: Path) -> None:
+    """Also if they are averaged at the end of an epoch; and a run continues from them as if it had not ended."""
+    averaging = {"decay": 0.5, "update_every_n_steps": 0, "update_starting_at_epoch": 0}
+    callback = {"class_path": "pytorch_lightning.callbacks.EMAWeightAveraging", "init_args": averaging}
+    (tmp_path / "averaging.yaml").write_text(yaml.dump({"trainer": {"callbacks": [callback]}}))
+    loss = ["--checkpoint.monitor=val/loss", "--checkpoint.mode=min"]
+    every = ["--checkpoint.save_top_k=-1", "--checkpoint.filename={epoch}", "--test_after_fit=false"]
+    first = run("fit", "-c", "averaging.yaml", *tiny, *loss, *every)
+    assert first.code == 0, first.err
+    checkpoint = first.folder / "checkpoints" / "epoch=0.ckpt"
+    assert run("validate", first.folder, "--ckpt_path", checkpoint, "--trainer.default_root_dir=scored").code == 0
+    (metrics,) = tmp_path.glob("scored/**/metrics.csv")
+    scores = [float(logged(folder)["val/loss"][0]) for folder in (first.folder, metrics.parent)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)
+    again = run("fit", "-c", first.folder / "config.yaml", "--ckpt_path", checkpoint)
+    assert again.code == 0, again.err
+    states = [torch.load(one.folder / "checkpoints/last.ckpt", weights_only=True) for one in (first, again)]
+    assert not differences(*states)
