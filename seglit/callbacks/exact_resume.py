@@ -14,11 +14,12 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info
 from torch.optim.lr_scheduler import LambdaLR
 
+from seglit.callbacks.saving import watches_validation
 from seglit.data.base import SegmentationDataModule
-from seglit.runs.init_from import TRAIN_IMAGES_KEY, describe_images
+from seglit.runs.init_from import TRAIN_IMAGES_KEY, VAL_IMAGES_KEY, describe_images
 from seglit.runs.optimization import OPTIMIZATION_KEY, check_lengths, optimization_settings, saved_lengths
-from seglit.runs.resume import RESUME_KEY
-from seglit.runs.scores import SCORE_FILE
+from seglit.runs.resume import RESUME_KEY, progress_of
+from seglit.runs.scores import remove_scores
 
 
 class ExactResume(pl.Callback):
@@ -41,8 +42,8 @@ class ExactResume(pl.Callback):
         self._random: dict[str, Any] | None = None  # to restore at the first batch
 
     @cached_property
-    def _train_images(self) -> dict[str, Any]:
-        return describe_images(self.data)
+    def _images(self) -> dict[str, Any]:
+        return {TRAIN_IMAGES_KEY: describe_images(self.data), VAL_IMAGES_KEY: describe_images(self.data, "val")}
 
     @cached_property
     def _optimization(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class ExactResume(pl.Callback):
         checkpoint[RESUME_KEY] = {
             "random": states,
             "batch_size": self.data.batch_size,
-            TRAIN_IMAGES_KEY: self._train_images,
+            **self._images,
             OPTIMIZATION_KEY: self._optimization,
             "stopped": trainer.should_stop,  # early
             "loggers": {type(logger).__name__: logger.version for logger in trainer.loggers},
@@ -74,10 +75,15 @@ class ExactResume(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Sets the position of the training data; the epoch starts over if batches would not be the same."""
+        """Sets the position of the training data; the epoch starts over if batches would not be the same.
+
+        Scores of other validation images are left out: the best of them would be compared with scores to come.
+        """
         if trainer.state.fn != TrainerFn.FITTING:
             return
         saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None})
+        if saved.get(VAL_IMAGES_KEY) not in (None, self._images[VAL_IMAGES_KEY]):  # None: of an earlier version
+            _forget_scores(trainer, checkpoint)
         loops = checkpoint["loops"]["fit_loop"]
         epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
         same_ranks = len(saved["random"]) == trainer.world_size
@@ -98,7 +104,7 @@ class ExactResume(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Sets schedules to the share that is done of this training, whose epochs may have another number of steps.
 
-        Removes the scores of a finished run that is trained on: they are not those of its next checkpoint.
+        Removes the scores and report of a finished run that is trained on: they are not of its next checkpoint.
 
         Raises:
             InputError: A schedule was restored whose length is not that of this training.
@@ -110,7 +116,7 @@ class ExactResume(pl.Callback):
                 if isinstance(config.scheduler, LambdaLR):  # a function of the length of this training
                     _set_steps(config.scheduler, steps)
         if trainer.is_global_zero:
-            Path(trainer.default_root_dir, SCORE_FILE).unlink(missing_ok=True)
+            remove_scores(Path(trainer.default_root_dir))
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -127,6 +133,16 @@ class ExactResume(pl.Callback):
         if self._random is not None:
             _set_random_state(self._random)
             self._random = None
+
+
+def _forget_scores(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
+    """Leaves out of a checkpoint what its callbacks compare validation scores with, unless the training is finished."""
+    if progress_of(checkpoint, Path(str(trainer.ckpt_path))).is_trained(trainer):
+        return
+    rank_zero_info("the validation images are not those of the checkpoint: its best score is not compared with theirs")
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning sets it
+        if watches_validation(callback):
+            checkpoint["callbacks"].pop(callback.state_key, None)
 
 
 def _lengths(trainer: pl.Trainer) -> dict[str, int]:

@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
+from seglit.images.pairs import Split
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.held_out import check_held_out
 from seglit.runs.initial_weights import load_initial_weights
@@ -20,7 +21,8 @@ from seglit.runs.resume import RESUME_KEY
 from seglit.runs.weight_source import WeightSource
 
 TRAIN_IMAGES_KEY = "train_images"
-"""Key, within `RESUME_KEY`, of what `describe_images` returns."""
+VAL_IMAGES_KEY = "val_images"
+"""Keys, within `RESUME_KEY`, of what `describe_images` returns."""
 
 
 def find_source(config: Any, settings: Mapping[str, Any]) -> WeightSource | None:
@@ -91,12 +93,12 @@ def start_from(
         data.normalization = model.normalization
 
 
-def describe_images(data: SegmentationDataModule) -> dict[str, Any]:
-    """Number of training images and a hash of their names, the same wherever their root is.
+def describe_images(data: SegmentationDataModule, split: Split = "train") -> dict[str, Any]:
+    """Number of images of a split and a hash of their names, the same wherever their root is.
 
     Of a data set that names its images only when it reads them, the number alone.
     """
-    dataset = data.dataset("train")
+    dataset = data.dataset(split)
     try:
         names = sorted(dataset.source(index).name for index in range(len(dataset)))
     except InputError:

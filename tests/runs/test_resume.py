@@ -216,8 +216,10 @@ def test_finished_run_trains_on_with_more_epochs_only(trained: Outcome, tmp_path
         continue_run(folder, SimpleNamespace(trainer=by_steps, checkpoint=checkpoint, test_after_fit=True))
     with pytest.raises(InputError, match=r"last.ckpt has finished its 4 steps; to start .*: --init_from "):
         find_ckpt_path("fit", str(folder / "checkpoints/last.ckpt"), by_steps)
+    (folder / "report.html").touch()
     outcome = run("fit", "--resume", folder, "--trainer.max_epochs=3", "--data.num_workers=0")
     assert outcome.code == 0, outcome.err
+    assert not (folder / "report.html").exists()  # it was about weights that are no longer the best
     before, after = logged(trained.folder), logged(folder)
     assert after["train/loss"][:4] == before["train/loss"]
     assert len(after["train/loss"]) == 6
