@@ -3,7 +3,7 @@
 Neither torchmetrics' `BootStrapper` (one copy of the metric per resample, drawn within each batch) nor
 `scipy.stats.bootstrap` (copies the images of every resample) computes 10,000 resamples within seconds. But IoU depends
 only on sums over images, and the sums of a resample are a matrix product: how often each image is drawn, times its
-counts.
+counts. Where images are alike, groups of them are drawn, see `seglit.evaluation.groups`.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,15 @@ from seglit.metrics import Counts, PerClass, divide
 RESAMPLES = 10_000
 LEVEL = 0.95
 """Confidence level: the share of resamples within an interval."""
+LEVEL_TEXT = f"{100 * LEVEL:g} %"
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Bootstrap intervals of IoU, 0..1, or of a difference of IoU, -1..1; nan for a class in no resample.
+    """Bootstrap intervals of IoU, 0..1, or of a difference of IoU, -1..1.
+
+    One image shows no variation, and all its resamples are equal: without two images, and for a class in fewer, the
+    ends are nan.
 
     Args:
         miou: Lower and upper end for the mean over the occurring classes.
@@ -43,7 +47,7 @@ def bootstrap_iou(images: Counts, resamples: int = RESAMPLES, seed: int = 0) -> 
         seed: Random seed; the same images in the same order give the same intervals.
     """
     iou = _resample(images, resamples, seed)
-    return _intervals(_means(iou), iou)
+    return _intervals(_means(iou), iou, _occurrences(images))
 
 
 def bootstrap_difference(first: Counts, second: Counts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
@@ -58,15 +62,17 @@ def bootstrap_difference(first: Counts, second: Counts, resamples: int = RESAMPL
         resamples: Number of resamples of N images each.
         seed: Random seed.
     """
-    iou_first, iou_second = np.split(_resample(np.concatenate([first, second], axis=2), resamples, seed), 2, axis=1)
-    return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first)
+    both = np.concatenate([first, second], axis=2)
+    iou_first, iou_second = np.split(_resample(both, resamples, seed), 2, axis=1)
+    occurrences = np.minimum(*np.split(_occurrences(both), 2))
+    return _intervals(_means(iou_second) - _means(iou_first), iou_second - iou_first, occurrences)
 
 
 def _resample(images: Counts, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Returns the IoU (resamples, C) of resampled images (N, 3, C); nan where a class does not occur."""
+    """Returns the IoU (resamples, C) of resampled images (N, 3, C); nan for absent classes and without two images."""
     count, _, num_classes = images.shape
     iou = np.full((resamples, num_classes), np.nan)
-    if count == 0:
+    if count < 2:
         return iou
     correct, target, predicted = images.swapaxes(0, 1)
     # float64 sums counts exactly up to 2^53 and has a fast matrix product
@@ -88,9 +94,16 @@ def _means(iou: NDArray[np.float64]) -> PerClass:
     return divide(np.where(occurs, iou, 0).sum(axis=1), occurs.sum(axis=1))
 
 
-def _intervals(miou: PerClass, iou: NDArray[np.float64]) -> Intervals:
+def _occurrences(images: Counts) -> NDArray[np.int64]:
+    """Returns the number of images with each class in target or prediction, (C,)."""
+    occurrences: NDArray[np.int64] = images.any(axis=1).sum(axis=0)
+    return occurrences
+
+
+def _intervals(miou: PerClass, iou: NDArray[np.float64], occurrences: NDArray[np.int64]) -> Intervals:
     low, high = _percentiles(miou)
-    return Intervals((float(low), float(high)), np.stack([_percentiles(values) for values in iou.T], axis=1))
+    defined = np.where(occurrences < 2, np.nan, iou)
+    return Intervals((float(low), float(high)), np.stack([_percentiles(values) for values in defined.T], axis=1))
 
 
 def _percentiles(values: PerClass) -> PerClass:

@@ -31,7 +31,10 @@ def reference(counts: Counts, resamples: int) -> tuple[NDArray[np.float64], NDAr
         iou = [c / u if u else math.nan for c, u in zip(correct, union, strict=True)]
         mious.append(np.nanmean(iou))
         ious.append(iou)
-    columns = [[v for v in column if not math.isnan(v)] or [math.nan] for column in zip(*ious, strict=True)]
+    columns = [[v for v in column if not math.isnan(v)] for column in zip(*ious, strict=True)]
+    for index, column in enumerate(columns):
+        if sum(image[:, index].any() for image in counts) < 2:
+            column[:] = [math.nan]
     ends = [2.5, 97.5]
     return np.percentile(mious, ends), np.array([np.percentile(column, ends) for column in columns]).T
 
@@ -69,6 +72,21 @@ def test_interval_is_empty_for_equal_images_and_nan_without_images() -> None:
     assert bootstrap_iou(one.repeat(9, axis=0), resamples=50).miou == (0.4, 0.4)
     empty = bootstrap_iou(one[:0])
     assert np.isnan([*empty.miou, *empty.iou.ravel()]).all()
+
+
+def test_one_image_has_no_interval() -> None:
+    counts = images(20, 3)
+    counts[1:, :, 0] = 0
+    counts[0, :, 0] = 91, 100, 91
+    intervals = bootstrap_iou(counts, resamples=200)
+    assert np.isnan(intervals.iou).tolist() == [[True, False, True]] * 2, "IoU 0.91 in every resample with the class"
+    assert intervals.miou[0] < intervals.miou[1]
+    assert np.isnan(bootstrap_iou(counts[:1]).miou).all()
+    assert np.isnan(bootstrap_difference(counts[:1], counts[:1]).miou).all()
+    second = counts.copy()
+    second[3, 2, 0] = 7  # predicted in another image, so only the first network has the class in one image
+    for pair in ((counts, second), (second, counts), (counts, counts)):
+        assert np.isnan(bootstrap_difference(*pair, resamples=200).iou).tolist() == [[True, False, True]] * 2
 
 
 def two_networks(count: int) -> tuple[Counts, Counts]:
