@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
+from seglit.data.base import SegmentationDataModule
 from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
@@ -111,6 +112,12 @@ class SegmentationModule(pl.LightningModule):
             loss = loss + self.auxiliary_weight * self.criterion(extra.float(), mask)
         self.log("train/loss", mean_if_logged(loss, self.trainer), batch_size=len(mask))
         return loss
+
+    def on_test_start(self) -> None:
+        """Looks up the groups of the test images, which the confidence intervals resample."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it
+        if isinstance(data, SegmentationDataModule):
+            self.test_evaluation.groups = data.groups("test")
 
     def validation_step(self, batches: list[Batch], batch_index: int) -> dict[str, list[Tensor]]:
         """Scores batches of one image size each; returns their `preds`, uint8 like the masks, for callbacks."""

@@ -75,8 +75,8 @@ ROOMS = {
     "module": (
         f"torch torchmetrics {LIGHTNING}",
         (
-            "data.batch errors evaluation hardware labels metrics networks normalization optim runs.checkpoint "
-            "runs.logged_steps"
+            "data.base data.batch errors evaluation hardware labels metrics networks normalization optim "
+            "runs.checkpoint runs.logged_steps"
         ),
     ),
     "callbacks": (

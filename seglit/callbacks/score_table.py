@@ -12,10 +12,11 @@ from rich.table import Table
 from seglit.drawing import numbers
 from seglit.drawing.terminal import escaped
 from seglit.errors import InputError, did_you_mean
-from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
+from seglit.evaluation.bootstrap import LEVEL_TEXT
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
 from seglit.evaluation.calibration import BINS
 from seglit.evaluation.evaluation import TestScores
+from seglit.evaluation.groups import explain_intervals
 from seglit.evaluation.own_metrics import MetricValue
 from seglit.evaluation.protocols import miou_protocols
 from seglit.labels import Labels
@@ -96,7 +97,7 @@ def score_table(scores: Scores, labels: Labels, own_metrics: Mapping[str, Metric
     table.add_column("class", "mean", no_wrap=True)
     table.add_column("IoU", numbers.score(scores.miou), **numeric)
     if isinstance(scores, TestScores):
-        table.add_column(f"{100 * LEVEL:g} %", numbers.interval(*scores.intervals.miou), **numeric)
+        table.add_column(LEVEL_TEXT, numbers.interval(*scores.intervals.miou), **numeric)
     table.add_column("Dice", numbers.score(scores.mdice), **numeric)
     table.add_column("precision", numbers.score(scores.mean_precision), **numeric)
     table.add_column("recall", numbers.score(scores.mean_accuracy), **numeric)
@@ -122,8 +123,8 @@ def further_scores(scores: TestScores) -> list[str]:
         ("boundary F1", boundary.mean_f1, f"outline pixels matched within {100 * F1_WIDTH:g} % of the diagonal"),
         ("calibration error", scores.calibration.error, f"ECE, {BINS} bins"),
     ]
-    images = f"{100 * LEVEL:g} %: percentiles of {RESAMPLES:,} bootstrap resamples of the {len(scores.names):,} images"
-    return [images, *(f"{name:<22}  {numbers.score(value)}  {meaning}" for name, value, meaning in rows)]
+    meanings = (f"{name:<22}  {numbers.score(value)}  {meaning}" for name, value, meaning in rows)
+    return [explain_intervals(scores.groups), *meanings]
 
 
 def protocol_lines(scores: Scores, labels: Labels, ignored: Sequence[int]) -> list[str]:

@@ -12,6 +12,7 @@ from seglit.drawing.charts import draw_runs
 from seglit.drawing.distinct_colors import distinct_colors
 from seglit.drawing.page import write_page
 from seglit.errors import InputError
+from seglit.evaluation.bootstrap import LEVEL_TEXT
 from seglit.labels import Color, Labels
 from seglit.runs.trusted import NotTrustedError
 
@@ -42,6 +43,7 @@ def write_comparison(path: Path, comparison: Comparison) -> str | None:
         "compare/page.html",
         comparison=comparison,
         words=words,
+        level=LEVEL_TEXT,
         numbers=numbers,
         groups=groups,
         drawn=drawn,
@@ -52,7 +54,7 @@ def write_comparison(path: Path, comparison: Comparison) -> str | None:
         missing=missing,
         run_colors=colors,
         curves=_curves(comparison, colors),
-        widest=float(np.nanmax(np.abs(intervals))) or 1.0,  # scales the plots of the intervals
+        widest=float(np.nan_to_num(np.abs(intervals)).max()) or 1.0,  # scales the plots of the intervals
     )
     return missing
 

@@ -13,14 +13,13 @@ import numpy as np
 from seglit.compare.settings import differing_settings
 from seglit.errors import InputError
 from seglit.evaluation.bootstrap import Intervals, bootstrap_difference, bootstrap_iou
+from seglit.evaluation.groups import groups_of, sum_groups
 from seglit.metrics import Counts, PerClass, divide, mean_defined
 from seglit.runs.scores import SavedScores
 from seglit.runs.tested import TestedRun
 
-FEW_IMAGES = 30
-"""With fewer images, percentile intervals are too narrow: up to twice as many equal networks seem to differ."""
-MIN_IMAGES = 6
-"""With fewer images, no difference is shown: all of them change the same way by chance in 1 of 16 cases or more."""
+MIN_UNITS = 6
+"""With fewer units, no difference is shown: all of them change the same way by chance in 1 of 16 cases or more."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class ComparedRun:
         letter: Its label in tables: A, B, ...
         tested: The run.
         images: Pixel counts of the compared images, int64 (N, 3, C): correct, in the target, predicted.
+        units: Their sums over each group of images, (G, 3, C), see `seglit.evaluation.groups`.
         left_out: Names of its images that are missing in another run or not unique.
         intervals: Confidence intervals of its scores.
     """
@@ -38,6 +38,7 @@ class ComparedRun:
     letter: str
     tested: TestedRun
     images: Counts
+    units: Counts
     left_out: list[str]
     intervals: Intervals
 
@@ -62,8 +63,8 @@ class Change(NamedTuple):
 
     Args:
         value: The difference, -1..1; nan if either score is undefined.
-        interval: Ends of its confidence interval, by paired bootstrap over images.
-        sign: 1 or -1 if the interval excludes 0 and at least `MIN_IMAGES` images have the class (or any), else 0.
+        interval: Ends of its confidence interval, by paired bootstrap over groups of images.
+        sign: 1 or -1 if the interval excludes 0 and at least `MIN_UNITS` units have the class (or any), else 0.
     """
 
     value: float
@@ -86,6 +87,7 @@ class Comparison:
         runs: The runs.
         differences: Differences of the second and each later run to the first.
         names: Names of the compared images, sorted.
+        groups: The group of each, see `seglit.evaluation.groups`.
         masks_differ: Names of the images that are left out as their masks differ between runs.
         settings: Dotted names of the settings that differ, to one value per run.
     """
@@ -93,6 +95,7 @@ class Comparison:
     runs: list[ComparedRun]
     differences: list[Difference]
     names: list[str]
+    groups: list[str]
     masks_differ: list[str]
     settings: dict[str, list[Any]]
 
@@ -165,16 +168,17 @@ def compare_runs(tested: list[TestedRun]) -> Comparison:
             f"{both} were tested on different masks: the target's pixel counts per class differ in every image; test "
             "both on the same masks"
         )
+    names = [name for name, is_same in zip(shared, same, strict=True) if is_same]
+    groups = _groups(tested, names)
     runs = [
-        ComparedRun(
-            letter, run, counts, sorted((Counter(run.names) - Counter(shared)).elements()), bootstrap_iou(counts)
-        )
+        _compared(letter, run, counts, groups, shared)
         for letter, run, counts in zip(ascii_uppercase, tested, images[:, same], strict=False)
     ]
     return Comparison(
         runs,
         [_difference(runs[0], run) for run in runs[1:]],
-        [name for name, is_same in zip(shared, same, strict=True) if is_same],
+        names,
+        groups,
         [name for name, is_same in zip(shared, same, strict=True) if not is_same],
         differing_settings([run.config for run in tested], [run.environment for run in tested]),
     )
@@ -198,19 +202,31 @@ def _unique_names(run: TestedRun) -> dict[str, int]:
     return {name: index for index, name in enumerate(run.names) if count[name] == 1}
 
 
+def _groups(tested: list[TestedRun], names: list[str]) -> list[str]:
+    """Returns the group of each image; of runs that group them differently, the one with the fewest groups counts."""
+    by_name = (dict(zip(run.names, groups_of(run.saved), strict=True)) for run in tested)
+    return min(([groups[name] for name in names] for groups in by_name), key=lambda groups: len(set(groups)))
+
+
+def _compared(letter: str, run: TestedRun, images: Counts, groups: list[str], shared: list[str]) -> ComparedRun:
+    left_out = sorted((Counter(run.names) - Counter(shared)).elements())
+    units = sum_groups(images, groups)
+    return ComparedRun(letter, run, images, units, left_out, bootstrap_iou(units))
+
+
 def _difference(first: ComparedRun, run: ComparedRun) -> Difference:
-    class_images = (first.images.any(axis=1) | run.images.any(axis=1)).sum(axis=0)  # images with the class
-    intervals = bootstrap_difference(first.images, run.images)
-    of_classes = zip(run.iou - first.iou, intervals.iou.T, class_images, strict=True)
+    class_units = (first.units.any(axis=1) | run.units.any(axis=1)).sum(axis=0)  # units with the class
+    intervals = bootstrap_difference(first.units, run.units)
+    of_classes = zip(run.iou - first.iou, intervals.iou.T, class_units, strict=True)
     return Difference(
-        _change(run.miou - first.miou, intervals.miou, len(first.images)),
+        _change(run.miou - first.miou, intervals.miou, len(first.units)),
         [_change(value, interval, count) for value, interval, count in of_classes],
     )
 
 
-def _change(value: float, interval: Iterable[float], images: int) -> Change:
+def _change(value: float, interval: Iterable[float], units: int) -> Change:
     low, high = map(float, interval)
-    return Change(float(value), (low, high), int(low > 0) - int(high < 0) if images >= MIN_IMAGES else 0)
+    return Change(float(value), (low, high), int(low > 0) - int(high < 0) if units >= MIN_UNITS else 0)
 
 
 def _iou(counts: Counts) -> PerClass:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from seglit.compare.runs import Change, Comparison
-from seglit.compare.words import INTERVAL, MARKS, MARKS_MEAN, OWN_METRICS, VERDICTS, images_text, notes, setting
+from seglit.compare.words import MARKS, MARKS_MEAN, OWN_METRICS, VERDICTS, images_text, notes, setting
 from seglit.drawing import numbers
 from seglit.drawing.terminal import escaped
+from seglit.evaluation.bootstrap import LEVEL_TEXT
 
 _MAX_CLASSES = 40
 _MAX_IMAGES = 5
@@ -91,7 +92,7 @@ def _table(first: str, *headers: str) -> Table:
 
 
 def _runs_table(comparison: Comparison) -> Table:
-    table = _table("run", "mIoU", INTERVAL, "difference to A", INTERVAL)
+    table = _table("run", "mIoU", LEVEL_TEXT, "difference to A", LEVEL_TEXT)
     table.add_column()
     for run, difference in zip(comparison.runs, [None, *comparison.differences], strict=True):
         row = [run.letter, numbers.score(run.miou), numbers.interval(*run.intervals.miou)]
@@ -102,7 +103,7 @@ def _runs_table(comparison: Comparison) -> Table:
 
 
 def _class_table(comparison: Comparison) -> Table:
-    changes = ("B - A", INTERVAL) if comparison.is_pair else ()
+    changes = ("B - A", LEVEL_TEXT) if comparison.is_pair else ()
     table = _table("class", *(run.letter for run in comparison.runs), *changes)
     if comparison.is_pair:
         table.add_column()

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from seglit.compare.runs import FEW_IMAGES, MIN_IMAGES, Comparison
+from seglit.compare.runs import MIN_UNITS, Comparison
 from seglit.errors import printable
-from seglit.evaluation.bootstrap import LEVEL, RESAMPLES
+from seglit.evaluation.bootstrap import LEVEL, LEVEL_TEXT, RESAMPLES
+from seglit.evaluation.groups import FEW_UNITS, MEANING, Units
 
-INTERVAL = f"{100 * LEVEL:g} %"
 MARKS = {1: " ▲", -1: " ▼", 0: "  "}
 MARKS_MEAN = "▲ ▼: higher, lower than in A"
 OWN_METRICS = "over each run's whole test split, including images that other runs lack"
@@ -18,11 +18,11 @@ VERDICTS = {1: "higher", -1: "lower", 0: "no difference shown"}
 
 def notes(comparison: Comparison) -> list[str]:
     """Explains what the numbers cover and what they do not."""
-    count = len(comparison.names)
+    count, units = len(comparison.names), Units.of(comparison.groups)
     coverage = (
-        f"{count:,} test images, the same for all runs. {INTERVAL}: where the value would probably lie with other test "
-        f"images of the same kind (paired bootstrap over images, {RESAMPLES:,} resamples). A difference is marked "
-        f"higher or lower if its interval excludes 0 and at least {MIN_IMAGES} images contain the class."
+        f"{count:,} test images, the same for all runs. {LEVEL_TEXT}: where the value would probably lie with other "
+        f"test images of the same kind (paired bootstrap over {units.kind}, {RESAMPLES:,} resamples). A difference is "
+        f"marked higher or lower if its interval excludes 0 and at least {MIN_UNITS} {units.kind} contain the class."
     )
     limits = (
         "Intervals do not cover what another random seed of the training would change. Those of classes are not "
@@ -30,12 +30,12 @@ def notes(comparison: Comparison) -> list[str]:
         "marked."
     )
     lines = [coverage, limits]
-    if count < MIN_IMAGES:
-        lines.append(f"{count} images are too few to show any difference.")
-    elif count < FEW_IMAGES:
-        lines.append(
-            f"{count} images are few: intervals are too narrow, and mark up to twice as many chance differences."
-        )
+    if units.kind == "groups":
+        lines.append(f"The images are {units}, which vary as a whole: {MEANING}.")
+    if units.number < MIN_UNITS:
+        lines.append(f"Too few to show any difference: {units}.")
+    elif units.number < FEW_UNITS:
+        lines.append(f"{units} are few: intervals are too narrow, and mark up to twice as many chance differences.")
     lines += [
         f"left out: {_counted(run.left_out)} of {run.letter}, missing in another run or with a name that is not unique"
         for run in comparison.runs

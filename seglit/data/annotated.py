@@ -96,8 +96,8 @@ class AnnotationDataModule(PairsDataModule):
         splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
             0.1`). `{folds: 5, fold: 0}` makes fold 0 of 5 val.
         split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.
-        group: What must stay in one split, such as a patient or a video: a regular expression whose first group,
-            searched in the names, identifies it.
+        group: What must stay in one split, and is one for confidence intervals, such as a patient or a video: a regular
+            expression whose first group, searched in the names, identifies it.
         exclude: Images, or annotation files, to exclude, relative to root.
         palette: RGB colours to draw the classes in; default: those that the format states for all classes.
         loader: Batches and augmentation, see `SegmentationDataModule`.

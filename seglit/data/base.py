@@ -1,6 +1,7 @@
 """Base class of data modules: splits, labels, and a loader for each split."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -118,6 +119,14 @@ class SegmentationDataModule(pl.LightningDataModule, ABC):
     def has_split(self, split: Split) -> bool:
         """Whether the split exists and is not empty; `fit` scores the test split only if it does."""
         return len(self.dataset(split)) > 0
+
+    def groups(self, split: Split) -> Mapping[str, str]:
+        """Returns the group of each image's name, such as the patient or video that it is of.
+
+        Confidence intervals resample whole groups, because images of one are alike. An image without one is its own
+        group; names as `stack0[3]` are slices of one.
+        """
+        return {}
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented crops; drops the last, smaller batch unless it is the only one.

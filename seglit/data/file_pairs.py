@@ -14,7 +14,7 @@ from seglit.images.listing import nearest_entry
 from seglit.images.matching import find_pairs
 from seglit.images.pairs import Pair, Pairing, PairSettings, Split
 from seglit.images.part_drawing import with_fill
-from seglit.images.splitting import split_pairs
+from seglit.images.splitting import grouping, split_pairs
 from seglit.labels import IGNORE_INDEX, Labels
 
 
@@ -79,6 +79,11 @@ class PairsDataModule(SegmentationDataModule):
     def has_split(self, split: Split) -> bool:
         """Whether the split is not empty."""
         return bool(self._divided[split])
+
+    def groups(self, split: Split) -> dict[str, str]:
+        """Returns the group of each image's name: what `group` finds in it, else its file, with all its slices."""
+        group_of = grouping(self.settings)
+        return {pair.name: group_of(pair) for pair in self._divided[split]}
 
     def find(self) -> Pairing:
         """Finds the pairs of all splits."""

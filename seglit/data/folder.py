@@ -34,8 +34,8 @@ class FolderDataModule(PairsDataModule):
         splits: Split to list file (`train: train.txt`), or to a share of the images without split, or of train (`val:
             0.1`, `test: 0.2`), drawn from `split_seed` and the names. `{folds: 5, fold: 0}` makes fold 0 of 5 val.
         split_seed: Seed of the shares; separate from `seed`, so the split is the same for every seed of a run.
-        group: What must stay in one split, such as a patient, a video or a scene: a regular expression whose first
-            group, searched in the names, identifies it (`"^(video[0-9]+)"`), or a column of the CSV.
+        group: What must stay in one split, and is one for confidence intervals, such as a patient or a video: a column
+            of the CSV, or a regular expression whose first group, searched in the names, is it (`"^(video[0-9]+)"`).
         pairs: A CSV of pairs, instead of `images` and `masks`.
         exclude: Images to exclude, relative to root, such as those that `seglit inspect` finds unusable.
         mask_values: Class name to the stored integer or integers; default: the stored value is the class index.

@@ -1,6 +1,6 @@
 """Evaluation of a split batch by batch: a few fast counts for validation, all scores for a test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.evaluation.confusion_matrix import ConfusionMatrix
+from seglit.evaluation.groups import stack_of, sum_groups
 from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mean_loss import MeanLoss
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
@@ -85,9 +86,10 @@ class TestScores(Scores):
         label_errors: The likeliest label errors.
         names: Names of the images with labelled pixels, sorted.
         images: Their pixels per class, int64 (N, 3, C): correct, in the target, predicted; read-only.
+        groups: The group of each, see `seglit.evaluation.groups`.
 
     Attributes:
-        intervals: 95 % bootstrap intervals over these images.
+        intervals: 95 % bootstrap intervals over these groups.
     """
 
     __test__ = False  # not a test, although pytest collects classes of this name
@@ -101,12 +103,13 @@ class TestScores(Scores):
     label_errors: list[ErrorRegion]
     names: list[str]
     images: Counts
+    groups: list[str]
 
     def __post_init__(self) -> None:
         """Computes the scores of the confusion matrix, and the intervals."""
         super().__init__(self.confusion)
         self.images.setflags(write=False)
-        self.intervals = bootstrap_iou(self.images)
+        self.intervals = bootstrap_iou(sum_groups(self.images, self.groups))
 
     def as_dict(self, class_names: Sequence[str]) -> dict[str, float]:
         """Returns the scores by their logged names."""
@@ -128,6 +131,9 @@ class TestEvaluation(Evaluation):
     Args:
         class_names: One name per class.
         metrics: The user's own metrics.
+
+    Attributes:
+        groups: Image name to group, see `SegmentationDataModule.groups`.
     """
 
     __test__ = False  # not a test, although pytest collects classes of this name
@@ -139,6 +145,7 @@ class TestEvaluation(Evaluation):
         self.sizes = SizeCounts(len(class_names))
         self.distances = DistanceCounts(len(class_names))
         self.regions = ErrorRegions(class_names)
+        self.groups: Mapping[str, str] = {}
         self._images: list[tuple[str, Counts]] = []  # name and counts (3, C) of each
 
     def update(self, logits: Tensor, mask: Tensor, names: list[str]) -> Tensor:
@@ -173,6 +180,7 @@ class TestEvaluation(Evaluation):
             likeliest_label_errors(label_errors),
             names,
             images,
+            [self.groups.get(name) or stack_of(name) for name in names],
         )
 
     def reset(self) -> None:

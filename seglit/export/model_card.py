@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from seglit.data.base import SegmentationDataModule
+from seglit.evaluation.bootstrap import LEVEL_TEXT
+from seglit.evaluation.groups import explain_intervals, groups_of
 from seglit.images.pairs import SPLITS
 from seglit.runs.checkpoint import ModelRecord
 from seglit.runs.scores import SavedScores
@@ -73,10 +75,9 @@ def _scores(scores: SavedScores | None) -> str:
     if scores is None:
         return "The network was not tested."
     values = scores.scores
-    interval = f"{_percent(values['miou_low'])} to {_percent(values['miou_high'])}"
+    interval = _interval(values["miou_low"], values["miou_high"])
     rows = [
-        f"| {name} | {_percent(one.iou)} | {_percent(one.iou_low)} to {_percent(one.iou_high)} | "
-        f"{_percent(one.pixel_share)} |"
+        f"| {name} | {_percent(one.iou)} | {_interval(one.iou_low, one.iou_high)} | {_percent(one.pixel_share)} |"
         for name, one in scores.classes.items()
     ]
     worst = sorted(scores.images, key=lambda image: image.miou)[:_WORST]
@@ -88,13 +89,15 @@ def _scores(scores: SavedScores | None) -> str:
         [
             f"On {len(scores.images)} test images:",
             "",
-            f"- mean IoU {_percent(values['miou'])}, 95 % interval {interval}",
+            f"- mean IoU {_percent(values['miou'])}, {LEVEL_TEXT} interval {interval}",
             f"- pixel accuracy {_percent(values['pixel_accuracy'])}",
             f"- calibration error {_percent(values['ece'])}",
             "",
-            "| class | IoU | 95 % interval | share of pixels |",
+            f"| class | IoU | {LEVEL_TEXT} interval | share of pixels |",
             "|---|--:|--:|--:|",
             *rows,
+            "",
+            f"{explain_intervals(groups_of(scores))}.",
             "",
             "Worst images, by mean IoU over their classes:",
             "",
@@ -136,6 +139,10 @@ def _limits(record: ModelRecord, scores: SavedScores | None) -> str:
         lines += [f"- Not in the test split, so without a score: {', '.join(absent)}."] if absent else []
         lines += [f"- IoU below 50 %: {', '.join(weak)}."] if weak else []
     return "\n".join([*lines, f"- intended use, and uses to avoid: {_FILL_IN}"])
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "n/a" if low is None else f"{_percent(low)} to {_percent(high)}"
 
 
 def _percent(value: float | None) -> str:

@@ -51,6 +51,7 @@ def score_file(file: str, run_config: str, trust: str | list[str] | None = None)
         raise InputError(f"the file's classes are {ours}; the data's {theirs}")
     warn_if_trained_on(path, data, "test")
     evaluation = TestEvaluation(data.labels.class_names, _own_metrics(settings, config_file, packages))
+    evaluation.groups = data.groups("test")
     benchmark = Benchmark(predictor.network, predictor.device)
     for batch in batches_of(data, "test"):
         update(evaluation, predictor, batch)

@@ -9,6 +9,7 @@ from seglit.errors import InputError
 from seglit.images.pairs import SPLITS, Pair, PairSettings, Split
 
 Groups = list[list[Pair]]
+GroupOf = Callable[[Pair], str]
 
 
 def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, list[Pair]]:
@@ -16,8 +17,9 @@ def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, li
 
     Raises:
         InputError: The settings do not determine the split, ask for a share of a split that has its own folder or list,
-            or there are too few groups.
+            `group` is not a regular expression with a group, or there are too few groups.
     """
+    group_of = grouping(settings)
     by_split: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_split[pair.split].append(pair)
@@ -28,7 +30,7 @@ def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, li
             "only a split without images can be drawn from train"
         )
     if drawn:
-        by_split |= _draw(by_split["all"] or by_split["train"], settings)
+        by_split |= _draw(by_split["all"] or by_split["train"], settings, group_of)
     elif settings.lists:  # without one for train, it has the images in no list
         by_split["train"] += by_split["all"]
     elif by_split["all"]:
@@ -40,8 +42,7 @@ def split_pairs(pairs: Iterable[Pair], settings: PairSettings) -> dict[Split, li
     return {"train": by_split["train"], **scored}
 
 
-def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:
-    group_of = _grouping(settings)
+def _draw(pairs: list[Pair], settings: PairSettings, group_of: GroupOf) -> dict[str, list[Pair]]:
     groups = _shuffled_groups(pairs, group_of, settings.split_seed)
     num_groups = len(groups)
     drawn, groups = _draw_shares(groups, settings.shares, len(pairs))
@@ -61,7 +62,7 @@ def _draw(pairs: list[Pair], settings: PairSettings) -> dict[str, list[Pair]]:
     return {**drawn, "train": [pair for group in groups for pair in group]}
 
 
-def _grouping(settings: PairSettings) -> Callable[[Pair], str]:
+def grouping(settings: PairSettings) -> GroupOf:
     """Returns the function from a pair to its group: that of the table, or the first group of the regular expression.
 
     Without one, the slices of a stack are a group.
@@ -88,7 +89,7 @@ def _grouping(settings: PairSettings) -> Callable[[Pair], str]:
     return group_of
 
 
-def _shuffled_groups(pairs: Iterable[Pair], group_of: Callable[[Pair], str], seed: int) -> Groups:
+def _shuffled_groups(pairs: Iterable[Pair], group_of: GroupOf, seed: int) -> Groups:
     """Returns the pairs of each group, in random order; a pair without group is its own."""
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in sorted(pairs, key=lambda pair: (pair.file_name, pair.page or 0)):

@@ -10,8 +10,9 @@ from seglit.drawing.confusion import confusion_cells
 from seglit.drawing.page import write_page
 from seglit.drawing.predictions import background
 from seglit.errors import InputError
-from seglit.evaluation.bootstrap import LEVEL
+from seglit.evaluation.bootstrap import LEVEL_TEXT
 from seglit.evaluation.boundary import F1_WIDTH, IOU_WIDTH
+from seglit.evaluation.groups import explain_intervals, groups_of
 from seglit.evaluation.mistakes import CONFIDENT
 from seglit.labels import Labels
 from seglit.report.exported_files import find_exported
@@ -51,7 +52,8 @@ def write_report(path: Path, run: TestedRun) -> list[str]:
         "report/page.html",
         run=run,
         facts=describe(run),
-        level=LEVEL,
+        level=LEVEL_TEXT,
+        intervals=explain_intervals(groups_of(saved)),
         iou_width=IOU_WIDTH,
         f1_width=F1_WIDTH,
         confident=CONFIDENT,

@@ -137,7 +137,7 @@ class ConfusedPair(msgspec.Struct, frozen=True):
     regions: list[ErrorRegion]
 
 
-class ImageScores(msgspec.Struct, frozen=True):
+class ImageScores(msgspec.Struct, frozen=True, omit_defaults=True):
     """The scores of one image.
 
     Args:
@@ -145,12 +145,14 @@ class ImageScores(msgspec.Struct, frozen=True):
         miou: Mean IoU over the classes in target or prediction.
         pixel_accuracy: Share of the labelled pixels that are correct.
         pixels: Class name to its numbers of correct, target and predicted pixels, for the same classes.
+        group: Group that the intervals resample it with; empty if the name states it, as `stack0[3]` does.
     """
 
     name: str
     miou: float
     pixel_accuracy: float
     pixels: dict[str, tuple[int, int, int]]
+    group: str = ""
 
 
 class SavedScores(msgspec.Struct, frozen=True):

@@ -141,7 +141,51 @@ def test_too_few_images_show_no_difference(run: Run, compared: Folders, tmp_path
     low, high = comparison["runs"][1]["difference"]["interval"]
     assert low <= high < 0
     assert comparison["runs"][1]["difference"]["verdict"] == "no difference shown"
-    assert "5 images are too few" in run("compare", compared[0], few).out
+    assert "Too few to show any difference: 5 images." in run("compare", compared[0], few).out
+
+
+def test_groups_are_compared_not_their_images(run: Run, compared: Folders, tmp_path: Path) -> None:
+    def group(content: dict[str, Any]) -> None:
+        for index, image in enumerate(content["images"]):
+            image["group"] = f"patient{index % 7}"
+
+    def stack(content: dict[str, Any]) -> None:
+        for index, image in enumerate(content["images"]):
+            image["name"] = f"stack{index // 6}[{index % 6}]"
+
+    by_patient = copy(compared[1], tmp_path / "patients", group)
+    comparison = compare(run, compared[0], by_patient)
+    learned, idle = (json.loads((folder / "scores_test.json").read_text())["images"] for folder in compared)
+    generator = np.random.default_rng(5)
+    changes = []
+    for _ in range(1000):
+        drawn = [index for patient in generator.integers(7, size=7) for index in range(patient, 12, 7)]
+        miou = [np.nanmean(total_ious([images[index]["pixels"] for index in drawn])) for images in (learned, idle)]
+        changes.append(miou[1] - miou[0])
+    difference = comparison["runs"][1]["difference"]
+    np.testing.assert_allclose(difference["interval"], np.percentile(changes, [2.5, 97.5]), atol=0.015)
+    assert difference["verdict"] == "lower"
+    assert "The images are 7 groups, which vary as a whole: slices of a stack, " in " ".join(comparison["notes"])
+    assert "paired bootstrap over groups" in comparison["notes"][0]
+
+    stacks = [copy(folder, tmp_path / folder.name, stack) for folder in compared]
+    comparison = compare(run, *stacks)
+    assert comparison["runs"][1]["difference"]["verdict"] == "no difference shown"
+    assert "Too few to show any difference: 2 groups." in comparison["notes"]
+
+
+def test_one_image_has_no_interval(run: Run, compared: Folders, tmp_path: Path) -> None:
+    def keep(content: dict[str, Any]) -> None:
+        del content["images"][1:]
+
+    one = copy(compared[1], tmp_path / "one", keep)
+    shutil.rmtree(one / "checkpoints")  # no pictures are needed
+    comparison = compare(run, compared[0], one)
+    assert comparison["runs"][1]["miou_interval"] == comparison["runs"][1]["difference"]["interval"] == [None, None]
+    outcome = run("compare", compared[0], one, "--output", "compare.html")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert re.search(r"B +│ +0\.\d+ │ +n/a │ +-0\.\d+ │ +n/a │ no difference shown", outcome.out)
+    assert "nan" not in (tmp_path / "compare.html").read_text().partition("<h2>Images")[0].partition("<body")[2]
 
 
 def test_three_runs(run: Run, compared: Folders) -> None:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seglit.evaluation.bootstrap import bootstrap_difference, bootstrap_iou
+from seglit.evaluation.groups import explain_intervals, sum_groups
 from seglit.metrics import Counts
 
 
@@ -87,6 +88,51 @@ def test_one_image_has_no_interval() -> None:
     second[3, 2, 0] = 7  # predicted in another image, so only the first network has the class in one image
     for pair in ((counts, second), (second, counts), (counts, counts)):
         assert np.isnan(bootstrap_difference(*pair, resamples=200).iou).tolist() == [[True, False, True]] * 2
+
+
+def test_slices_of_stacks_are_resampled_together() -> None:
+    counts = images(12, 4)
+    groups = [f"stack{index}" for index in range(12) for _ in range(50)]
+    slices = counts.repeat(50, axis=0)
+    once, summed, apart = (bootstrap_iou(each) for each in (counts, sum_groups(slices, groups), slices))
+    assert summed.miou == once.miou
+    np.testing.assert_array_equal(summed.iou, once.iou)
+    assert apart.miou[1] - apart.miou[0] < 0.2 * (once.miou[1] - once.miou[0])
+
+
+def test_groups_of_several_sizes_match_a_reference_that_draws_them_whole() -> None:
+    counts = images(40, 4)
+    groups = [str(index * index // 100) for index in range(40)]  # 0: 10 images, 1: 5, ..., 15: 1
+    members = {group: [i for i in range(40) if groups[i] == group] for group in groups}
+    generator = np.random.default_rng(9)
+    mious = []
+    for _ in range(4000):
+        drawn = [i for group in generator.choice([*members], len(members)) for i in members[group]]
+        correct, target, predicted = counts[drawn].sum(axis=0)[:, :3]  # the last class does not occur
+        mious.append(np.mean(correct / (target + predicted - correct)))
+    shuffled = generator.permutation(40)  # groups may lie apart
+    summed = sum_groups(counts[shuffled], [groups[i] for i in shuffled])
+    np.testing.assert_allclose(bootstrap_iou(summed, resamples=4000).miou, np.percentile(mious, [2.5, 97.5]), atol=0.01)
+
+
+RESAMPLED = "95 %: percentiles of 10,000 bootstrap resamples of the "
+KIND = "(slices of a stack, or images of one `group`)"
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        ([*map(str, range(1000))], f"{RESAMPLED}1,000 images"),
+        ([*map(str, range(30))] * 2, f"{RESAMPLED}30 groups of 60 images {KIND}"),
+        (["a", "b"] * 100, f"{RESAMPLED}2 groups of 200 images {KIND}; so few give too narrow intervals"),
+        ([*map(str, range(29))], f"{RESAMPLED}29 images; so few give too narrow intervals"),
+        (["a"] * 9, f"95 %: n/a, as 1 group of 9 images {KIND} cannot show how much scores vary"),
+        (["a"], "95 %: n/a, as 1 image cannot show how much scores vary"),
+        ([], "95 %: n/a, as 0 images cannot show how much scores vary"),
+    ],
+)
+def test_line_says_what_is_resampled(groups: list[str], line: str) -> None:
+    assert explain_intervals(groups) == line
 
 
 def two_networks(count: int) -> tuple[Counts, Counts]:

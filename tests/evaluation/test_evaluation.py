@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,14 @@ from seglit.data import FolderDataModule
 from seglit.drawing.shapes import write_folder
 from seglit.evaluation.bootstrap import bootstrap_iou
 from seglit.evaluation.evaluation import TestEvaluation, TestScores
+from seglit.evaluation.groups import groups_of
 from seglit.evaluation.image_pair import image_pairs
+from seglit.evaluation.saved_scores import as_saved
 from seglit.labels import IGNORE_INDEX
 from seglit.losses import CrossEntropy
 from seglit.module import SegmentationModule
 from seglit.networks import UNet
+from seglit.runs.scores import Cost
 from tests.conftest import CLASS_NAMES
 
 CLASSES = "abcd"
@@ -67,6 +71,22 @@ def test_images_add_up_to_the_split_without_void_ones() -> None:
     assert scores.intervals.miou[0] <= scores.miou <= scores.intervals.miou[1]
 
 
+def test_groups_are_stated_or_in_the_names_of_slices() -> None:
+    logits, mask, _ = batch(0, 6)
+    evaluation = TestEvaluation(CLASSES)
+    evaluation.groups = {"a": "patient", "b": "patient", "c[1]": "c[1]"}
+    evaluation.update(logits, mask, ["a", "b", "c[1]", "d[0]", "d[11]", "void"])
+    scores = evaluation.compute()
+    assert scores.names == ["a", "b", "c[1]", "d[0]", "d[11]"]
+    assert scores.groups == ["patient", "patient", "c[1]", "d", "d"]
+    units = [scores.images[:2].sum(axis=0), scores.images[2], scores.images[3:].sum(axis=0)]
+    assert scores.intervals.miou == bootstrap_iou(np.array(units)).miou
+    cost = Cost("CPU", 1, 1.0, 1.0, None, 1, None)
+    saved = as_saved(scores, {}, tuple(CLASSES), None, cost)
+    assert groups_of(saved) == scores.groups
+    assert [image.group for image in saved.images] == ["patient", "patient", "c[1]", "", ""]
+
+
 def test_order_of_images_does_not_matter() -> None:
     one, other = scores_of(batch(0), batch(1)), scores_of(batch(1), batch(0))
     assert one.as_dict(CLASSES) == pytest.approx(other.as_dict(CLASSES), abs=0, nan_ok=True)
@@ -88,10 +108,10 @@ def test_all_scores_of_void_are_nan() -> None:
     assert all(math.isnan(value) for value in scores.as_dict(CLASSES).values())
 
 
-def score_file(root: Path, folder: Path, ranks: int) -> str:
+def score_file(root: Path, folder: Path, ranks: int, **settings: Any) -> str:
     """The content of scores_test.json, without its cost, after testing an untrained network."""
     torch.manual_seed(0)
-    data = FolderDataModule(str(root), CLASS_NAMES, batch_size=1, num_workers=0)
+    data = FolderDataModule(str(root), CLASS_NAMES, batch_size=1, num_workers=0, **settings)
     module = SegmentationModule(UNet(len(CLASS_NAMES), channels=[4, 8]), CrossEntropy(), torch.optim.SGD, data.labels)
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -121,3 +141,13 @@ def test_ranks_give_equal_scores_for_an_indivisible_split(tmp_path: Path) -> Non
     assert np.sum(content["confusion"]) == 5 * 32 * 40
     assert [image["name"] for image in content["images"]] == [f"{index:05}" for index in range(5)]
     assert all(len(image["pixels"]) > 1 for image in content["images"])
+
+
+@pytest.mark.parametrize(("group", "groups"), [("^(0000)[01]", ["0000", "0000", None]), ("^(0)", ["0", "0", "0"])])
+def test_group_of_the_data_is_resampled_and_one_group_has_no_interval(
+    tmp_path: Path, group: str, groups: list[str | None]
+) -> None:
+    write_folder(tmp_path / "shapes", 1, 1, 3, (16, 16))
+    content = json.loads(score_file(tmp_path / "shapes", tmp_path, 1, group=group))
+    assert [image.get("group") for image in content["images"]] == groups
+    assert (content["scores"]["miou_low"] is None) == (len(set(groups)) == 1)

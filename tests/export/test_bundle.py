@@ -10,11 +10,15 @@ import huggingface_hub
 import numpy as np
 import pytest
 import yaml
+from msgspec.structs import replace
 from PIL import Image
 from safetensors import safe_open
 
 import seglit
 from seglit.errors import InputError
+from seglit.export.model_card import model_card
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord, read_checkpoint
+from seglit.runs.scores import SavedScores
 from tests.conftest import CLASS_NAMES, Outcome, Run, run_in
 from tests.export.checkpoints import export, picture, write_checkpoint
 
@@ -56,11 +60,28 @@ def test_card_states_data_scores_and_training(trained: Outcome, bundle: Path, sh
     assert "images: train 5, val 3, test 3" in body
     assert f"mean IoU {scores['scores']['miou']:.1%}, 95 % interval {scores['scores']['miou_low']:.1%}" in body
     assert all(f"| {name} | " in body for name in CLASS_NAMES)
+    assert "bootstrap resamples of the 3 images; so few give too narrow intervals." in body
     assert "torch.optim.AdamW(lr=0.01" in body
     worst = min(scores["images"], key=lambda image: image["miou"])
     assert f"- {worst['name']}: {worst['miou']:.1%}" in body
     assert "of the weights: not stated: fill in" in body
     assert str(shapes.parent) not in text
+
+
+def test_card_without_intervals(trained: Outcome) -> None:
+    saved = SavedScores.read(trained.folder)
+    line = replace(saved.classes["line"], iou_low=None, iou_high=None)
+    saved = replace(
+        saved,
+        scores={**saved.scores, "miou_low": None, "miou_high": None},
+        classes={**saved.classes, "line": line},
+        images=[replace(image, group="patient") for image in saved.images],
+    )
+    record = ModelRecord.from_dict(read_checkpoint(trained.folder / "checkpoints/best.ckpt")[RECORD_KEY])
+    card = model_card("mine", record, {}, "", None, saved, None)
+    assert f"mean IoU {saved.scores['miou']:.1%}, 95 % interval n/a" in card
+    assert f"| line | {line.iou:.1%} | n/a |" in card
+    assert "95 %: n/a, as 1 group of 3 images" in card
 
 
 def test_damaged_bundle_is_one_line(bundle: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
+import yaml
 from PIL import Image
 
 import seglit
@@ -174,6 +175,16 @@ def test_masks_are_scored_without_what_needs_a_confidence(trained: Outcome, mask
     assert {region["confidence"] for pair in ours["confusions"] for region in pair["regions"]} == {None}
     assert run("report", folder).code == 0
     assert "the predictions have no confidence" in (folder / "report.html").read_text()
+
+
+def test_groups_of_the_data_are_resampled(trained: Outcome, masks: Path, run: Run, tmp_path: Path) -> None:
+    config = yaml.safe_load((trained.folder / "config.yaml").read_text())
+    config["data"]["init_args"]["group"] = "^(0)"
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert run("test", masks, "-c", "config.yaml").code == 0
+    scores = json.loads((masks.parent / "model.onnx.test/scores_test.json").read_text())
+    assert {image["group"] for image in scores["images"]} == {"0"}
+    assert scores["scores"]["miou_low"] is None
 
 
 @pytest.mark.parametrize(

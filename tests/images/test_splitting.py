@@ -57,6 +57,17 @@ def test_groups_stay_together(tmp_path: Path) -> None:
         assert {split: len(counter) for split, counter in videos.items()} == {"train": 2, "val": 2, "test": 2}
 
 
+def test_groups_are_known_to_the_scores_whatever_made_the_split(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "test.txt").write_text("\n".join(FRAMES[20:]))
+    splits = {"test": "test.txt", "val": 0.1}
+    by_video = flat(tmp_path, splits=splits, group="^(video[0-9])").groups("test")
+    assert by_video == {name: name[:6] for name in FRAMES[20:]}
+    assert flat(tmp_path, splits=splits).groups("test") == {name: name for name in FRAMES[20:]}
+    with pytest.raises(InputError, match="in parentheses"):
+        flat(tmp_path, splits={"test": "test.txt"}, group="^video").has_split("test")
+
+
 def test_shares_without_groups_are_as_before(tmp_path: Path) -> None:
     import random
 

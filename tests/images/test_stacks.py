@@ -51,6 +51,13 @@ def test_slices_are_samples(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read[name][1], mask)
 
 
+def test_slices_of_a_stack_are_a_group(tmp_path: Path) -> None:
+    write_stacks(tmp_path)
+    data = module(tmp_path)
+    (stack,) = {name.partition("[")[0] for name in names(data)["test"]}
+    assert data.groups("test") == {f"{stack}[{page}]": stack for page in range(6)}
+
+
 def test_each_slice_has_its_cache_entry(tmp_path: Path) -> None:
     written = write_stacks(tmp_path, 1, 3)
     dataset, cache = module(tmp_path, splits={"val": 0.0}).dataset("train"), Cache(str(tmp_path / "cache"))

@@ -68,6 +68,11 @@ def scores(folder: Path) -> dict[str, Any]:
     return content
 
 
+def report(folder: Path, run: Run) -> Path:
+    assert run("report", folder).code == 0
+    return folder / "report.html"
+
+
 @pytest.fixture
 def copied(trained: Outcome, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained.folder, tmp_path / "copied"))
@@ -123,6 +128,22 @@ def test_numbers_match_the_score_file(trained: Outcome, page: Path) -> None:
         assert word in shown.text
     assert f"{content['cost']['parameters']:,} parameters" in shown.text
     assert "class_path: seglit.data.FolderDataModule" in shown.text
+
+
+def test_missing_intervals_are_not_drawn(copied: Path, run: Run) -> None:
+    shutil.rmtree(copied / "checkpoints")  # no pictures are needed
+    content = scores(copied)
+    assert "resamples of the 3 images; so few give too narrow intervals" in Page(report(copied, run)).text
+    for image in content["images"]:
+        image["group"] = "patient"
+    for values, name in ((content["scores"], "miou"), (content["classes"]["disk"], "iou")):
+        values[f"{name}_low"] = values[f"{name}_high"] = None
+    (copied / "scores_test.json").write_text(json.dumps(content))
+    shown = Page(report(copied, run))
+    assert "95 %: n/a, as 1 group of 3 images" in shown.text
+    assert "with other test images" not in shown.text
+    assert shown.row("mean")[2] == shown.row("disk")[2] == "n/a"
+    assert shown.row("background")[2] == ""
 
 
 def test_head_names_what_was_trained(trained: Outcome, page: Path) -> None:
