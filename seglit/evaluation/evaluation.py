@@ -13,14 +13,14 @@ from seglit.evaluation.boundary import BoundaryCounts, BoundaryScores
 from seglit.evaluation.breakdown import Breakdown, DistanceCounts, SizeCounts
 from seglit.evaluation.calibration import Calibration, Reliability
 from seglit.evaluation.confusion_matrix import ConfusionMatrix
-from seglit.evaluation.groups import stack_of, sum_groups
+from seglit.evaluation.groups import sum_groups
 from seglit.evaluation.image_pair import image_pairs
 from seglit.evaluation.mean_loss import MeanLoss
 from seglit.evaluation.mistakes import ErrorRegions, likeliest_label_errors, most_confused
 from seglit.evaluation.nan_images import NaNImages
 from seglit.evaluation.own_metrics import OwnMetrics
 from seglit.metrics import Counts, Scores
-from seglit.runs.scores import ConfusedPair, ErrorRegion
+from seglit.runs.scores import ConfusedPair, ErrorRegion, stack_of
 
 _Item = TypeVar("_Item")
 

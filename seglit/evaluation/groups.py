@@ -1,6 +1,5 @@
 """Groups of test images that are alike, such as the slices of a stack: the units that a bootstrap resamples."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -8,20 +7,13 @@ import numpy as np
 
 from seglit.evaluation.bootstrap import LEVEL_TEXT, RESAMPLES
 from seglit.metrics import Counts
-from seglit.runs.scores import SavedScores
+from seglit.runs.scores import SavedScores, stack_of
 
 FEW_UNITS = 30
 """With fewer units, percentile intervals are too narrow: up to twice as many equal networks seem to differ."""
 
 MEANING = "slices of a stack, or images of one `group`"
 """What a group is, for the reader of scores."""
-
-_SLICE = re.compile(r"\[[0-9]+\]$")
-
-
-def stack_of(name: str) -> str:
-    """Returns the stack that the name of a slice states (`stack0` of `stack0[3]`), any other name unchanged."""
-    return _SLICE.sub("", name)
 
 
 def groups_of(saved: SavedScores) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from seglit.evaluation.breakdown import DISTANCES, SIZES, Breakdown
 from seglit.evaluation.evaluation import TestScores
-from seglit.evaluation.groups import stack_of
 from seglit.metrics import divide, mean_defined
 from seglit.runs import scores as saved
 
@@ -87,7 +86,7 @@ def _images(scores: TestScores, class_names: tuple[str, ...]) -> list[saved.Imag
                 for index, class_name in enumerate(class_names)
                 if scores.images[row, :, index].any()
             },
-            "" if group == stack_of(name) else group,
+            "" if group == saved.stack_of(name) else group,
         )
         for row, (name, group) in enumerate(zip(scores.names, scores.groups, strict=True))
     ]

@@ -1,6 +1,5 @@
 """Finds images that weights were trained on among those that they are scored on."""
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
@@ -14,9 +13,8 @@ from seglit.errors import InputError
 from seglit.images.listing import is_file, is_folder
 from seglit.images.pairs import SPLITS, Split
 from seglit.runs.named_run import folder_of
+from seglit.runs.scores import stack_of
 from seglit.runs.tested import HEADER, read_config
-
-_SLICE = re.compile(r"\[\d+\]$")  # of a stack: stack0.tif[3]
 
 
 def trained_images(weights: Path, data: SegmentationDataModule, split: Split) -> str:
@@ -36,7 +34,7 @@ def trained_images(weights: Path, data: SegmentationDataModule, split: Split) ->
     images = data.listed_images(split)
     for folder, root in _runs(weights):
         listed = (folder / "splits/train.txt").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        gone = {_moved(name) for name in listed if not is_file(data.root / _SLICE.sub("", name))}
+        gone = {_moved(name) for name in listed if not is_file(data.root / stack_of(name))}
         if not _is_same(root, data.root, has_all=not gone):
             continue
         trained = {*listed}
@@ -64,8 +62,7 @@ def check_held_out(weights: Path, data: SegmentationDataModule) -> None:
     """
     for split in SPLITS[1:]:
         if found := trained_images(weights, data, split):
-            folder = weights if is_folder(weights) else folder_of(weights.absolute())
-            lists = {name: folder / f"splits/{name}.txt" for name in SPLITS[1:]}
+            lists = {name: _run_of(weights) / f"splits/{name}.txt" for name in SPLITS[1:]}
             own = ", ".join(f"{name}: {file}" for name, file in lists.items() if is_file(file))
             hint = f"; to keep the splits, with the others in train: --data.splits='{{{own}}}'" if own else ""
             raise InputError(f"{found}: their scores would be too high{hint}")
@@ -73,7 +70,7 @@ def check_held_out(weights: Path, data: SegmentationDataModule) -> None:
 
 def _runs(weights: Path) -> Iterator[tuple[Path, Path]]:
     """Yields the folders of the runs that weights come from, and the roots of their data."""
-    folder = weights if is_folder(weights / "splits") else folder_of(weights.absolute())
+    folder = _run_of(weights)
     config = folder / "config.yaml"
     if not is_file(folder / "splits/train.txt") or not is_file(config):
         return
@@ -86,6 +83,10 @@ def _runs(weights: Path) -> Iterator[tuple[Path, Path]]:
         yield folder, Path(root)
     if before := settings.get("init_from"):
         yield from _runs(Path(before))
+
+
+def _run_of(weights: Path) -> Path:
+    return weights if is_folder(weights / "splits") else folder_of(weights.absolute())
 
 
 def _is_same(root: Path, current: Path, *, has_all: bool) -> bool:

@@ -3,6 +3,7 @@
 Undefined scores are null; images without a labelled pixel are left out.
 """
 
+import re
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,8 @@ _REQUIRED = (
     *("miou", "miou_low", "miou_high", "dice", "pixel_accuracy", "mean_accuracy"),
     *("fwiou", "boundary_iou", "boundary_f1", "ece"),
 )
+
+_SLICE = re.compile(r"\[[0-9]+\]$")
 
 Score = float | None
 """A score; None if it is undefined."""
@@ -242,6 +245,11 @@ class SavedScores(msgspec.Struct, frozen=True):
             raise InputError(
                 f"{folder}: {SCORE_FILE} is corrupt or from another seglit ({error}); `seglit test` writes it again"
             ) from error
+
+
+def stack_of(name: str) -> str:
+    """Returns the stack that the name of a slice states (`stack0` of `stack0[3]`), any other name unchanged."""
+    return _SLICE.sub("", name)
 
 
 def remove_scores(folder: Path) -> None:
