@@ -97,6 +97,8 @@ class Pipeline:
             for leaf in leaf_transforms(step):
                 if "fill_mask" in vars(leaf) and leaf.fill_mask is not None:  # None leaves the mask alone (dropout)
                     leaf.fill_mask = IGNORE_INDEX  # Albumentations fills with 0, which is a class
+                if vars(leaf).get("mask_interpolation") == cv2.INTER_NEAREST and _resizes(leaf):
+                    leaf.mask_interpolation = cv2.INTER_NEAREST_EXACT  # the other one shifts masks by half a pixel
         self.compose = A.Compose(steps, additional_targets={"valid": "mask"})
 
     def __call__(
@@ -125,6 +127,11 @@ class Pipeline:
             lacking = (result["valid"] != 1).reshape(result["image"].shape)
             return np.ma.MaskedArray(result["image"], lacking), result["mask"]
         return result["image"], result["mask"]
+
+
+def _resizes(transform: A.BasicTransform) -> bool:
+    """Whether a transform of Albumentations, or of a class derived from it, resizes by `cv2.resize`."""
+    return any(kind.__module__.endswith((".geometric.resize", ".crops.transforms")) for kind in type(transform).__mro__)
 
 
 def leaf_transforms(step: A.BasicTransform | A.BaseCompose) -> Iterator[A.BasicTransform]:

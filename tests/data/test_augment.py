@@ -34,6 +34,14 @@ GEOMETRIC: dict[str, Any] = {
     "nested": lambda: A.OneOf([A.Sequential([A.Rotate((20, 45), p=1)]), A.Affine(scale=(0.5, 0.6), p=1)], p=1),
     "user's fill": lambda: A.Rotate((20, 45), fill_mask=0, p=1),
 }
+RESIZING: dict[str, Any] = {
+    "scale": Augment((0.5, 1.5)),
+    "resize": Augment(transforms=[A.Resize(77, 91)]),
+    "random crop": Augment(transforms=[A.OneOf([A.RandomResizedCrop((80, 70), scale=(0.6, 1))], p=1)]),
+    "longest": Augment(transforms=[A.LongestMaxSize(70)]),
+    "crop and pad": Augment(transforms=[A.CropAndPad(px=(4, 9), p=1)]),
+    "warped": Augment(transforms=[A.Affine(scale=(0.7, 1.4), rotate=(-20, 20), p=1)]),
+}
 BRINGS_IN_OUTSIDE = {"rotate", "safe rotate", "affine", "perspective", "crop and pad", "pad", "nested", "user's fill"}
 
 
@@ -41,6 +49,22 @@ def shapes(index: int, channels: int) -> tuple[NDArray[np.uint8], NDArray[np.uin
     """A mask (H, W) and an image (H, W, C) that shows nothing else: class 0 as 40, class 1 as 80, ..."""
     mask = SyntheticDataset(9, size=(53, 64)).read(index)[1]
     return np.stack([40 * (mask + 1)] * channels, -1).astype(np.uint8), mask
+
+
+@pytest.mark.parametrize("name", RESIZING)
+def test_mask_is_not_shifted_against_the_image(name: str) -> None:
+    """The centre of a square, in the image and in its mask, on average over sizes."""
+    pipeline, shifts = RESIZING[name].pipeline(None), []
+    for seed in range(60):
+        y, x = np.random.default_rng(seed).integers(30, 50, 2)
+        mask = np.zeros((96, 96), np.uint8)
+        mask[y : y + 21, x : x + 21] = 1
+        image, mask = pipeline(np.stack([200 * mask] * 3, -1), mask, seed)
+        rows, columns = np.indices(mask.shape)
+        squares = image[..., 0].astype(float), (mask == 1).astype(float)
+        centers = [np.array([(rows * part).sum(), (columns * part).sum()]) / part.sum() for part in squares]
+        shifts.append(centers[1] - centers[0])
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.15  # OpenCV's INTER_NEAREST gives 0.5
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
