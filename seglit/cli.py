@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-import yaml
 from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser
@@ -18,6 +17,7 @@ from seglit.callbacks.next_steps import print_next_steps
 from seglit.callbacks.of_every_run import callbacks_of_every_run
 from seglit.callbacks.saving import best_checkpoint
 from seglit.callbacks.strategies import check_trainer
+from seglit.config.bounded_yaml import load_yaml
 from seglit.config.explain import check_yaml, explain, refusal
 from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
@@ -107,7 +107,7 @@ class SegmentationCLI(PlainLoadingCLI):
         choose_by_hardware(config)
         config.experiment = config.experiment or experiment_name(config)
         make_absolute(config)
-        self.settings = yaml.safe_load(self._parser(self.called).dump(config, skip_unset=False))
+        self.settings = load_yaml(self._parser(self.called).dump(config, skip_unset=False))
         self.run_folder = self.resumed or make_run_folder(Path(config.trainer.default_root_dir), config.experiment)
         self.until_end.callback(remove_if_empty, self.run_folder)  # however the command ends
         self.until_end.enter_context(locked(self.run_folder))

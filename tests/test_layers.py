@@ -36,8 +36,11 @@ ROOMS = {
     "images": ("cv2 datasets numpy PIL tifffile", "errors labels"),
     "annotations": ("cv2 numpy PIL yaml", "config.bounded_yaml errors images labels"),
     "data": (
-        f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy yaml {LIGHTNING}",
-        "annotations class_weights config.named_configs drawing errors images labels normalization",
+        f"numpy torch torchvision albumentations cv2 filelock PIL datasets scipy {LIGHTNING}",
+        (
+            "annotations class_weights config.bounded_yaml config.named_configs drawing errors images labels "
+            "normalization"
+        ),
     ),
     "drawing": ("jinja2 matplotlib numpy PIL rich", "annotations.predicted errors images labels metrics"),
     "config": ("jsonargparse yaml", "errors images.listing networks.encoder_weights networks.hub"),
@@ -69,8 +72,8 @@ ROOMS = {
         "drawing errors export exported images labels predict runs serve",
     ),
     "inspect": (
-        "cv2 datasets numpy PIL rich yaml",
-        "annotations class_weights config.named_configs drawing errors images labels",
+        "cv2 datasets numpy PIL rich",
+        "annotations class_weights config.bounded_yaml config.named_configs drawing errors images labels",
     ),
     "module": (
         f"torch torchmetrics {LIGHTNING}",
@@ -82,7 +85,7 @@ ROOMS = {
     "callbacks": (
         f"numpy PIL rich torch yaml {LIGHTNING}",
         (
-            "__version__ class_weights data drawing errors evaluation images labels losses metrics "
+            "__version__ class_weights config.bounded_yaml data drawing errors evaluation images labels losses metrics "
             "networks.encoder_layers runs"
         ),
     ),
@@ -101,7 +104,7 @@ ROOMS = {
     ),
     "completion": ("shtab", "__main__ config errors"),
     "api": ("cv2 jsonargparse torch yaml pytorch_lightning", "budget callbacks cli config errors runs"),
-    "cli": (f"jsonargparse torch yaml {LIGHTNING}", "callbacks config data errors hardware module optim runs"),
+    "cli": (f"jsonargparse torch {LIGHTNING}", "callbacks config data errors hardware module optim runs"),
 }
 
 

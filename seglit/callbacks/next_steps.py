@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytorch_lightning as pl
-import yaml
 
 from seglit.callbacks.saving import last_checkpoint
+from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import RunError
 from seglit.runs.failures import is_out_of_memory
 from seglit.runs.trusted import trust_option
@@ -59,7 +59,7 @@ def print_next_steps(folder: Path, checkpoint: str, *, has_test_split: bool, is_
 
 
 def _trust(folder: Path) -> str:
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = load_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
     return trust_option(config["model"]["network"]["class_path"], config["data"]["class_path"])
 
 

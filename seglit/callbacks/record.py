@@ -16,6 +16,7 @@ import yaml
 from seglit import __version__
 from seglit.callbacks.benchmark import device_name
 from seglit.callbacks.dashboards import log_config
+from seglit.config.bounded_yaml import load_yaml
 from seglit.data.base import SegmentationDataModule
 from seglit.data.file_pairs import PairsDataModule
 from seglit.images.pairs import SPLITS
@@ -108,7 +109,7 @@ class RunRecord(pl.Callback):
 
 def _record_max_epochs(file: Path, max_epochs: int | None) -> None:
     text = file.read_text(encoding="utf-8")
-    recorded = yaml.safe_load(text)["trainer"]["max_epochs"]
+    recorded = load_yaml(text)["trainer"]["max_epochs"]
     if max_epochs is not None and recorded is not None and max_epochs > recorded:
         with replacing(file) as unfinished:
             changed = re.sub(r"(?m)^  max_epochs: .*$", f"  max_epochs: {max_epochs}", text, count=1)

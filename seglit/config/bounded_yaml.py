@@ -9,6 +9,11 @@ from typing import Any
 
 import yaml
 
+try:  # some builds of PyYAML are without the parser in C, which is eight times as fast
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 MAX_REPEATED = 100_000
 """Values that the aliases of a file may add to those that are written in it."""
 MAX_DEPTH = 100
@@ -31,7 +36,13 @@ def check_bounds(text: str) -> None:
     Raises:
         yaml.YAMLError: It is not valid YAML, its aliases repeat too much, or it is nested too deeply.
     """
-    events: Iterator[Any] = yaml.parse(text, yaml.SafeLoader)  # its messages say more than those of the parser in C
+    try:
+        _check_events(yaml.parse(text, SafeLoader))
+    except yaml.YAMLError:
+        _check_events(yaml.parse(text, yaml.SafeLoader))  # its messages say more than those of the parser in C
+
+
+def _check_events(events: Iterator[Any]) -> None:
     anchored: dict[str | None, tuple[int, int]] = {}  # number of values, and levels
     open_values = [_Value(None)]
     repeated = 0
@@ -55,13 +66,13 @@ def check_bounds(text: str) -> None:
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """Leaves dates as they are written, as the command line does."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
 }
 
 

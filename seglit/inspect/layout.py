@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from seglit.config.bounded_yaml import load_yaml
 from seglit.config.named_configs import find_config, list_configs
 from seglit.errors import InputError
 from seglit.images.listing import reading_table
@@ -161,7 +160,7 @@ def _from_annotations(root: Path, annotated: AnnotatedFolder) -> Layout:
 def _find_public(root: Path) -> Layout | None:
     """Finds the public data set with the folders of this tree, or of which it is a part."""
     for name in list_configs("data"):
-        config = yaml.safe_load(find_config("data", name).read_text(encoding="utf-8"))
+        config = load_yaml(find_config("data", name).read_text(encoding="utf-8"))
         settings = config["init_args"]
         folders = [archive["path"] for archive in settings.get("archives", ())]
         for top in (root, *root.parents[:2]) if folders else ():

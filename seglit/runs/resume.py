@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
+from seglit.config.bounded_yaml import load_yaml
 from seglit.errors import InputError
 from seglit.runs.checkpoint import read_checkpoint
 from seglit.runs.optimization import saved_lengths
@@ -124,7 +124,7 @@ def set_start(folder: Path, config: Any) -> Progress:
     Args, Returns, Raises: As `continue_run`.
     """
     trainer, progress = config.trainer, find_progress(folder, Path(config.checkpoint.dirpath))
-    recorded = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["trainer"]["max_epochs"]
+    recorded = load_yaml((folder / "config.yaml").read_text(encoding="utf-8"))["trainer"]["max_epochs"]
     longer = recorded is not None and trainer.max_epochs is not None and trainer.max_epochs > recorded
     if recorded is not None and trainer.max_epochs is not None and 0 <= trainer.max_epochs < recorded:
         raise InputError(f"--trainer.max_epochs {trainer.max_epochs} is less than the {recorded} of {folder}")

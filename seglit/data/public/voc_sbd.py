@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from torchvision.datasets import SBDataset
 
+from seglit.config.bounded_yaml import load_yaml
 from seglit.config.named_configs import find_config
 from seglit.data.archives import Archive
 from seglit.data.file_dataset import FolderDataset
@@ -52,7 +52,7 @@ class VOCWithSBDDataModule(FolderDataModule):
     """
 
     def __init__(self, root: str, **loader: Any) -> None:
-        voc: dict[str, Any] = yaml.safe_load(find_config("data", "voc").read_text(encoding="utf-8"))["init_args"]
+        voc: dict[str, Any] = load_yaml(find_config("data", "voc").read_text(encoding="utf-8"))["init_args"]
         super().__init__(
             root,
             voc["class_names"],
