@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a small folder of shapes, and the command line as a user calls it."""
 
+import gc
 import io
 import os
 import signal
@@ -70,6 +71,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest tests first, so that no worker waits for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("starts_processes") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector, which runs in every test, what stays: the imported libraries."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Lets nanobind, which looks for leaks when Python exits, see its objects go."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
