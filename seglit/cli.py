@@ -23,6 +23,7 @@ from seglit.config.named_configs import expand_names, read_names_in_files
 from seglit.config.options import add_options
 from seglit.config.paths import make_absolute
 from seglit.config.value_checks import check_values
+from seglit.config.whole_lists import whole_lists
 from seglit.data.base import SegmentationDataModule
 from seglit.data.verify import verify
 from seglit.errors import InputError
@@ -88,7 +89,8 @@ class SegmentationCLI(PlainLoadingCLI):
             InputError: An option, a key or a value is invalid; the message names its file and line.
         """
         try:
-            super().parse_arguments(parser, args)
+            with whole_lists():
+                super().parse_arguments(parser, args)
         except ArgumentError as error:
             keys = self._parser(args[0]).get_defaults().keys()
             raise InputError(check_yaml(args) or explain(error, args, keys)) from error

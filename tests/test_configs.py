@@ -74,10 +74,12 @@ def test_model_files_train_one_step(run: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", names("augment"))
 def test_augmentation_presets(name: str) -> None:
+    preset = yaml.safe_load((CONFIGS / "augment" / f"{name}.yaml").read_text())
+    assert {*preset["init_args"]} == {*signature(Augment).parameters}  # it would keep what it does not state
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--augment", type=Augment)
-    config = parser.parse_object({"augment": yaml.safe_load((CONFIGS / "augment" / f"{name}.yaml").read_text())})
-    pipeline = parser.instantiate_classes(config).augment.pipeline((24, 24))
+    config = parser.parse_object({"augment": preset})
+    pipeline = parser.instantiate(config).augment.pipeline((24, 24))
     rng = np.random.default_rng(0)
     image, mask = rng.integers(0, 256, (32, 32, 3), np.uint8), rng.integers(0, 3, (32, 32), np.uint8)
     changed = [pipeline(image, mask, seed) for seed in range(8)]
