@@ -77,8 +77,8 @@ def read_named(
     """Reads images and masks of the test split by their names.
 
     Returns:
-        Name to image (H, W, C) as stored and class indices (H, W) uint8, void 255, maybe at another scale; names not in
-        the split are absent.
+        Name to image (H, W, C) as stored and class indices (H, W) uint8, maybe at another scale; void, and pixels
+        without data, are 255. Names not in the split are absent.
 
     Raises:
         InputError: The split is missing, or a file cannot be read.
@@ -87,7 +87,7 @@ def read_named(
     pairs: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = {}
     for index in range(len(dataset)):
         if (name := dataset.name_of(index)) in names and name not in pairs:
-            image, mask, _ = dataset.read(index)
+            image, mask, _ = dataset.pair(index)
             pairs[name] = image.reshape(*image.shape[:2], -1), mask
         if len(pairs) == len(names):
             break

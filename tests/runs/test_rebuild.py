@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from seglit.data import FolderDataModule
 from seglit.drawing.shapes import write_folder
 from seglit.images.pairs import Pair
 from seglit.images.read import PairReader
+from seglit.labels import IGNORE_INDEX
 from seglit.runs.rebuild import find_data, read_named
 from tests.conftest import CLASS_NAMES
 
@@ -31,6 +33,18 @@ def test_reads_named_images_and_no_others(tmp_path: Path, monkeypatch: pytest.Mo
     assert opened == list(pairs) == [name]
     np.testing.assert_array_equal(pairs[name][0], image)
     np.testing.assert_array_equal(pairs[name][1], mask)
+
+
+def test_pixels_without_data_are_void(tmp_path: Path) -> None:
+    write_folder(tmp_path, 1, 1, 1, (32, 40))
+    file = tmp_path / "images/test/00000.png"
+    pixels = np.array(Image.open(file).convert("RGBA"))
+    pixels[:4, :, 3] = 0
+    Image.fromarray(pixels).save(file)
+    pairs = read_named(FolderDataModule(str(tmp_path), CLASS_NAMES, num_workers=0), ["00000"])
+    ((_, mask),) = pairs.values()
+    assert (mask == IGNORE_INDEX).any(1).tolist() == [True] * 4 + [False] * 28
+    assert (mask[:4] == IGNORE_INDEX).all()
 
 
 @pytest.mark.parametrize(
