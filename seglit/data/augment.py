@@ -97,8 +97,8 @@ class Pipeline:
             for leaf in leaf_transforms(step):
                 if "fill_mask" in vars(leaf) and leaf.fill_mask is not None:  # None leaves the mask alone (dropout)
                     leaf.fill_mask = IGNORE_INDEX  # Albumentations fills with 0, which is a class
-                if vars(leaf).get("mask_interpolation") == cv2.INTER_NEAREST and _resizes(leaf):
-                    leaf.mask_interpolation = cv2.INTER_NEAREST_EXACT  # the other one shifts masks by half a pixel
+                if _resizes(leaf):
+                    _center_nearest(leaf)
         self.compose = A.Compose(steps, additional_targets={"valid": "mask"})
 
     def __call__(
@@ -132,6 +132,13 @@ class Pipeline:
 def _resizes(transform: A.BasicTransform) -> bool:
     """Whether a transform of Albumentations, or of a class derived from it, resizes by `cv2.resize`."""
     return any(kind.__module__.endswith((".geometric.resize", ".crops.transforms")) for kind in type(transform).__mro__)
+
+
+def _center_nearest(transform: A.BasicTransform) -> None:
+    """Replaces OpenCV's first nearest neighbour, which shifts what it resizes by half a pixel, in place."""
+    for name in ("interpolation", "mask_interpolation"):
+        if vars(transform).get(name) == cv2.INTER_NEAREST:
+            setattr(transform, name, cv2.INTER_NEAREST_EXACT)
 
 
 def leaf_transforms(step: A.BasicTransform | A.BaseCompose) -> Iterator[A.BasicTransform]:

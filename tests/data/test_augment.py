@@ -38,6 +38,7 @@ RESIZING: dict[str, Any] = {
     "scale": Augment((0.5, 1.5)),
     "resize": Augment(transforms=[A.Resize(77, 91)]),
     "random crop": Augment(transforms=[A.OneOf([A.RandomResizedCrop((80, 70), scale=(0.6, 1))], p=1)]),
+    "nearest": Augment(transforms=[A.Resize(50, 50, interpolation=cv2.INTER_NEAREST)]),
     "longest": Augment(transforms=[A.LongestMaxSize(70)]),
     "crop and pad": Augment(transforms=[A.CropAndPad(px=(4, 9), p=1)]),
     "warped": Augment(transforms=[A.Affine(scale=(0.7, 1.4), rotate=(-20, 20), p=1)]),
