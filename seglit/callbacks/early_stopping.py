@@ -1,5 +1,7 @@
 """Stopping a training that no longer improves, and which direction of a score is better."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
 
@@ -32,6 +34,14 @@ class Patience(EarlyStopping):
             check_finite=False,
             check_on_train_epoch_end=False,
         )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continues the count, with this training's `patience`; it starts anew if the one before stopped by it."""
+        patience = self.patience
+        super().load_state_dict(state_dict)
+        if self.wait_count >= self.patience:
+            self.wait_count = 0
+        self.patience = patience
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says why the training stopped."""

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from seglit.callbacks.saving import watches_validation
 from seglit.data.base import SegmentationDataModule
+from seglit.runs.checkpoint import RECORD_KEY, ModelRecord
 from seglit.runs.init_from import TRAIN_IMAGES_KEY, VAL_IMAGES_KEY, describe_images
 from seglit.runs.optimization import OPTIMIZATION_KEY, check_lengths, optimization_settings, saved_lengths
 from seglit.runs.resume import RESUME_KEY, progress_of
@@ -77,13 +78,16 @@ class ExactResume(pl.Callback):
     ) -> None:
         """Sets the position of the training data; the epoch starts over if batches would not be the same.
 
-        Scores of other validation images are left out: the best of them would be compared with scores to come.
+        Scores of other validation images, or of the same at another size, are left out: the best of them would be
+        compared with scores to come.
         """
         if trainer.state.fn != TrainerFn.FITTING:
             return
         saved = checkpoint.get(RESUME_KEY, {"random": [], "batch_size": None})
         if saved.get(VAL_IMAGES_KEY) not in (None, self._images[VAL_IMAGES_KEY]):  # None: of an earlier version
-            _forget_scores(trainer, checkpoint)
+            _forget_scores(trainer, checkpoint, "the validation images are not those of the checkpoint")
+        elif RECORD_KEY in checkpoint and ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize != self.data.resize:
+            _forget_scores(trainer, checkpoint, "data.resize is not that of the checkpoint")
         loops = checkpoint["loops"]["fit_loop"]
         epoch, batches = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]
         same_ranks = len(saved["random"]) == trainer.world_size
@@ -135,11 +139,11 @@ class ExactResume(pl.Callback):
             self._random = None
 
 
-def _forget_scores(trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
+def _forget_scores(trainer: pl.Trainer, checkpoint: dict[str, Any], reason: str) -> None:
     """Leaves out of a checkpoint what its callbacks compare validation scores with, unless the training is finished."""
     if progress_of(checkpoint, Path(str(trainer.ckpt_path))).is_trained(trainer):
         return
-    rank_zero_info("the validation images are not those of the checkpoint: its best score is not compared with theirs")
+    rank_zero_info(f"{reason}: its best score is not compared with those to come")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # Lightning sets it
         if watches_validation(callback):
             checkpoint["callbacks"].pop(callback.state_key, None)

@@ -49,6 +49,17 @@ def test_nan_is_no_better_score() -> None:
     assert stopped == [False, False, False, False, True]
 
 
+def test_patience_of_a_continued_training_is_its_own() -> None:
+    scores = 0.5, 0.4, 0.4, 0.4
+    for before, after, expected in ((3, 2, [False, True]), (3, 9, [False] * 3), (9, 2, [True])):
+        stopped, continued = (Patience(BestCheckpoint(monitor="val/miou", mode="max"), n) for n in (before, after))
+        for score in scores:
+            stopped._evaluate_stopping_criteria(torch.tensor(score))
+        continued.load_state_dict(stopped.state_dict())
+        answers = [continued._evaluate_stopping_criteria(torch.tensor(0.4))[0] for _ in expected]
+        assert answers == expected
+
+
 def test_patience_without_a_score_is_an_error(run: Run, tiny: list[str]) -> None:
     outcome = run("fit", *tiny, "--checkpoint.monitor=null", "--patience=3")
     expected = "patience watches checkpoint.monitor, which is null; name a score, such as val/miou"

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from seglit.runs.checkpoint import RECORD_KEY
 from seglit.runs.scores import SavedScores
 from tests.conftest import Outcome, Run
 
-FORGOTTEN = "the validation images are not those of the checkpoint: its best score is not compared with theirs"
+FORGOTTEN = "its best score is not compared with those to come"
 
 
 def copy_image(root: Path, split: str) -> None:
@@ -57,8 +59,27 @@ def test_best_score_of_other_validation_images_is_forgotten(
     assert outcome.code == 0, outcome.err
     best, last = (torch.load(checkpoints / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last"))
     assert (best >= 2, last) == ((True, 3) if changes else (False, 2))  # without a better score, it stops
-    assert caplog.messages.count(FORGOTTEN) == changes
+    forgotten = f"the validation images are not those of the checkpoint: {FORGOTTEN}"
+    assert caplog.messages.count(forgotten) == changes
     assert ("added.png" in (folder / "splits" / "val.txt").read_text()) == changes
+
+
+def test_best_score_at_another_size_is_forgotten(folder: Path, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    make_unbeatable(folder / "checkpoints/last.ckpt")
+    last = ["--ckpt_path", "runs/mine/copied/checkpoints/last.ckpt"]
+    continued = run("fit", "-c", folder / "config.yaml", *last, "--data.resize=0.5", "--trainer.max_epochs=3")
+    assert continued.code == 0, continued.err
+    assert f"data.resize is not that of the checkpoint: {FORGOTTEN}" in caplog.messages
+    best = torch.load(continued.folder / "checkpoints/best.ckpt", weights_only=True)
+    assert (best["epoch"], best[RECORD_KEY]["resize"]) == (2, 0.5)
+    config = continued.folder / "config.yaml"
+    assert yaml.safe_load(config.read_text())["ckpt_path"] == str(folder / "checkpoints/last.ckpt")
+
+    options = ["--init_from", continued.folder, "--trainer.max_epochs=1", "--test_after_fit=false"]
+    anew = run("fit", "-c", config, *options)  # which names the checkpoint that was continued
+    assert anew.code == 0, anew.err
+    assert f"starting from the weights of {continued.folder}" in anew.out
+    assert torch.load(anew.folder / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 0
 
 
 def test_best_checkpoint_of_a_finished_training_is_tested(folder: Path, data: Path, run: Run) -> None:
