@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seglit.budget.minutes import INHERITED, within_minutes
 from seglit.budget.show_plan import show_plan
 from seglit.cli import SegmentationCLI, run
-from seglit.config.take_option import take_option
+from seglit.config.arguments import take_option
 from seglit.errors import InputError
 
 

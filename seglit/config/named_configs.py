@@ -1,16 +1,16 @@
 """Finds configurations by name: `--data voc` is configs/data/voc.yaml in the current folder or in seglit."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from jsonargparse import get_loader, set_loader
 
-from seglit.config.bounded_yaml import check_bounds, load_yaml
+from seglit.config.arguments import values_in_files
+from seglit.config.bounded_yaml import check_bounds
 from seglit.errors import InputError, did_you_mean
-from seglit.images.listing import is_file
 
 Group = Literal["augment", "data", "model"]
 DEFAULT_MODEL = "unet"
@@ -62,14 +62,6 @@ def expand_names(args: Sequence[str]) -> list[str]:
     return expanded
 
 
-def option_values(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yields options and their values, which are not empty."""
-    for option, following in zip(args, [*args[1:], ""], strict=True):
-        name, equals, value = option.partition("=")
-        if value := value if equals else following:
-            yield name, value
-
-
 def read_names_in_files() -> None:
     """Makes the parser resolve `augment: NAME`, and `data: NAME` and `model: NAME` at the top of a file, to files."""
     set_loader("yaml", _load_with_names, (yaml.YAMLError,))
@@ -106,14 +98,5 @@ def _names_network(args: Sequence[str]) -> bool:
     options = {arg.partition("=")[0] for arg in args}
     if options & {"--model", "--model.network", "--model.network.class_path"}:
         return True
-    files = [Path(value).expanduser() for option, value in option_values(args) if option in ("-c", "--config")]
-    return any(_sets_network(file) for file in files if is_file(file))
-
-
-def _sets_network(file: Path) -> bool:
-    try:
-        loaded = load_yaml(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return True  # the parser reports the error
-    model = loaded.get("model") if isinstance(loaded, dict) else None
-    return isinstance(model, str) or (isinstance(model, dict) and "network" in model)
+    models = values_in_files(args, "model")
+    return any(isinstance(model, str) or (isinstance(model, dict) and "network" in model) for model in models)

@@ -13,8 +13,9 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from seglit.config.arguments import option_values
 from seglit.config.explain import YAML, load_settings, location, missing_file, unknown_key
-from seglit.config.named_configs import expand_names, list_configs, option_values
+from seglit.config.named_configs import expand_names, list_configs
 from seglit.config.options import add_options
 from seglit.config.other_names import OTHER_NAMES, real_names
 from seglit.config.signatures import complete_groups, settings_of

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seglit.cli import SegmentationCLI, run
+from seglit.config.arguments import take_option
 from seglit.config.build_alone import build_alone
 from seglit.config.quick_check import check_command_line
-from seglit.config.take_option import take_option
 from seglit.data.base import SegmentationDataModule
 from seglit.errors import InputError
 from seglit.images.replacing import replacing

@@ -38,7 +38,7 @@ def find_ckpt_path(
         data: Settings of the data; `resize` is compared if the class has that setting.
 
     Returns:
-        The path of a local file, another address as given, or None.
+        The absolute path of a local file, another address as given, or None.
 
     Raises:
         InputError: There is no such checkpoint, or it is damaged, the command requires one, `fit` has no step left to
@@ -67,7 +67,7 @@ def find_ckpt_path(
         _check_steps_left(path, checkpoint, trainer)
     elif RECORD_KEY in checkpoint and "resize" in data:
         _check_resize(path, ModelRecord.from_dict(checkpoint[RECORD_KEY]).resize, data["resize"])
-    return path
+    return str(file.absolute())  # config.yaml records it, which works from any folder
 
 
 def _check_protocol(url: str) -> None:

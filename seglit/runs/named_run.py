@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from seglit.config.arguments import option_values, take_option, values_in_files
 from seglit.config.bounded_yaml import load_yaml
-from seglit.config.take_option import take_option
 from seglit.errors import InputError
 from seglit.images.listing import is_file, is_folder, nearest_entry
 from seglit.runs.recorded_splits import recorded_lists
@@ -64,7 +64,7 @@ def score_arguments(args: Sequence[str]) -> list[str]:
     config = _config_of(folder, f"{command} {run}")
     stated = {arg.partition("=")[0] for arg in others}
     checkpoint = [] if "--ckpt_path" in stated else ["--ckpt_path", str(find_checkpoint(folder))]
-    splits = [] if {"-c", "--config", "--data"} & stated else _recorded_splits(config)
+    splits = [] if "--data" in stated or [*values_in_files(others, "data")] else _recorded_splits(config)
     return [command, "-c", str(config), *splits, *checkpoint, *others]
 
 
@@ -75,11 +75,12 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
         The arguments, and the run folder; None without `--resume`.
 
     Raises:
-        InputError: There is no such run, or another option may not change in a run that is resumed.
+        InputError: There is no such run, another option may not change in a run that is resumed, or `--init_from` and
+            `--ckpt_path` are both given.
     """
     given, others = take_option("--resume", args)
     if given is None:
-        return others, None
+        return _without_ckpt_path(others), None
     if not given:
         raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
     if args[0] != "fit":
@@ -88,6 +89,16 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     config = _config_of(folder, f"--resume {given}")
     _check_options(others, config)
     return ["fit", "-c", str(config), *_recorded_splits(config), *others[1:]], folder
+
+
+def _without_ckpt_path(args: list[str]) -> list[str]:
+    """Lets `--init_from` start a new training with the configuration of one that continued another."""
+    values = dict(option_values(args))
+    if args[0] != "fit" or values.get("--init_from", "null") == "null":
+        return args
+    if values.get("--ckpt_path", "null") != "null":
+        raise InputError("--init_from starts a new training, and --ckpt_path continues one: give one of them")
+    return [*args, "--ckpt_path=null"]
 
 
 def _config_of(folder: Path, where: str) -> Path:

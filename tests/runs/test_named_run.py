@@ -38,6 +38,15 @@ def test_run_stands_for_its_configuration_and_best_checkpoint(
         score_arguments(["test", "run"])
 
 
+def test_a_training_starts_from_weights_or_continues() -> None:
+    starts = ["fit", "-c", "run/config.yaml", "--init_from=run"]
+    assert resume_arguments(starts) == ([*starts, "--ckpt_path=null"], None)
+    continues = ["fit", "-c", "run/config.yaml", "--ckpt_path", "last.ckpt"]
+    assert resume_arguments(continues) == (continues, None)
+    with pytest.raises(InputError, match="--ckpt_path continues one: give one of them"):
+        resume_arguments([*continues, "--init_from", "run"])
+
+
 @pytest.mark.parametrize(
     ("model", "run"),
     [
