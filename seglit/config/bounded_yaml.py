@@ -5,7 +5,7 @@ An alias repeats a value: nine aliases in each of nine lines make 400 million va
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -14,6 +14,9 @@ try:  # some builds of PyYAML are without the parser in C, which is eight times 
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
+_REFUSED = (yaml.YAMLError, UnicodeError)
+"""Errors of the parser in C, after which that in Python follows: its messages say more, and it reads escaped names of
+files that are not valid Unicode."""
 MAX_REPEATED = 100_000
 """Values that the aliases of a file may add to those that are written in it."""
 MAX_DEPTH = 100
@@ -27,7 +30,10 @@ def load_yaml(text: str) -> Any:
         yaml.YAMLError: It is not valid YAML, or exceeds the bounds.
     """
     check_bounds(text)
-    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except _REFUSED:
+        return yaml.load(text, _PythonLoader)  # noqa: S506 (likewise)
 
 
 def check_bounds(text: str) -> None:
@@ -38,8 +44,8 @@ def check_bounds(text: str) -> None:
     """
     try:
         _check_events(yaml.parse(text, SafeLoader))
-    except yaml.YAMLError:
-        _check_events(yaml.parse(text, yaml.SafeLoader))  # its messages say more than those of the parser in C
+    except _REFUSED:
+        _check_events(yaml.parse(text, yaml.SafeLoader))
 
 
 def _check_events(events: Iterator[Any]) -> None:
@@ -66,14 +72,19 @@ def _check_events(events: Iterator[Any]) -> None:
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
 
 
-class _Loader(SafeLoader):
+class _PlainDates:
     """Leaves dates as they are written, as the command line does."""
 
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in SafeLoader.yaml_implicit_resolvers.items()
-}
+
+class _Loader(_PlainDates, SafeLoader): ...
+
+
+class _PythonLoader(_PlainDates, yaml.SafeLoader): ...
 
 
 @dataclass

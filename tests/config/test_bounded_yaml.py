@@ -34,8 +34,19 @@ def test_others_are_loaded_as_they_are(text: str) -> None:
 
 
 def test_unknown_aliases_are_named() -> None:
-    with pytest.raises(yaml.YAMLError, match="undefined alias"):
+    with pytest.raises(yaml.YAMLError, match="undefined alias 'png'"):
         load_yaml("images: *png")
+
+
+def test_file_names_that_are_not_valid_unicode() -> None:
+    name = "caf\udce9"
+    assert load_yaml(yaml.safe_dump({"root": name})) == {"root": name}
+    with pytest.raises(yaml.YAMLError, match="unacceptable character"):  # by which the command line knows text
+        load_yaml(name)
+
+
+def test_dates_are_text() -> None:
+    assert load_yaml("day: 2026-01-31") == {"day": "2026-01-31"}
 
 
 def test_every_file_is_bounded(run: Run, trained: Outcome, tmp_path: Path) -> None:
