@@ -181,7 +181,7 @@ def test_groups_of_the_data_are_resampled(trained: Outcome, masks: Path, run: Ru
     config = yaml.safe_load((trained.folder / "config.yaml").read_text())
     config["data"]["init_args"]["group"] = "^(0)"
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    assert run("test", masks, "-c", "config.yaml").code == 0
+    assert run("test", masks, "--config=config.yaml").code == 0
     scores = json.loads((masks.parent / "model.onnx.test/scores_test.json").read_text())
     assert {image["group"] for image in scores["images"]} == {"0"}
     assert scores["scores"]["miou_low"] is None
