@@ -99,6 +99,8 @@ class Pipeline:
                     leaf.fill_mask = IGNORE_INDEX  # Albumentations fills with 0, which is a class
                 if _resizes(leaf):
                     _center_nearest(leaf)
+                if isinstance(leaf, A.Downscale) and leaf.interpolation_pair["downscale"] == cv2.INTER_NEAREST:
+                    leaf.interpolation_pair["downscale"] = cv2.INTER_AREA  # likewise
         self.compose = A.Compose(steps, additional_targets={"valid": "mask"})
 
     def __call__(
@@ -135,7 +137,7 @@ def _resizes(transform: A.BasicTransform) -> bool:
 
 
 def _center_nearest(transform: A.BasicTransform) -> None:
-    """Replaces OpenCV's first nearest neighbour, which shifts what it resizes by half a pixel, in place."""
+    """Replaces `INTER_NEAREST`, by which OpenCV shifts what it resizes by half a pixel, in place."""
     for name in ("interpolation", "mask_interpolation"):
         if vars(transform).get(name) == cv2.INTER_NEAREST:
             setattr(transform, name, cv2.INTER_NEAREST_EXACT)

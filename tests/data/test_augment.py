@@ -39,6 +39,7 @@ RESIZING: dict[str, Any] = {
     "resize": Augment(transforms=[A.Resize(77, 91)]),
     "random crop": Augment(transforms=[A.OneOf([A.RandomResizedCrop((80, 70), scale=(0.6, 1))], p=1)]),
     "nearest": Augment(transforms=[A.Resize(50, 50, interpolation=cv2.INTER_NEAREST)]),
+    "downscale": Augment(transforms=[A.Downscale(scale_range=(0.25, 0.25), p=1)]),
     "longest": Augment(transforms=[A.LongestMaxSize(70)]),
     "crop and pad": Augment(transforms=[A.CropAndPad(px=(4, 9), p=1)]),
     "warped": Augment(transforms=[A.Affine(scale=(0.7, 1.4), rotate=(-20, 20), p=1)]),
