@@ -135,7 +135,10 @@ def _run(args: list[str]) -> int:
     from seglit.config.quiet import quiet_libraries
 
     if args[0] == "test" and _is_exported(*args[1:2]):
-        args = ["test FILE", *(arg.removeprefix("--config=") for arg in args[1:] if arg not in ("-c", "--config"))]
+        args = [
+            "test FILE",
+            *(arg.removeprefix("--config=").removeprefix("-c=") for arg in args[1:] if arg not in ("-c", "--config")),
+        ]
     if {"-h", "--help"} & {*args} and (args[0] not in FUNCTIONS or args[0] in OPTIONS_OF_FIT):
         from seglit.config.help_screen import help_screen
 

@@ -36,7 +36,7 @@ class Patience(EarlyStopping):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continues the count, with this training's `patience`; it starts anew if the one before stopped by it."""
+        """Continues the count with this training's `patience`, or starts anew if patience ended the one before."""
         patience = self.patience
         super().load_state_dict(state_dict)
         if self.wait_count >= self.patience:

@@ -15,8 +15,8 @@ except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
 _REFUSED = (yaml.YAMLError, UnicodeError)
-"""Errors of the parser in C, after which that in Python follows: its messages say more, and it reads escaped names of
-files that are not valid Unicode."""
+"""Errors of the parser in C, after which the parser in Python reads again: its messages say more, and it reads escaped
+names of files that are not valid Unicode."""
 MAX_REPEATED = 100_000
 """Values that the aliases of a file may add to those that are written in it."""
 MAX_DEPTH = 100

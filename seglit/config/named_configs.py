@@ -9,7 +9,7 @@ import yaml
 from jsonargparse import get_loader, set_loader
 
 from seglit.config.arguments import values_in_files
-from seglit.config.bounded_yaml import check_bounds
+from seglit.config.bounded_yaml import check_bounds, load_yaml
 from seglit.errors import InputError, did_you_mean
 
 Group = Literal["augment", "data", "model"]
@@ -69,7 +69,10 @@ def read_names_in_files() -> None:
 
 def _load_with_names(text: str) -> Any:
     check_bounds(text)
-    loaded = _load(text)
+    try:
+        loaded = _load(text)
+    except yaml.YAMLError:
+        loaded = load_yaml(text)
     if isinstance(loaded, dict):
         loaded |= {group: _file(group, loaded[group]) for group in _TOP_LEVEL if group in loaded}
         _expand_augment(loaded)

@@ -9,7 +9,7 @@ from jsonargparse import _typehints
 
 @contextmanager
 def whole_lists() -> Iterator[None]:
-    """Keeps what is parsed from mixing lists: an item has the settings that are stated with it, and no others.
+    """Lets a list replace the one before it: its items have the settings that are stated with them, and no others.
 
     jsonargparse merges lists of equal length item by item (its issue 478): a loss or a transform that follows one of
     the same class would keep settings of that one, such as class weights, which its file does not state.

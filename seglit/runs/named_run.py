@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -64,12 +65,13 @@ def score_arguments(args: Sequence[str]) -> list[str]:
     config = _config_of(folder, f"{command} {run}")
     stated = {arg.partition("=")[0] for arg in others}
     checkpoint = [] if "--ckpt_path" in stated else ["--ckpt_path", str(find_checkpoint(folder))]
-    splits = [] if "--data" in stated or [*values_in_files(others, "data")] else _recorded_splits(config)
+    is_other_data = "--data" in stated or any(map(_states_splits, values_in_files(others, "data")))
+    splits = [] if is_other_data else _recorded_splits(config)
     return [command, "-c", str(config), *splits, *checkpoint, *others]
 
 
 def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Replaces `--resume RUN` by the run's configuration.
+    """Replaces `--resume RUN` by the run's configuration; `--init_from` overrides a recorded `ckpt_path`.
 
     Returns:
         The arguments, and the run folder; None without `--resume`.
@@ -80,7 +82,7 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     """
     given, others = take_option("--resume", args)
     if given is None:
-        return _without_ckpt_path(others), None
+        return _start_anew(others), None
     if not given:
         raise InputError("--resume needs the folder of a run: --resume runs/EXPERIMENT/DATE_TIME")
     if args[0] != "fit":
@@ -91,8 +93,15 @@ def resume_arguments(args: Sequence[str]) -> tuple[list[str], Path | None]:
     return ["fit", "-c", str(config), *_recorded_splits(config), *others[1:]], folder
 
 
-def _without_ckpt_path(args: list[str]) -> list[str]:
-    """Lets `--init_from` start a new training with the configuration of one that continued another."""
+def _states_splits(data: Any) -> bool:
+    """Whether the `data` of a configuration is another data set, or divides it in another way."""
+    if not isinstance(data, dict):
+        return data is not None
+    return not {"class_path", "splits", "pairs"}.isdisjoint({*data, *(data.get("init_args") or {})})
+
+
+def _start_anew(args: list[str]) -> list[str]:
+    """Overrides the `ckpt_path` that a configuration records, if `--init_from` is given."""
     values = dict(option_values(args))
     if args[0] != "fit" or values.get("--init_from", "null") == "null":
         return args

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from seglit.config.bounded_yaml import load_yaml
+from seglit.config.named_configs import _load_with_names
 from tests.conftest import Outcome, Run
 from tests.corpus.conftest import only_line
 
@@ -40,7 +41,8 @@ def test_unknown_aliases_are_named() -> None:
 
 def test_file_names_that_are_not_valid_unicode() -> None:
     name = "caf\udce9"
-    assert load_yaml(yaml.safe_dump({"root": name})) == {"root": name}
+    for load in (load_yaml, _load_with_names):
+        assert load(yaml.safe_dump({"root": name})) == {"root": name}
     with pytest.raises(yaml.YAMLError, match="unacceptable character"):  # by which the command line knows text
         load_yaml(name)
 

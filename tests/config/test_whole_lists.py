@@ -58,7 +58,7 @@ def test_lists_within_items_of_the_data(understood: Any) -> None:
 
 def test_options_change_the_last_item_and_append(understood: Any) -> None:
     averaging = "trainer: {callbacks: [{class_path: pytorch_lightning.callbacks.EMAWeightAveraging}]}"
-    append = ("--trainer.callbacks+=seglit.callbacks.FreezeEncoder", "--trainer.callbacks.epochs=3")
+    append = ("--trainer.callbacks+=[seglit.callbacks.FreezeEncoder]", "--trainer.callbacks.epochs=3")
     config = understood(averaging, options=("--trainer.callbacks.decay=0.5", *append))
     first, second = (callback["init_args"] for callback in config["trainer"]["callbacks"])
     assert (first["decay"], second["epochs"]) == (0.5, 3)

@@ -162,7 +162,7 @@ def test_scores_of_the_file_before_are_removed(tmp_path: Path) -> None:
 
 
 def test_masks_are_scored_without_what_needs_a_confidence(trained: Outcome, masks: Path, run: Run) -> None:
-    outcome = run("test", masks, "-c", trained.folder / "config.yaml")
+    outcome = run("test", masks, f"-c={trained.folder / 'config.yaml'}")
     assert outcome.code == 0, outcome.err
     assert "no calibration and no likely label errors, which need a file with --probabilities true" in outcome.out
     folder = masks.parent / "model.onnx.test"

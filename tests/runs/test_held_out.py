@@ -50,7 +50,7 @@ def test_splits_of_a_run_outlast_more_images(tmp_path: Path, run: Run) -> None:
     resumed = run("fit", "--resume", first)
     assert resumed.code == 0, resumed.err
     assert (first / "scores_test.json").is_file()
-    (tmp_path / "other.yaml").write_text("trainer: {devices: 1}")
+    (tmp_path / "other.yaml").write_text("trainer: {devices: 1}\ndata: {init_args: {batch_size: 2}}")
     tested = run("test", first, "-c", "other.yaml")
     assert tested.code == 0, tested.err
     (folder,) = {*tmp_path.glob("runs/*/*")} - {first}
