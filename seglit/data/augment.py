@@ -97,10 +97,7 @@ class Pipeline:
             for leaf in leaf_transforms(step):
                 if "fill_mask" in vars(leaf) and leaf.fill_mask is not None:  # None leaves the mask alone (dropout)
                     leaf.fill_mask = IGNORE_INDEX  # Albumentations fills with 0, which is a class
-                if _resizes(leaf):
-                    _center_nearest(leaf)
-                if isinstance(leaf, A.Downscale) and leaf.interpolation_pair["downscale"] == cv2.INTER_NEAREST:
-                    leaf.interpolation_pair["downscale"] = cv2.INTER_AREA  # likewise
+                _center_nearest(leaf)
         self.compose = A.Compose(steps, additional_targets={"valid": "mask"})
 
     def __call__(
@@ -139,8 +136,10 @@ def _resizes(transform: A.BasicTransform) -> bool:
 def _center_nearest(transform: A.BasicTransform) -> None:
     """Replaces `INTER_NEAREST`, by which OpenCV shifts what it resizes by half a pixel, in place."""
     for name in ("interpolation", "mask_interpolation"):
-        if vars(transform).get(name) == cv2.INTER_NEAREST:
+        if _resizes(transform) and vars(transform).get(name) == cv2.INTER_NEAREST:
             setattr(transform, name, cv2.INTER_NEAREST_EXACT)
+    if isinstance(transform, A.Downscale) and transform.interpolation_pair["downscale"] == cv2.INTER_NEAREST:
+        transform.interpolation_pair["downscale"] = cv2.INTER_AREA
 
 
 def leaf_transforms(step: A.BasicTransform | A.BaseCompose) -> Iterator[A.BasicTransform]:
