@@ -16,10 +16,10 @@ from seglit.data.batch import Batch
 from seglit.errors import InputError
 from seglit.evaluation.evaluation import Evaluation, TestEvaluation, at_size_of
 from seglit.evaluation.own_metrics import MetricValue, by_name
-from seglit.hardware import fast_depthwise
 from seglit.labels import Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
+from seglit.networks.fast_gradients import fast_depthwise
 from seglit.networks.sharding import shard
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization, parameter_groups

@@ -78,7 +78,7 @@ ROOMS = {
     "module": (
         f"torch torchmetrics {LIGHTNING}",
         (
-            "data.base data.batch errors evaluation hardware labels metrics networks normalization optim "
+            "data.base data.batch errors evaluation labels metrics networks normalization optim "
             "runs.checkpoint runs.logged_steps"
         ),
     ),
