@@ -1,6 +1,7 @@
 """The LightningModule: training, validation and test steps, scores, and the optimizer."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -19,7 +20,7 @@ from seglit.evaluation.own_metrics import MetricValue, by_name
 from seglit.labels import Labels
 from seglit.metrics import Scores
 from seglit.networks.contract import forward
-from seglit.networks.fast_gradients import fast_depthwise
+from seglit.networks.fast_gradients import fast_gradients
 from seglit.networks.sharding import shard
 from seglit.normalization import Normalization, Normalize
 from seglit.optim import configure_optimization, parameter_groups
@@ -86,6 +87,7 @@ class SegmentationModule(pl.LightningModule):
         self.scores: dict[str, Scores] = {}
         self.own_metrics: dict[str, dict[str, MetricValue]] = {}
         self.network.to(memory_format=self.memory_format)
+        self.compiled = compile
         if compile:
             self.network.compile()  # in place: `torch.compile(network)` would rename the weights
 
@@ -104,7 +106,7 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of a batch, auxiliary losses included."""
-        with fast_depthwise(self.network, self.device):
+        with nullcontext() if self.compiled else fast_gradients(self.network, self.device):
             logits, *auxiliary = self._outputs(batch["image"], batch.get("valid"))
         mask = batch["mask"].long()
         loss: Tensor = self.criterion(logits.float(), mask)
