@@ -23,7 +23,7 @@ from seglit.images.pairs import Split
 INHERITED = "SEGLIT_BUDGET"
 """Environment variable by which the processes of other ranks receive the numbers."""
 _SHARE = 0.97  # of the time is planned
-_VALIDATION_SHARE, _MAX_VALIDATIONS = 0.15, 20  # of the training time; in a run
+_VALIDATION_SHARE, _MAX_VALIDATIONS = 0.08, 20  # of the training time; in a run
 _MIN_INTERVAL = 20  # steps between validations, as each may leave the time of a step unused
 _TRIAL_SHARE, _MIN_TRIAL, _MAX_TRIAL = 0.04, 5.0, 60.0  # of the time; seconds of steps
 _EVALUATED = 8  # batches of the validation and test split that a trial evaluates

@@ -253,6 +253,7 @@ def test_time_is_divided_to_its_end() -> None:
         count = batches / interval
         assert count == int(count)  # the last step is validated
         assert 1 <= count <= 20
+        assert count == 1 or count * costs.validation <= 0.08 * (seconds - costs.once)
         assert per_epoch % accumulated or interval % accumulated == 0
         spent = costs.once + count * costs.validation + batches * (costs.batch + costs.epoch / per_epoch)
         unused = count * accumulated * (costs.batch + costs.epoch / per_epoch)  # less than a step each
